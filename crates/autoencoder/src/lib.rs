@@ -1,0 +1,12 @@
+//! diffusers' `AutoencoderKL` in burn: pictures to latents and back.
+
+#![warn(missing_docs)]
+
+mod coder;
+mod config;
+mod error;
+mod model;
+
+pub use config::AutoencoderKLConfig;
+pub use error::AutoencoderError;
+pub use model::{AutoencoderKL, Posterior};

@@ -1,0 +1,2 @@
+/// CLIP's byte-pair tokenizer.
+pub struct CLIPTokenizer;

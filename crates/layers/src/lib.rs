@@ -1,0 +1,19 @@
+//! Layers that the U-Net, the autoencoder and the text encoder share, named as in diffusers, and
+//! the reading and writing of their weights.
+
+#![warn(missing_docs)]
+
+pub mod ops;
+pub mod weights;
+
+mod attention;
+mod feed_forward;
+mod resnet;
+mod sampling;
+mod transformer;
+
+pub use attention::{Attention, AttentionConfig};
+pub use feed_forward::{FeedForward, FeedForwardConfig};
+pub use resnet::{ResnetBlock2D, ResnetBlock2DConfig};
+pub use sampling::{Downsample2D, DownsamplePadding, Upsample2D};
+pub use transformer::{Transformer2DModel, Transformer2DModelConfig};

@@ -1,0 +1,453 @@
+//! The kernels as operations of burn's CPU backend, with their derivatives.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Flex, backend_extension};
+use burn::tensor::{DType, Shape};
+use burn_flex::{FlexTensor, Layout};
+
+use super::kernels::attention::{self, AttentionShape};
+use super::kernels::conv::{self, ConvShape};
+use super::kernels::norm::{self, NormShape};
+use super::kernels::{activation, linear};
+
+/// Operations with a kernel of their own on the CPU.
+#[backend_extension(Flex, Autodiff)]
+pub(super) trait LayerOps: Backend {
+    /// 2-D convolution with square kernels.
+    fn layer_conv(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self>;
+    /// Affine map of the last dimension.
+    fn layer_linear(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+    /// GroupNorm over `[batch, channels, …]`, followed by SiLU where asked.
+    fn layer_group_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        groups: usize,
+        epsilon: f64,
+        silu: bool,
+    ) -> FloatTensor<Self>;
+    /// LayerNorm over the last dimension.
+    fn layer_layer_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self>;
+    /// Multi-head attention over `[batch, tokens, channels]`.
+    fn layer_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        heads: usize,
+        causal: bool,
+    ) -> FloatTensor<Self>;
+    /// GEGLU of the last dimension.
+    fn layer_geglu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// SiLU.
+    fn layer_silu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// The exact GELU.
+    fn layer_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// Derivatives of [`LayerOps`].
+pub(super) trait LayerGradients: LayerOps {
+    /// Gradients of input, weight and bias.
+    fn layer_conv_backward(
+        inputs: [FloatTensor<Self>; 2],
+        dy: FloatTensor<Self>,
+        stride: usize,
+        padding: usize,
+    ) -> [FloatTensor<Self>; 3];
+    /// Gradients of input, weight and bias.
+    fn layer_linear_backward(
+        inputs: [FloatTensor<Self>; 2],
+        dy: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 3];
+    /// Gradients of input, scale and shift.
+    fn layer_norm_backward(
+        inputs: [FloatTensor<Self>; 3],
+        dy: FloatTensor<Self>,
+        groups: Option<usize>,
+        epsilon: f64,
+        silu: bool,
+    ) -> [FloatTensor<Self>; 3];
+    /// Gradients of queries, keys and values.
+    fn layer_attention_backward(
+        inputs: [FloatTensor<Self>; 3],
+        dy: FloatTensor<Self>,
+        heads: usize,
+        causal: bool,
+    ) -> [FloatTensor<Self>; 3];
+    /// Gradient of an element-wise operation's input.
+    fn layer_elementwise_backward(
+        operation: Elementwise,
+        x: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+}
+
+/// The operations of one operand.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Elementwise {
+    Geglu,
+    Silu,
+    Gelu,
+}
+
+fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+    let bytes = burn::tensor::Bytes::from_elems(values);
+    FlexTensor::new(bytes, Layout::contiguous(shape.into()), DType::F32)
+}
+
+/// A contiguous copy where needed, and the values.
+macro_rules! values {
+    ($($tensor:ident),*) => {
+        $(
+            let $tensor = $tensor.to_contiguous();
+            let $tensor = &$tensor.storage::<f32>()[..$tensor.layout().shape().num_elements()];
+        )*
+    };
+}
+
+fn dims<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
+    tensor.layout().shape().dims()
+}
+
+fn last(tensor: &FlexTensor) -> usize {
+    tensor.layout().shape().as_slice().last().copied().unwrap_or(1)
+}
+
+/// Rows of one sample: the dimensions between the first and the last.
+fn rows_per_sample(tensor: &FlexTensor) -> usize {
+    let shape = tensor.layout().shape();
+    let dims = shape.as_slice();
+    if dims.len() < 3 { 1 } else { dims[1..dims.len() - 1].iter().product() }
+}
+
+fn conv_shape(x: &FlexTensor, w: &FlexTensor, stride: usize, padding: usize) -> ConvShape {
+    let [out, _, kernel, _] = dims(w);
+    ConvShape::new(dims(x), out, kernel, stride, padding)
+}
+
+fn norm_shape(x: &FlexTensor, groups: Option<usize>, epsilon: f64, silu: bool) -> NormShape {
+    match groups {
+        Some(groups) => {
+            let shape = x.layout().shape();
+            let channels = shape.as_slice()[1];
+            let positions = shape.as_slice()[2..].iter().product();
+            NormShape { groups, channels: channels / groups, positions, epsilon, silu }
+        }
+        None => NormShape { groups: 1, channels: last(x), positions: 1, epsilon, silu },
+    }
+}
+
+fn attention_shape(q: &FlexTensor, k: &FlexTensor, heads: usize, causal: bool) -> AttentionShape {
+    let [batch, tokens, channels] = dims(q);
+    let [_, context, _] = dims(k);
+    AttentionShape { batch, tokens, context, channels, heads, causal }
+}
+
+impl LayerOps for Flex {
+    fn layer_conv(x: FlexTensor, w: FlexTensor, b: FlexTensor, stride: usize, padding: usize) -> FlexTensor {
+        let shape = conv_shape(&x, &w, stride, padding);
+        values!(x, w, b);
+        let [channels, height, width] = shape.output;
+        tensor(conv::forward(x, w, b, shape), [shape.batch, channels, height, width])
+    }
+
+    fn layer_linear(x: FlexTensor, w: FlexTensor, b: FlexTensor) -> FlexTensor {
+        let sizes = dims(&w);
+        let rows = rows_per_sample(&x);
+        let mut shape = x.layout().shape().clone();
+        let axis = shape.num_dims() - 1;
+        shape[axis] = sizes[1];
+        values!(x, w, b);
+        tensor(linear::forward(x, w, b, rows, sizes), shape)
+    }
+
+    fn layer_group_norm(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        groups: usize,
+        epsilon: f64,
+        silu: bool,
+    ) -> FlexTensor {
+        let shape = norm_shape(&x, Some(groups), epsilon, silu);
+        let out = x.layout().shape().clone();
+        values!(x, gamma, beta);
+        tensor(norm::forward(x, gamma, beta, shape), out)
+    }
+
+    fn layer_layer_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f64) -> FlexTensor {
+        let shape = norm_shape(&x, None, epsilon, false);
+        let out = x.layout().shape().clone();
+        values!(x, gamma, beta);
+        tensor(norm::forward(x, gamma, beta, shape), out)
+    }
+
+    fn layer_attention(q: FlexTensor, k: FlexTensor, v: FlexTensor, heads: usize, causal: bool) -> FlexTensor {
+        let shape = attention_shape(&q, &k, heads, causal);
+        let out = q.layout().shape().clone();
+        values!(q, k, v);
+        tensor(attention::forward(q, k, v, shape), out)
+    }
+
+    fn layer_geglu(x: FlexTensor) -> FlexTensor {
+        let inner = last(&x) / 2;
+        let mut shape = x.layout().shape().clone();
+        let axis = shape.num_dims() - 1;
+        shape[axis] = inner;
+        values!(x);
+        tensor(activation::geglu(x, inner), shape)
+    }
+
+    fn layer_silu(x: FlexTensor) -> FlexTensor {
+        let shape = x.layout().shape().clone();
+        values!(x);
+        tensor(activation::silu(x.to_vec()), shape)
+    }
+
+    fn layer_gelu(x: FlexTensor) -> FlexTensor {
+        let shape = x.layout().shape().clone();
+        values!(x);
+        tensor(activation::gelu_all(x), shape)
+    }
+}
+
+impl LayerGradients for Flex {
+    fn layer_conv_backward(
+        [x, w]: [FlexTensor; 2],
+        dy: FlexTensor,
+        stride: usize,
+        padding: usize,
+    ) -> [FlexTensor; 3] {
+        let shape = conv_shape(&x, &w, stride, padding);
+        let (x_dims, w_dims) = (x.layout().shape().clone(), w.layout().shape().clone());
+        values!(x, w, dy);
+        let (dx, dw, db) = conv::backward(x, w, dy, shape);
+        [tensor(dx, x_dims), tensor(dw, w_dims), tensor(db, [shape.output[0]])]
+    }
+
+    fn layer_linear_backward([x, w]: [FlexTensor; 2], dy: FlexTensor) -> [FlexTensor; 3] {
+        let sizes = dims(&w);
+        let x_dims = x.layout().shape().clone();
+        values!(x, w, dy);
+        let (dx, dw, db) = linear::backward(x, w, dy, sizes);
+        [tensor(dx, x_dims), tensor(dw, sizes), tensor(db, [sizes[1]])]
+    }
+
+    fn layer_norm_backward(
+        [x, gamma, beta]: [FlexTensor; 3],
+        dy: FlexTensor,
+        groups: Option<usize>,
+        epsilon: f64,
+        silu: bool,
+    ) -> [FlexTensor; 3] {
+        let shape = norm_shape(&x, groups, epsilon, silu);
+        let (x_dims, channels) = (x.layout().shape().clone(), last(&gamma));
+        values!(x, gamma, beta, dy);
+        let (dx, dgamma, dbeta) = norm::backward(x, gamma, beta, dy.to_vec(), shape);
+        [tensor(dx, x_dims), tensor(dgamma, [channels]), tensor(dbeta, [channels])]
+    }
+
+    fn layer_attention_backward(
+        [q, k, v]: [FlexTensor; 3],
+        dy: FlexTensor,
+        heads: usize,
+        causal: bool,
+    ) -> [FlexTensor; 3] {
+        let shape = attention_shape(&q, &k, heads, causal);
+        let (q_dims, k_dims) = (q.layout().shape().clone(), k.layout().shape().clone());
+        values!(q, k, v, dy);
+        let (dq, dk, dv) = attention::backward(q, k, v, dy, shape);
+        [tensor(dq, q_dims), tensor(dk, k_dims.clone()), tensor(dv, k_dims)]
+    }
+
+    fn layer_elementwise_backward(operation: Elementwise, x: FlexTensor, dy: FlexTensor) -> FlexTensor {
+        let (shape, inner) = (x.layout().shape().clone(), last(&dy));
+        values!(x, dy);
+        let dx = match operation {
+            Elementwise::Geglu => activation::geglu_backward(x, dy, inner),
+            Elementwise::Silu => activation::silu_backward(x, dy.to_vec()),
+            Elementwise::Gelu => activation::gelu_backward(x, dy),
+        };
+        tensor(dx, shape)
+    }
+}
+
+/// Registers an operation of three operands whose gradients `backward` computes from `state`.
+macro_rules! three_operands {
+    ($name:ident, [$($operand:ident),*], $state:ty, $state_value:expr, $forward:expr, |$kept:ident, $dy:ident| $backward:expr) => {{
+        #[derive(Debug)]
+        struct $name;
+        impl<B: LayerGradients> Backward<B, 3> for $name {
+            type State = $state;
+            fn backward(
+                self,
+                ops: Ops<Self::State, 3>,
+                gradients: &mut Gradients,
+                _checkpointer: &mut Checkpointer,
+            ) {
+                let $kept = ops.state;
+                let $dy = gradients.consume::<B>(&ops.node);
+                let computed: [FloatTensor<B>; 3] = $backward;
+                for (parent, gradient) in ops.parents.into_iter().zip(computed) {
+                    if let Some(node) = parent {
+                        gradients.register::<B>(node.id, gradient);
+                    }
+                }
+            }
+        }
+        match $name.prepare::<C>([$($operand.node()),*]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish($state_value, $forward),
+            OpsKind::UnTracked(prepared) => prepared.finish($forward),
+        }
+    }};
+}
+
+/// Registers an element-wise operation.
+macro_rules! elementwise {
+    ($name:ident, $x:ident, $forward:ident) => {{
+        #[derive(Debug)]
+        struct $name;
+        impl<B: LayerGradients> Backward<B, 1> for $name {
+            type State = FloatTensor<B>;
+            fn backward(
+                self,
+                ops: Ops<Self::State, 1>,
+                gradients: &mut Gradients,
+                _checkpointer: &mut Checkpointer,
+            ) {
+                let dy = gradients.consume::<B>(&ops.node);
+                let [parent] = ops.parents;
+                if let Some(node) = parent {
+                    let dx = B::layer_elementwise_backward(Elementwise::$name, ops.state, dy);
+                    gradients.register::<B>(node.id, dx);
+                }
+            }
+        }
+        match $name.prepare::<C>([$x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                prepared.finish($x.primitive().clone(), B::$forward($x.into_primitive()))
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(B::$forward($x.into_primitive())),
+        }
+    }};
+}
+
+impl<B: LayerGradients, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
+    fn layer_conv(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        stride: usize,
+        padding: usize,
+    ) -> FloatTensor<Self> {
+        three_operands!(
+            Conv,
+            [x, w, b],
+            ([FloatTensor<B>; 2], usize, usize),
+            ([x.primitive().clone(), w.primitive().clone()], stride, padding),
+            B::layer_conv(x.into_primitive(), w.into_primitive(), b.into_primitive(), stride, padding),
+            |kept, dy| B::layer_conv_backward(kept.0, dy, kept.1, kept.2)
+        )
+    }
+
+    fn layer_linear(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        three_operands!(
+            Linear,
+            [x, w, b],
+            [FloatTensor<B>; 2],
+            [x.primitive().clone(), w.primitive().clone()],
+            B::layer_linear(x.into_primitive(), w.into_primitive(), b.into_primitive()),
+            |kept, dy| B::layer_linear_backward(kept, dy)
+        )
+    }
+
+    fn layer_group_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        groups: usize,
+        epsilon: f64,
+        silu: bool,
+    ) -> FloatTensor<Self> {
+        three_operands!(
+            GroupNorm,
+            [x, gamma, beta],
+            ([FloatTensor<B>; 3], usize, f64, bool),
+            (
+                [x.primitive().clone(), gamma.primitive().clone(), beta.primitive().clone()],
+                groups,
+                epsilon,
+                silu
+            ),
+            B::layer_group_norm(x.into_primitive(), gamma.into_primitive(), beta.into_primitive(), groups, epsilon, silu),
+            |kept, dy| B::layer_norm_backward(kept.0, dy, Some(kept.1), kept.2, kept.3)
+        )
+    }
+
+    fn layer_layer_norm(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self> {
+        three_operands!(
+            LayerNorm,
+            [x, gamma, beta],
+            ([FloatTensor<B>; 3], f64),
+            ([x.primitive().clone(), gamma.primitive().clone(), beta.primitive().clone()], epsilon),
+            B::layer_layer_norm(x.into_primitive(), gamma.into_primitive(), beta.into_primitive(), epsilon),
+            |kept, dy| B::layer_norm_backward(kept.0, dy, None, kept.1, false)
+        )
+    }
+
+    fn layer_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        heads: usize,
+        causal: bool,
+    ) -> FloatTensor<Self> {
+        three_operands!(
+            Attend,
+            [q, k, v],
+            ([FloatTensor<B>; 3], usize, bool),
+            ([q.primitive().clone(), k.primitive().clone(), v.primitive().clone()], heads, causal),
+            B::layer_attention(q.into_primitive(), k.into_primitive(), v.into_primitive(), heads, causal),
+            |kept, dy| B::layer_attention_backward(kept.0, dy, kept.1, kept.2)
+        )
+    }
+
+    fn layer_geglu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        elementwise!(Geglu, x, layer_geglu)
+    }
+
+    fn layer_silu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        elementwise!(Silu, x, layer_silu)
+    }
+
+    fn layer_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        elementwise!(Gelu, x, layer_gelu)
+    }
+}

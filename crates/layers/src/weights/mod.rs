@@ -1,0 +1,16 @@
+//! Reading and writing module weights as Hugging Face safetensors.
+//!
+//! Field names of our modules equal the key paths of the files, so there is no table of names:
+//! only the norms' `gamma`/`beta` become `weight`/`bias`, a field called `_2` stands for the index
+//! `2` of a `Sequential`, and linear weights are stored transposed (`[out, in]` in the file).
+
+mod error;
+mod file;
+mod load;
+mod name;
+mod save;
+
+pub use error::WeightsError;
+pub use file::WeightsFile;
+pub use load::{LoadOptions, load};
+pub use save::{StoredDtype, save};

@@ -1,0 +1,122 @@
+use std::ops::Range;
+use std::path::Path;
+
+use autoencoder::{AutoencoderKL, AutoencoderKLConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::Rng;
+use rand_distr::StandardNormal;
+
+use crate::stage::{self, Progress, stream};
+use crate::{AutoencoderRecipe, Dataset, Recipe, TrainError};
+
+/// Trains the autoencoder on random crops, resuming from `checkpoint` where it exists.
+///
+/// Returns the model with averaged weights on `device`, its `scaling_factor` set so that latents
+/// have unit variance, and the loss of every step.
+///
+/// # Errors
+/// [`TrainError`]: unwritable files, or a loss that is not finite.
+pub fn train_autoencoder(
+    recipe: &Recipe,
+    data: &Dataset,
+    checkpoint: &Path,
+    device: &Device,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(AutoencoderKL, Vec<f32>), TrainError> {
+    let own = &recipe.autoencoder;
+    let training = device.clone().autodiff();
+    training.seed(recipe.seed);
+    let model = config(own).init(&training);
+    let (model, losses) =
+        stage::run(model, &own.optimizer, checkpoint, progress, |model, step, samples| {
+            loss(model, recipe, data, step, samples, &training)
+        })?;
+    let model = burn::module::Module::valid(&model);
+    let factor = 1.0 / latent_deviation(&model, data, device);
+    Ok((model.with_scaling_factor(factor), losses))
+}
+
+fn config(recipe: &AutoencoderRecipe) -> AutoencoderKLConfig {
+    let mut config = AutoencoderKLConfig::default();
+    config.block_out_channels = recipe.block_out_channels.clone();
+    config.layers_per_block = recipe.layers_per_block;
+    config.latent_channels = recipe.latent_channels;
+    config.norm_num_groups = recipe.norm_num_groups;
+    config.force_upcast = false;
+    config
+}
+
+/// The part of the batch's mean loss that `samples` contribute.
+fn loss(
+    model: &AutoencoderKL,
+    recipe: &Recipe,
+    data: &Dataset,
+    step: usize,
+    samples: Range<usize>,
+    device: &Device,
+) -> Tensor<1> {
+    let own = &recipe.autoencoder;
+    let (crop, count) = (own.crop, samples.len());
+    let side = crop >> (own.block_out_channels.len() - 1);
+    let mut pixels: Vec<f32> = Vec::with_capacity(count * 3 * crop * crop);
+    let mut noise: Vec<f32> = Vec::with_capacity(count * own.latent_channels * side * side);
+    for sample in samples {
+        let mut rng = stream(recipe.seed, step, sample);
+        let example = &data.examples[rng.random_range(0..data.examples.len())];
+        let (top, left) =
+            (rng.random_range(0..=data.size - crop), rng.random_range(0..=data.size - crop));
+        let mirrored = rng.random::<bool>();
+        for channel in 0..3 {
+            for y in top..top + crop {
+                let row = &example.pixels[(channel * data.size + y) * data.size..][left..left + crop];
+                if mirrored {
+                    pixels.extend(row.iter().rev());
+                } else {
+                    pixels.extend(row);
+                }
+            }
+        }
+        noise.extend((0..own.latent_channels * side * side).map(|_| rng.sample::<f32, _>(StandardNormal)));
+    }
+    let pixels =
+        Tensor::<4>::from_data(TensorData::new(pixels, [count, 3, crop, crop]), device);
+    let noise = Tensor::<4>::from_data(
+        TensorData::new(noise, [count, own.latent_channels, side, side]),
+        device,
+    );
+    let posterior = model.encode(pixels.clone());
+    let (mean, logvar) = (posterior.mean, posterior.logvar);
+    let latents = mean.clone() + (logvar.clone() * 0.5).exp() * noise;
+    let error = model.decode(latents) - pixels;
+    let kl = (mean.square() + logvar.clone().exp() - logvar - 1.0).mean() * 0.5;
+    let mse = error.clone().square().mean();
+    let share = count as f64 / own.optimizer.batch as f64;
+    (error.abs().mean() + mse * own.mse_weight + kl * own.kl_weight) * share
+}
+
+/// Standard deviation of the latents of whole pictures.
+fn latent_deviation(model: &AutoencoderKL, data: &Dataset, device: &Device) -> f64 {
+    let (mut sum, mut squares, mut count) = (0.0, 0.0, 0.0);
+    for latents in encode_all(model, data, device) {
+        for value in latents {
+            sum += f64::from(value);
+            squares += f64::from(value).powi(2);
+            count += 1.0;
+        }
+    }
+    (squares / count - (sum / count).powi(2)).sqrt()
+}
+
+/// The mean latents of every picture, unscaled.
+pub(crate) fn encode_all(model: &AutoencoderKL, data: &Dataset, device: &Device) -> Vec<Vec<f32>> {
+    let mut all = Vec::with_capacity(data.examples.len());
+    for chunk in data.examples.chunks(16) {
+        let pixels: Vec<f32> = chunk.iter().flat_map(|example| example.pixels.clone()).collect();
+        let shape = [chunk.len(), 3, data.size, data.size];
+        let pixels = Tensor::<4>::from_data(TensorData::new(pixels, shape), device);
+        let mean = model.encode(pixels).mean;
+        let values: Vec<f32> = mean.into_data().iter::<f32>().collect();
+        all.extend(values.chunks(values.len() / chunk.len()).map(<[f32]>::to_vec));
+    }
+    all
+}

@@ -1,0 +1,57 @@
+//! All parameters of a module as one vector, in the order in which the module is traversed.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor, TensorData};
+
+/// The values of all float parameters.
+pub(crate) fn parameters<M: Module>(module: &M) -> Vec<f32> {
+    struct Collect(Vec<f32>);
+    impl ModuleVisitor for Collect {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.extend(param.val().into_data().iter::<f32>());
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    module.visit(&mut collect);
+    collect.0
+}
+
+/// The gradients of all float parameters; zero where the loss does not depend on one.
+pub(crate) fn gradients<M: Module>(module: &M, gradients: &Gradients) -> Vec<f32> {
+    struct Collect<'a>(&'a Gradients, Vec<f32>);
+    impl ModuleVisitor for Collect<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let tensor = param.val();
+            match tensor.grad(self.0) {
+                Some(gradient) => self.1.extend(gradient.into_data().iter::<f32>()),
+                None => self.1.extend(std::iter::repeat_n(0.0, tensor.shape().num_elements())),
+            }
+        }
+    }
+    let mut collect = Collect(gradients, Vec::new());
+    module.visit(&mut collect);
+    collect.1
+}
+
+/// The module with its float parameters replaced by `values`.
+///
+/// # Panics
+/// Where the number of values is not that of the parameters.
+pub(crate) fn assign<M: Module>(module: M, values: &[f32]) -> M {
+    struct Assign<'a>(&'a [f32]);
+    impl ModuleMapper for Assign<'_> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let shape = param.lazy_shape();
+            let (values, rest) = self.0.split_at(shape.num_elements());
+            self.0 = rest;
+            let device = param.lazy_device();
+            let data = TensorData::new(values.to_vec(), shape);
+            let id = param.id;
+            param.transform_for_load(Tensor::from_data(data, &device), id)
+        }
+    }
+    let mut assign = Assign(values);
+    let module = module.map(&mut assign);
+    assert!(assign.0.is_empty(), "{} values too many", assign.0.len());
+    module
+}

@@ -1,0 +1,24 @@
+//! Trains the small text-to-image model that ships with the project: an autoencoder, then a
+//! text encoder and a U-Net together, on captioned pictures.
+//!
+//! Everything is reproducible from the recipe's seed and resumes from its last checkpoint to the
+//! same result: each step draws from its own random stream, and the batch is always computed in
+//! the same shards, whatever the number of processors.
+
+#![warn(missing_docs)]
+
+mod autoencoder_stage;
+mod checkpoint;
+mod dataset;
+mod error;
+mod flat;
+mod optimizer;
+mod recipe;
+mod shards;
+mod stage;
+
+pub use autoencoder_stage::train_autoencoder;
+pub use dataset::{Dataset, Example};
+pub use error::TrainError;
+pub use recipe::{AutoencoderRecipe, DiffusionRecipe, OptimizerRecipe, Recipe};
+pub use stage::Progress;

@@ -1,0 +1,74 @@
+use std::ops::Range;
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::flat;
+
+/// Shards a batch is always computed in, whatever the machine, so that results do not depend on
+/// the number of processors.
+const SHARDS: usize = 2;
+
+/// Computes the gradient of a batch in parallel shards.
+///
+/// Small tensors leave most of a parallel operation's time in its overhead; one thread per shard
+/// keeps all processors busy instead.
+pub(crate) struct Shards {
+    pools: Vec<ThreadPool>,
+}
+
+impl Shards {
+    pub(crate) fn new() -> Self {
+        let pool = |_| ThreadPoolBuilder::new().num_threads(1).build();
+        let pools = (0..SHARDS).map(pool).collect::<Result<_, _>>();
+        // Without threads of its own every shard runs where it is called from.
+        Self { pools: pools.unwrap_or_default() }
+    }
+
+    /// Loss and gradient: the sums of what `loss` gives for each shard's samples.
+    pub(crate) fn gradient<M, F>(
+        &self,
+        module: &M,
+        values: &[f32],
+        batch: usize,
+        loss: F,
+    ) -> (f64, Vec<f32>)
+    where
+        M: Module + Sync,
+        F: Fn(&M, Range<usize>) -> Tensor<1> + Sync,
+    {
+        let shard = |index: usize| {
+            let samples = batch * index / SHARDS..batch * (index + 1) / SHARDS;
+            // Fresh leaves, so that the shards' graphs have nothing in common.
+            let module = flat::assign(module.clone(), values);
+            let loss = loss(&module, samples);
+            let value = f64::from(loss.clone().into_scalar::<f32>());
+            (value, flat::gradients(&module, &loss.backward()))
+        };
+        let results: Vec<(f64, Vec<f32>)> = std::thread::scope(|scope| {
+            let handles: Vec<_> = (0..SHARDS)
+                .map(|index| {
+                    let shard = &shard;
+                    scope.spawn(move || match self.pools.get(index) {
+                        Some(pool) => pool.install(|| shard(index)),
+                        None => shard(index),
+                    })
+                })
+                .collect();
+            handles
+                .into_iter()
+                .map(|handle| match handle.join() {
+                    Ok(result) => result,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                })
+                .collect()
+        });
+        let mut total = (0.0, vec![0.0; values.len()]);
+        for (value, gradient) in results {
+            total.0 += value;
+            total.1.iter_mut().zip(&gradient).for_each(|(sum, g)| *sum += g);
+        }
+        total
+    }
+}

@@ -1,0 +1,74 @@
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::optimizer::AdamW;
+use crate::shards::Shards;
+use crate::{OptimizerRecipe, TrainError, checkpoint, flat};
+
+/// What is told after every step.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Steps done.
+    pub step: usize,
+    /// Steps in all.
+    pub steps: usize,
+    /// Loss of the last step.
+    pub loss: f64,
+    /// Norm of its gradient before clipping.
+    pub gradient_norm: f64,
+    /// Expected time to the end.
+    pub remaining: Duration,
+}
+
+/// The random stream of one sample of one step: independent of every other, so that a resumed
+/// run draws what an uninterrupted one would have drawn.
+pub(crate) fn stream(seed: u64, step: usize, sample: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(((step as u64) << 20) | sample as u64);
+    rng
+}
+
+/// Trains `module` from its last checkpoint to the end; returns it with averaged weights, and the
+/// loss of every step.
+pub(crate) fn run<M, F>(
+    module: M,
+    recipe: &OptimizerRecipe,
+    path: &Path,
+    progress: &mut dyn FnMut(Progress),
+    loss: F,
+) -> Result<(M, Vec<f32>), TrainError>
+where
+    M: Module + Sync,
+    F: Fn(&M, usize, std::ops::Range<usize>) -> Tensor<1> + Sync,
+{
+    let (first, mut state, mut losses) = if path.exists() {
+        checkpoint::load(path)?
+    } else {
+        (0, AdamW::new(flat::parameters(&module)), Vec::new())
+    };
+    let shards = Shards::new();
+    let start = Instant::now();
+    for step in first..recipe.steps {
+        let (value, gradient) = shards.gradient(&module, &state.values, recipe.batch, |m, samples| {
+            loss(m, step, samples)
+        });
+        if !value.is_finite() {
+            return Err(TrainError::Diverged { step, loss: value, checkpoint: path.into() });
+        }
+        let gradient_norm = state.step(recipe, step, gradient);
+        losses.push(value as f32);
+        let done = step + 1;
+        if done % recipe.checkpoint_every == 0 || done == recipe.steps {
+            checkpoint::save(path, done, &state, &losses)?;
+        }
+        let per_step = start.elapsed() / (done - first) as u32;
+        let remaining = per_step * (recipe.steps - done) as u32;
+        progress(Progress { step: done, steps: recipe.steps, loss: value, gradient_norm, remaining });
+    }
+    Ok((flat::assign(module, &state.average), losses))
+}

@@ -1,0 +1,211 @@
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use layers::{
+    Downsample2D, DownsamplePadding, ResnetBlock2D, ResnetBlock2DConfig, Transformer2DModel,
+    Transformer2DModelConfig, Upsample2D,
+};
+
+use crate::intervention::ActiveBlock;
+use crate::{BlockType, Intervention, SkipSite, UNet2DConditionConfig};
+
+/// One level on the way down: `DownBlock2D`, or `CrossAttnDownBlock2D` with Transformers.
+#[derive(Module, Debug)]
+pub(crate) struct DownBlock {
+    attentions: Vec<Transformer2DModel>,
+    resnets: Vec<ResnetBlock2D>,
+    downsamplers: Vec<Downsample2D>,
+}
+
+/// The bottleneck, `UNetMidBlock2DCrossAttn`.
+#[derive(Module, Debug)]
+pub(crate) struct MidBlock {
+    attentions: Vec<Transformer2DModel>,
+    resnets: Vec<ResnetBlock2D>,
+}
+
+/// One level on the way up: `UpBlock2D`, or `CrossAttnUpBlock2D` with Transformers.
+#[derive(Module, Debug)]
+pub(crate) struct UpBlock {
+    attentions: Vec<Transformer2DModel>,
+    resnets: Vec<ResnetBlock2D>,
+    upsamplers: Vec<Upsample2D>,
+}
+
+/// What every block of one forward pass is given.
+pub(crate) struct Conditions<'a> {
+    /// Time embedding through SiLU, `[batch, time_embed_dim]`.
+    pub(crate) temb: Tensor<2>,
+    /// Text context, `[batch, tokens, cross_attention_dim]`.
+    pub(crate) context: Tensor<3>,
+    pub(crate) intervention: Option<&'a dyn Intervention>,
+    pub(crate) model_channels: usize,
+}
+
+fn resnet(
+    config: &UNet2DConditionConfig,
+    in_channels: usize,
+    out_channels: usize,
+    device: &Device,
+) -> ResnetBlock2D {
+    ResnetBlock2DConfig {
+        in_channels,
+        out_channels,
+        temb_channels: Some(config.time_embed_dim()),
+        groups: config.norm_num_groups,
+        eps: config.norm_eps,
+    }
+    .init(device)
+}
+
+fn transformer(config: &UNet2DConditionConfig, level: usize, device: &Device) -> Transformer2DModel {
+    Transformer2DModelConfig {
+        channels: config.block_out_channels[level],
+        heads: config.num_attention_heads[level],
+        layers: config.transformer_layers_per_block[level],
+        cross_attention_dim: config.cross_attention_dim,
+        norm_num_groups: config.norm_num_groups,
+        upcast_attention: config.upcast_attention,
+    }
+    .init(device)
+}
+
+/// A Transformer, under the intervention where there is one.
+fn attend(
+    transformer: &Transformer2DModel,
+    layer: usize,
+    active: Option<&ActiveBlock<'_>>,
+    hidden: Tensor<4>,
+    context: &Tensor<3>,
+) -> Tensor<4> {
+    match active {
+        Some(active) => active.forward(transformer, layer, hidden, context),
+        None => transformer.forward(hidden, context),
+    }
+}
+
+impl DownBlock {
+    pub(crate) fn new(config: &UNet2DConditionConfig, level: usize, device: &Device) -> Self {
+        let channels = config.block_out_channels[level];
+        let input = config.block_out_channels[level.saturating_sub(1)];
+        let attends = config.down_block_types[level] == BlockType::CrossAttention;
+        let layers = config.layers_per_block;
+        let last = level + 1 == config.levels();
+        let downsampler = || Downsample2D::new(channels, DownsamplePadding::Symmetric, device);
+        Self {
+            attentions: (0..if attends { layers } else { 0 })
+                .map(|_| transformer(config, level, device))
+                .collect(),
+            resnets: (0..layers)
+                .map(|i| resnet(config, if i == 0 { input } else { channels }, channels, device))
+                .collect(),
+            downsamplers: if last { vec![] } else { vec![downsampler()] },
+        }
+    }
+
+    pub(crate) fn attends(&self) -> bool {
+        !self.attentions.is_empty()
+    }
+
+    /// Pushes the output of every layer on `skips` and returns the last.
+    pub(crate) fn forward(
+        &self,
+        mut hidden: Tensor<4>,
+        conditions: &Conditions<'_>,
+        active: Option<&ActiveBlock<'_>>,
+        skips: &mut Vec<Tensor<4>>,
+    ) -> Tensor<4> {
+        for (layer, resnet) in self.resnets.iter().enumerate() {
+            hidden = resnet.forward(hidden, Some(&conditions.temb));
+            if let Some(transformer) = self.attentions.get(layer) {
+                hidden = attend(transformer, layer, active, hidden, &conditions.context);
+            }
+            skips.push(hidden.clone());
+        }
+        for downsampler in &self.downsamplers {
+            hidden = downsampler.forward(hidden);
+            skips.push(hidden.clone());
+        }
+        hidden
+    }
+}
+
+impl MidBlock {
+    pub(crate) fn new(config: &UNet2DConditionConfig, device: &Device) -> Self {
+        let level = config.levels() - 1;
+        let channels = config.block_out_channels[level];
+        Self {
+            attentions: vec![transformer(config, level, device)],
+            resnets: (0..2).map(|_| resnet(config, channels, channels, device)).collect(),
+        }
+    }
+
+    pub(crate) fn forward(
+        &self,
+        hidden: Tensor<4>,
+        conditions: &Conditions<'_>,
+        active: Option<&ActiveBlock<'_>>,
+    ) -> Tensor<4> {
+        let hidden = self.resnets[0].forward(hidden, Some(&conditions.temb));
+        let hidden = attend(&self.attentions[0], 0, active, hidden, &conditions.context);
+        self.resnets[1].forward(hidden, Some(&conditions.temb))
+    }
+}
+
+impl UpBlock {
+    pub(crate) fn new(config: &UNet2DConditionConfig, up_level: usize, device: &Device) -> Self {
+        let reversed: Vec<usize> = config.block_out_channels.iter().rev().copied().collect();
+        let level = config.levels() - 1 - up_level;
+        let channels = reversed[up_level];
+        let previous = reversed[up_level.saturating_sub(1)];
+        let below = reversed[(up_level + 1).min(config.levels() - 1)];
+        let attends = config.up_block_types[up_level] == BlockType::CrossAttention;
+        let layers = config.layers_per_block + 1;
+        let last = up_level + 1 == config.levels();
+        let input = |i: usize| {
+            let skip = if i + 1 == layers { below } else { channels };
+            skip + if i == 0 { previous } else { channels }
+        };
+        Self {
+            attentions: (0..if attends { layers } else { 0 })
+                .map(|_| transformer(config, level, device))
+                .collect(),
+            resnets: (0..layers).map(|i| resnet(config, input(i), channels, device)).collect(),
+            upsamplers: if last { vec![] } else { vec![Upsample2D::new(channels, device)] },
+        }
+    }
+
+    pub(crate) fn attends(&self) -> bool {
+        !self.attentions.is_empty()
+    }
+
+    /// Takes one entry of `skips` per layer, and enlarges to the size of the one after.
+    pub(crate) fn forward(
+        &self,
+        up_block: usize,
+        mut hidden: Tensor<4>,
+        conditions: &Conditions<'_>,
+        active: Option<&ActiveBlock<'_>>,
+        skips: &mut Vec<Tensor<4>>,
+    ) -> Tensor<4> {
+        for (layer, resnet) in self.resnets.iter().enumerate() {
+            let mut skip = skips.pop().expect("the way down pushed one skip per layer");
+            if let Some(intervention) = conditions.intervention {
+                let site = SkipSite { up_block, layer, model_channels: conditions.model_channels };
+                (hidden, skip) = intervention.skip_connection(site, hidden, skip);
+            }
+            hidden = Tensor::cat(vec![hidden, skip], 1);
+            hidden = resnet.forward(hidden, Some(&conditions.temb));
+            if let Some(transformer) = self.attentions.get(layer) {
+                hidden = attend(transformer, layer, active, hidden, &conditions.context);
+            }
+        }
+        for upsampler in &self.upsamplers {
+            let size = skips.last().map(|skip| {
+                let [_, _, height, width] = skip.dims();
+                [height, width]
+            });
+            hidden = upsampler.forward(hidden, size);
+        }
+        hidden
+    }
+}

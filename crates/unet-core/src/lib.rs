@@ -1,0 +1,22 @@
+//! diffusers' `UNet2DConditionModel` in burn, for the SD 1.x / 2.x and SDXL families.
+//!
+//! The U-Net knows *sites*, not policies: every attention block and every skip connection can be
+//! scaled, skipped or rewritten by whoever calls [`UNet2DConditionModel::forward`] with an
+//! [`Intervention`]; without one nothing is computed for it.
+
+#![warn(missing_docs)]
+
+mod blocks;
+mod config;
+mod embeddings;
+mod error;
+mod intervention;
+mod load;
+mod table;
+mod unet;
+
+pub use config::{BlockType, UNet2DConditionConfig};
+pub use error::UNetError;
+pub use intervention::{BlockAction, BlockKind, BlockSite, Intervention, SkipSite, TransformerSite};
+pub use table::BlockInfo;
+pub use unet::{AddedConditioning, UNet2DConditionModel};

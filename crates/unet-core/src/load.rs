@@ -1,0 +1,44 @@
+use std::path::Path;
+
+use burn::tensor::{Device, FloatDType};
+use layers::weights::{self, LoadOptions, WeightsFile};
+
+use crate::{UNet2DConditionConfig, UNet2DConditionModel, UNetError};
+
+/// File names diffusers uses, in the order they are tried.
+const NAMES: [&str; 4] = [
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.fp16.safetensors",
+    "diffusion_pytorch_model.safetensors.index.json",
+    "diffusion_pytorch_model.fp16.safetensors.index.json",
+];
+
+impl UNet2DConditionModel {
+    /// Loads the `unet` folder of a diffusers pipeline into parameters of type `dtype`.
+    ///
+    /// # Errors
+    /// [`UNetError`]: an unreadable or unimplemented configuration, or weights that do not fit it.
+    pub fn from_folder(
+        folder: impl AsRef<Path>,
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Result<Self, UNetError> {
+        let folder = folder.as_ref();
+        let config = UNet2DConditionConfig::from_file(folder.join("config.json"))?;
+        let file = WeightsFile::find(folder, &NAMES)?;
+        Self::from_weights(&config, &file, dtype, device)
+    }
+
+    /// Loads weights that fit `config`.
+    ///
+    /// # Errors
+    /// [`UNetError::Weights`] lists everything that does not fit.
+    pub fn from_weights(
+        config: &UNet2DConditionConfig,
+        file: &WeightsFile,
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Result<Self, UNetError> {
+        Ok(weights::load(config.init(device), file, &LoadOptions::new(dtype))?)
+    }
+}

@@ -1,0 +1,158 @@
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{GroupNorm, GroupNormConfig, PaddingConfig2d};
+use burn::tensor::{Device, Tensor};
+use layers::ops::{conv2d, group_norm_silu, silu};
+
+use crate::blocks::{Conditions, DownBlock, MidBlock, UpBlock};
+use crate::embeddings::{TimestepEmbedding, sinusoidal};
+use crate::intervention::ActiveBlock;
+use crate::{BlockKind, BlockSite, Intervention, UNet2DConditionConfig};
+
+/// The denoising U-Net of Stable Diffusion (diffusers `UNet2DConditionModel`).
+///
+/// Should be created with [`UNet2DConditionConfig::init`] or [`UNet2DConditionModel::from_folder`].
+#[derive(Module, Debug)]
+pub struct UNet2DConditionModel {
+    conv_in: Conv2d,
+    time_embedding: TimestepEmbedding,
+    add_embedding: Option<TimestepEmbedding>,
+    down_blocks: Vec<DownBlock>,
+    mid_block: MidBlock,
+    up_blocks: Vec<UpBlock>,
+    conv_norm_out: GroupNorm,
+    conv_out: Conv2d,
+    #[module(skip)]
+    config: UNet2DConditionConfig,
+}
+
+/// SDXL's additional conditioning (`text_time`).
+#[derive(Debug, Clone)]
+pub struct AddedConditioning {
+    /// Pooled text embedding, `[batch, projection_dim]`.
+    pub text_embeds: Tensor<2>,
+    /// Original height and width, crop top and left, target height and width, for each sample.
+    pub time_ids: Vec<[f64; 6]>,
+}
+
+impl UNet2DConditionConfig {
+    /// A U-Net with random weights on `device`; parameters are materialised when first used.
+    pub fn init(&self, device: &Device) -> UNet2DConditionModel {
+        let first = self.block_out_channels[0];
+        let conv = |input, output| {
+            Conv2dConfig::new([input, output], [3, 3])
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .init(device)
+        };
+        let time = self.time_embed_dim();
+        UNet2DConditionModel {
+            conv_in: conv(self.in_channels, first),
+            time_embedding: TimestepEmbedding::new(first, time, device),
+            add_embedding: self
+                .addition_embed
+                .map(|sizes| TimestepEmbedding::new(sizes.input_dim, time, device)),
+            down_blocks: (0..self.levels()).map(|i| DownBlock::new(self, i, device)).collect(),
+            mid_block: MidBlock::new(self, device),
+            up_blocks: (0..self.levels()).map(|i| UpBlock::new(self, i, device)).collect(),
+            conv_norm_out: GroupNormConfig::new(self.norm_num_groups, first)
+                .with_epsilon(self.norm_eps)
+                .init(device),
+            conv_out: conv(first, self.out_channels),
+            config: self.clone(),
+        }
+    }
+}
+
+impl UNet2DConditionModel {
+    /// The configuration it was made from.
+    pub fn config(&self) -> &UNet2DConditionConfig {
+        &self.config
+    }
+
+    /// The device its parameters are on.
+    pub fn device(&self) -> Device {
+        self.conv_in.weight.lazy_device()
+    }
+
+    /// Predicts the noise (or velocity) in `sample`.
+    ///
+    /// # Shapes
+    /// - sample and output: `[batch, in_channels, height, width]`, any size from 1 up
+    /// - timesteps: one for all samples, or one per sample; 0 to 999, fractions allowed
+    /// - context: `[batch, tokens, cross_attention_dim]`
+    ///
+    /// # Panics
+    /// Where shapes disagree, or `added` is absent for a model that needs it.
+    pub fn forward(
+        &self,
+        sample: Tensor<4>,
+        timesteps: &[f64],
+        context: Tensor<3>,
+        added: Option<&AddedConditioning>,
+        intervention: Option<&dyn Intervention>,
+    ) -> Tensor<4> {
+        let batch = sample.dims()[0];
+        let device = sample.device();
+        let dtype = self.conv_in.weight.val().dtype();
+        let temb = self.embed_time(timesteps, batch, added, (&device, dtype));
+        let conditions = Conditions {
+            temb: silu(temb),
+            context: context.cast(dtype),
+            intervention,
+            model_channels: self.config.block_out_channels[0],
+        };
+        let mut index = 0;
+        let mut active = |kind: BlockKind, attends: bool| {
+            let site = BlockSite { index, kind };
+            index += usize::from(attends);
+            intervention
+                .filter(|_| attends)
+                .map(|intervention| ActiveBlock::new(intervention, site, batch, &device, dtype))
+        };
+        let mut hidden = conv2d(&self.conv_in, sample.cast(dtype));
+        let mut skips = vec![hidden.clone()];
+        for (level, block) in self.down_blocks.iter().enumerate() {
+            let active = active(BlockKind::Down { level }, block.attends());
+            hidden = block.forward(hidden, &conditions, active.as_ref(), &mut skips);
+        }
+        let mid = active(BlockKind::Mid, true);
+        hidden = self.mid_block.forward(hidden, &conditions, mid.as_ref());
+        for (level, block) in self.up_blocks.iter().enumerate() {
+            let active = active(BlockKind::Up { level }, block.attends());
+            hidden = block.forward(level, hidden, &conditions, active.as_ref(), &mut skips);
+        }
+        conv2d(&self.conv_out, group_norm_silu(&self.conv_norm_out, hidden))
+    }
+
+    /// The time embedding, with SDXL's additional embedding added; `[batch, time_embed_dim]`.
+    fn embed_time(
+        &self,
+        timesteps: &[f64],
+        batch: usize,
+        added: Option<&AddedConditioning>,
+        options: (&Device, burn::tensor::DType),
+    ) -> Tensor<2> {
+        assert!(
+            timesteps.len() == 1 || timesteps.len() == batch,
+            "expected 1 or {batch} timesteps, found {}",
+            timesteps.len()
+        );
+        let config = &self.config;
+        let (flip, shift) = (config.flip_sin_to_cos, config.freq_shift);
+        // One timestep for all: the embedding is computed once for every sample all the same, so
+        // that a sample's rounding does not depend on whether its batch shares the timestep.
+        let timesteps: Vec<f64> = timesteps.iter().copied().cycle().take(batch).collect();
+        let waves = sinusoidal(&timesteps, config.block_out_channels[0], flip, shift, options);
+        let temb = self.time_embedding.forward(waves);
+        let (Some(embedding), Some(sizes)) = (&self.add_embedding, config.addition_embed) else {
+            return temb;
+        };
+        let added = added.expect("this U-Net needs `AddedConditioning` (text_time)");
+        assert_eq!(added.time_ids.len(), batch, "one set of time ids per sample");
+        let ids: Vec<f64> = added.time_ids.iter().flatten().copied().collect();
+        let waves = sinusoidal(&ids, sizes.time_embed_dim, flip, shift, options);
+        let waves = waves.reshape([batch, 6 * sizes.time_embed_dim]);
+        let text = added.text_embeds.clone().cast(options.1);
+        temb + embedding.forward(Tensor::cat(vec![text, waves], 1))
+    }
+}
