@@ -2,11 +2,13 @@
 
 #![warn(missing_docs)]
 
+mod clean;
 mod config;
 mod error;
 mod text_model;
 mod tokenizer;
 
+pub use clean::byte_characters;
 pub use config::{CLIPTextConfig, HiddenAct};
 pub use error::ClipError;
 pub use text_model::{CLIPTextModel, TextOutput};

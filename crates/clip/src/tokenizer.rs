@@ -1,2 +1,200 @@
-/// CLIP's byte-pair tokenizer.
-pub struct CLIPTokenizer;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+use serde_json::Value;
+use tokenizers::Model;
+use tokenizers::models::bpe::BPE;
+
+use crate::ClipError;
+use crate::clean::{byte_characters, clean};
+
+/// CLIP's byte-pair tokenizer, from `vocab.json` and `merges.txt`.
+///
+/// Gives the ids of transformers' (slow) `CLIPTokenizer` with ftfy, with its quirks: special
+/// tokens are recognised inside a prompt, and where the padding token is `!`, every `!` is one.
+pub struct CLIPTokenizer {
+    bpe: BPE,
+    pattern: Regex,
+    bytes: [char; 256],
+    /// Special tokens and their ids, longest first.
+    special: Vec<(String, u32)>,
+    bos: u32,
+    eos: u32,
+    pad: u32,
+    max_length: usize,
+}
+
+impl std::fmt::Debug for CLIPTokenizer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CLIPTokenizer")
+            .field("special", &self.special)
+            .field("max_length", &self.max_length)
+            .finish_non_exhaustive()
+    }
+}
+
+/// CLIP's vocabulary counts on this many merges at most; files have more lines.
+const MAX_MERGES: usize = 49_152 - 256 - 2;
+
+impl CLIPTokenizer {
+    /// Loads a `tokenizer` folder of a diffusers pipeline.
+    ///
+    /// # Errors
+    /// [`ClipError`] naming the file that is absent or broken.
+    pub fn from_folder(folder: impl AsRef<Path>) -> Result<Self, ClipError> {
+        let folder = folder.as_ref();
+        let vocab = read_vocab(&folder.join("vocab.json"))?;
+        let merges = read_merges(&folder.join("merges.txt"))?;
+        let config = read_optional_json(&folder.join("tokenizer_config.json"))?;
+        let map = read_optional_json(&folder.join("special_tokens_map.json"))?;
+        // The map wins over the configuration, as in transformers; SD 2.1 relies on it.
+        let special_name = |key: &str, default: &str| -> String {
+            token_text(map.get(key)).or_else(|| token_text(config.get(key))).unwrap_or(default.into())
+        };
+        let broken = |reason: String| ClipError::Tokenizer { path: folder.into(), reason };
+        let names = [
+            special_name("bos_token", "<|startoftext|>"),
+            special_name("eos_token", "<|endoftext|>"),
+            special_name("pad_token", "<|endoftext|>"),
+            special_name("unk_token", "<|endoftext|>"),
+        ];
+        let id = |name: &String| {
+            vocab
+                .get(name)
+                .copied()
+                .ok_or_else(|| broken(format!("the special token `{name}` is not in `vocab.json`")))
+        };
+        let [bos, eos, pad, unk] =
+            [id(&names[0])?, id(&names[1])?, id(&names[2])?, id(&names[3])?];
+        let mut special: Vec<(String, u32)> =
+            names.iter().cloned().zip([bos, eos, pad, unk]).collect();
+        special.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.0.cmp(&b.0)));
+        special.dedup();
+        let max_length = config.get("model_max_length").and_then(Value::as_u64);
+        let bpe = BPE::builder()
+            .vocab_and_merges(vocab, merges)
+            .end_of_word_suffix("</w>".into())
+            .unk_token(names[3].clone())
+            .build()
+            .map_err(|error| broken(error.to_string()))?;
+        let pattern = Regex::new(
+            r"(?i)<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+",
+        )
+        .map_err(|error| broken(error.to_string()))?;
+        Ok(Self {
+            bpe,
+            pattern,
+            bytes: byte_characters(),
+            special,
+            bos,
+            eos,
+            pad,
+            // Some files say 10³⁰ for "no limit".
+            max_length: max_length.map_or(77, |length| (length as usize).min(77)),
+        })
+    }
+
+    /// Length of a padded sequence, begin and end included.
+    pub fn max_length(&self) -> usize {
+        self.max_length
+    }
+
+    /// Number of tokens.
+    pub fn vocab_size(&self) -> usize {
+        self.bpe.get_vocab_size()
+    }
+
+    /// The ids of `text` without begin, end and padding.
+    pub fn tokenize(&self, text: &str) -> Vec<u32> {
+        let mut ids = Vec::new();
+        let mut rest = text;
+        while let Some((at, name, id)) = self.next_special(rest) {
+            self.tokenize_part(&rest[..at], &mut ids);
+            ids.push(id);
+            rest = &rest[at + name.len()..];
+        }
+        self.tokenize_part(rest, &mut ids);
+        ids
+    }
+
+    /// The ids of `text` with begin and end, truncated to keep the end, padded to
+    /// [`Self::max_length`].
+    pub fn encode(&self, text: &str) -> Vec<u32> {
+        let mut ids = vec![self.bos];
+        ids.extend(self.tokenize(text));
+        ids.truncate(self.max_length - 1);
+        ids.push(self.eos);
+        ids.resize(self.max_length, self.pad);
+        ids
+    }
+
+    /// Whether [`Self::encode`] drops part of `text`.
+    pub fn is_truncated(&self, text: &str) -> bool {
+        self.tokenize(text).len() + 2 > self.max_length
+    }
+
+    /// The first special token in `text`, the longest where several begin there.
+    fn next_special(&self, text: &str) -> Option<(usize, &str, u32)> {
+        self.special
+            .iter()
+            .filter_map(|(name, id)| text.find(name.as_str()).map(|at| (at, name.as_str(), *id)))
+            .min_by_key(|(at, name, _)| (*at, usize::MAX - name.len()))
+    }
+
+    fn tokenize_part(&self, text: &str, ids: &mut Vec<u32>) {
+        if text.is_empty() {
+            return;
+        }
+        let cleaned = clean(text);
+        for word in self.pattern.find_iter(&cleaned) {
+            let characters: String =
+                word.as_str().bytes().map(|byte| self.bytes[usize::from(byte)]).collect();
+            // Every byte is in the vocabulary; what is not becomes the unknown token.
+            if let Ok(tokens) = self.bpe.tokenize(&characters) {
+                ids.extend(tokens.into_iter().map(|token| token.id));
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, ClipError> {
+    std::fs::read_to_string(path).map_err(|source| ClipError::Io { path: path.into(), source })
+}
+
+fn broken(path: &Path, reason: impl std::fmt::Display) -> ClipError {
+    ClipError::Tokenizer { path: PathBuf::from(path), reason: reason.to_string() }
+}
+
+type Vocabulary = ahash::AHashMap<String, u32>;
+
+fn read_vocab(path: &Path) -> Result<Vocabulary, ClipError> {
+    let vocab: HashMap<String, u32> =
+        serde_json::from_str(&read(path)?).map_err(|error| broken(path, error))?;
+    Ok(vocab.into_iter().collect())
+}
+
+fn read_merges(path: &Path) -> Result<Vec<(String, String)>, ClipError> {
+    let text = read(path)?;
+    // The first line is the version.
+    let lines = text.trim().lines().enumerate().skip(1).take(MAX_MERGES);
+    lines
+        .map(|(number, line)| match line.split(' ').collect::<Vec<_>>()[..] {
+            [left, right] => Ok((left.to_string(), right.to_string())),
+            _ => Err(broken(path, format!("line {}: expected two tokens, found `{line}`", number + 1))),
+        })
+        .collect()
+}
+
+fn read_optional_json(path: &Path) -> Result<Value, ClipError> {
+    if !path.exists() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_str(&read(path)?).map_err(|error| broken(path, error))
+}
+
+/// A token is written as its text or as an object with its `content`.
+fn token_text(value: Option<&Value>) -> Option<String> {
+    let value = value?;
+    value.as_str().or_else(|| value.get("content")?.as_str()).map(String::from)
+}

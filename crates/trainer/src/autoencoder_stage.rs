@@ -16,7 +16,7 @@ use crate::{AutoencoderRecipe, Dataset, Recipe, TrainError};
 ///
 /// # Errors
 /// [`TrainError`]: unwritable files, or a loss that is not finite.
-pub fn train_autoencoder(
+pub(crate) fn train_autoencoder(
     recipe: &Recipe,
     data: &Dataset,
     checkpoint: &Path,
@@ -119,4 +119,19 @@ pub(crate) fn encode_all(model: &AutoencoderKL, data: &Dataset, device: &Device)
         all.extend(values.chunks(values.len() / chunk.len()).map(<[f32]>::to_vec));
     }
     all
+}
+
+/// Mean over pictures of the peak signal-to-noise ratio after encoding and decoding, in decibels.
+pub(crate) fn psnr(model: &AutoencoderKL, data: &Dataset, device: &Device) -> f64 {
+    let mut total = 0.0;
+    for example in &data.examples {
+        let shape = [1, 3, data.size, data.size];
+        let pixels =
+            Tensor::<4>::from_data(TensorData::new(example.pixels.clone(), shape), device);
+        let decoded = model.decode(model.encode(pixels.clone()).mean).clamp(-1.0, 1.0);
+        let error = f64::from((decoded - pixels).square().mean().into_scalar::<f32>());
+        // Values span 2.
+        total += 10.0 * (4.0 / error).log10();
+    }
+    total / data.examples.len() as f64
 }

@@ -9,16 +9,21 @@
 
 mod autoencoder_stage;
 mod checkpoint;
+mod concepts;
 mod dataset;
+mod diffusion_stage;
 mod error;
+mod export;
 mod flat;
 mod optimizer;
 mod recipe;
+mod run;
 mod shards;
 mod stage;
+mod vocabulary;
 
-pub use autoencoder_stage::train_autoencoder;
 pub use dataset::{Dataset, Example};
 pub use error::TrainError;
 pub use recipe::{AutoencoderRecipe, DiffusionRecipe, OptimizerRecipe, Recipe};
+pub use run::{Stages, Summary, train};
 pub use stage::Progress;

@@ -1,10 +1,8 @@
 use std::path::PathBuf;
 
-use anyhow::Context;
-use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use trainer::{Dataset, Progress, Recipe};
+use trainer::{Progress, Recipe, Stages};
 
 /// Arguments of `cargo xtask train`.
 #[derive(Args)]
@@ -18,6 +16,9 @@ pub struct TrainArgs {
     /// Folder for checkpoints; a run that finds some there resumes.
     #[arg(long, default_value = "target/train")]
     work: PathBuf,
+    /// Folder the pipeline is written to.
+    #[arg(long, default_value = "models/emoji-sd")]
+    out: PathBuf,
     /// Stop after this stage.
     #[arg(long, value_enum, default_value = "all")]
     stage: Stage,
@@ -31,32 +32,39 @@ enum Stage {
 
 pub fn handle_command(args: TrainArgs) -> anyhow::Result<()> {
     let recipe = Recipe::from_file(&args.recipe)?;
-    let data = Dataset::open(args.data.join("train"))?;
-    std::fs::create_dir_all(&args.work).with_context(|| format!("`{}`", args.work.display()))?;
-    let device = Device::flex();
-    let bar = bar("autoencoder");
-    let (model, losses) = trainer::train_autoencoder(
-        &recipe,
-        &data,
-        &args.work.join("autoencoder.safetensors"),
-        &device,
-        &mut |progress| show(&bar, progress),
-    )?;
-    bar.finish();
-    eprintln!("autoencoder: {} steps, scaling factor {}", losses.len(), model.config().scaling_factor);
-    if args.stage == Stage::Autoencoder {
-        return Ok(());
+    let stages = match args.stage {
+        Stage::Autoencoder => Stages::Autoencoder,
+        Stage::All => Stages::All,
+    };
+    let mut bars: Vec<ProgressBar> = Vec::new();
+    let mut show = |name: &'static str, progress: Progress| {
+        if bars.last().is_none_or(|bar| bar.prefix() != name) {
+            bars.push(new_bar(name));
+        }
+        if let Some(bar) = bars.last() {
+            update(bar, progress);
+        }
+    };
+    let summary = trainer::train(&recipe, &args.data, &args.work, &args.out, stages, &mut show)?;
+    if let Some(summary) = summary {
+        eprintln!(
+            "{} concepts, {} pictures, autoencoder {:.2} dB; written to `{}`",
+            summary.concepts.len(),
+            summary.pictures,
+            summary.autoencoder_psnr,
+            args.out.display()
+        );
     }
     Ok(())
 }
 
-fn bar(name: &'static str) -> ProgressBar {
+fn new_bar(name: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(0).with_style(style).with_prefix(name)
 }
 
-fn show(bar: &ProgressBar, progress: Progress) {
+fn update(bar: &ProgressBar, progress: Progress) {
     bar.set_length(progress.steps as u64);
     bar.set_position(progress.step as u64);
     let minutes = progress.remaining.as_secs() as f64 / 60.0;

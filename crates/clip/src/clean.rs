@@ -1,0 +1,38 @@
+/// What transformers' slow tokenizer does to a text first: ftfy's repairs (mojibake, HTML
+/// entities, curly quotes, ligatures, NFC), white space collapsed, lower case.
+pub(crate) fn clean(text: &str) -> String {
+    let fixed = plsfix::fix_text(text, None);
+    let collapsed = fixed.split_whitespace().collect::<Vec<_>>().join(" ");
+    collapsed.to_lowercase()
+}
+
+/// GPT-2's printable stand-in for every byte.
+pub fn byte_characters() -> [char; 256] {
+    let printable = |byte: u32| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
+    let mut characters = ['\0'; 256];
+    let mut next = 256;
+    for byte in 0..256u32 {
+        let code = if printable(byte) {
+            byte
+        } else {
+            next += 1;
+            next - 1
+        };
+        characters[byte as usize] = char::from_u32(code).unwrap_or('\0');
+    }
+    characters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_characters_are_distinct_and_keep_ascii() {
+        let characters = byte_characters();
+        let distinct: std::collections::HashSet<_> = characters.iter().collect();
+        assert_eq!(distinct.len(), 256);
+        assert_eq!(characters[usize::from(b'a')], 'a');
+        assert_eq!(characters[usize::from(b' ')], 'Ġ');
+    }
+}

@@ -1,0 +1,195 @@
+use std::ops::Range;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use clip::{CLIPTextConfig, CLIPTextModel, CLIPTokenizer, HiddenAct};
+use rand::Rng;
+use rand_distr::StandardNormal;
+use serde_json::json;
+use unet_core::{UNet2DConditionConfig, UNet2DConditionModel};
+
+use crate::stage::{self, Progress, stream};
+use crate::{Dataset, DiffusionRecipe, Recipe, TrainError};
+
+/// What is trained together in the second stage.
+#[derive(Module, Debug)]
+pub(crate) struct TextToLatent {
+    /// The denoiser.
+    pub unet: UNet2DConditionModel,
+    /// The text encoder.
+    pub text_encoder: CLIPTextModel,
+}
+
+/// Training steps of the noise schedule.
+pub(crate) const NUM_TRAIN_TIMESTEPS: usize = 1000;
+/// First β of the scaled-linear schedule.
+pub(crate) const BETA_START: f64 = 0.00085;
+/// Last β of the scaled-linear schedule.
+pub(crate) const BETA_END: f64 = 0.012;
+
+/// The encoded pictures and captions the second stage learns from.
+pub(crate) struct Latents {
+    /// Scaled latents of each picture.
+    pub values: Vec<Vec<f32>>,
+    /// Channels, height, width.
+    pub shape: [usize; 3],
+    /// Token ids of each caption with its style.
+    with_style: Vec<Vec<u32>>,
+    /// Token ids of each caption without style.
+    without_style: Vec<Vec<u32>>,
+    /// Token ids of the empty caption.
+    empty: Vec<u32>,
+}
+
+impl Latents {
+    /// Tokenises the captions beside the latents of their pictures.
+    pub fn new(data: &Dataset, values: Vec<Vec<f32>>, shape: [usize; 3], tokenizer: &CLIPTokenizer) -> Self {
+        let encode = |text: fn(&crate::Example) -> &String| {
+            data.examples.iter().map(|example| tokenizer.encode(text(example))).collect()
+        };
+        Self {
+            with_style: encode(|example| &example.text),
+            without_style: encode(|example| &example.caption),
+            empty: tokenizer.encode(""),
+            values,
+            shape,
+        }
+    }
+}
+
+/// Trains U-Net and text encoder to predict the velocity of noised latents, resuming from
+/// `checkpoint` where it exists; returns the averaged weights and the loss of every step.
+///
+/// # Errors
+/// [`TrainError`]: unwritable files, or a loss that is not finite.
+pub(crate) fn train_diffusion(
+    recipe: &Recipe,
+    data: &Latents,
+    vocab_size: usize,
+    checkpoint: &Path,
+    device: &Device,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(TextToLatent, Vec<f32>), TrainError> {
+    let own = &recipe.diffusion;
+    let training = device.clone().autodiff();
+    training.seed(recipe.seed + 1);
+    let model = TextToLatent {
+        unet: unet_config(own, data.shape)?.init(&training),
+        text_encoder: text_config(own, vocab_size).init(&training),
+    };
+    let alphas = alphas_cumprod();
+    let (model, losses) =
+        stage::run(model, &own.optimizer, checkpoint, progress, |model, step, samples| {
+            loss(model, recipe, data, &alphas, step, samples, &training)
+        })?;
+    Ok((model.valid(), losses))
+}
+
+/// The text encoder's configuration.
+pub(crate) fn text_config(recipe: &DiffusionRecipe, vocab_size: usize) -> CLIPTextConfig {
+    CLIPTextConfig {
+        vocab_size,
+        hidden_size: recipe.text_width,
+        intermediate_size: 4 * recipe.text_width,
+        num_hidden_layers: recipe.text_layers,
+        num_attention_heads: recipe.text_heads,
+        max_position_embeddings: recipe.text_tokens,
+        hidden_act: HiddenAct::Gelu,
+        projection_dim: recipe.text_width,
+        eos_token_id: vocab_size - 1,
+        ..CLIPTextConfig::default()
+    }
+}
+
+/// The U-Net's configuration as diffusers writes it.
+pub(crate) fn unet_json(recipe: &DiffusionRecipe, latents: [usize; 3]) -> serde_json::Value {
+    json!({
+        "_class_name": "UNet2DConditionModel",
+        "act_fn": "silu",
+        "attention_head_dim": recipe.num_attention_heads,
+        "block_out_channels": recipe.block_out_channels,
+        "cross_attention_dim": recipe.text_width,
+        "down_block_types":
+            ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
+        "flip_sin_to_cos": true,
+        "freq_shift": 0,
+        "in_channels": latents[0],
+        "layers_per_block": recipe.layers_per_block,
+        "mid_block_type": "UNetMidBlock2DCrossAttn",
+        "norm_eps": 1e-5,
+        "norm_num_groups": recipe.norm_num_groups,
+        "out_channels": latents[0],
+        "sample_size": latents[1],
+        "up_block_types":
+            ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
+        "use_linear_projection": true,
+    })
+}
+
+fn unet_config(
+    recipe: &DiffusionRecipe,
+    latents: [usize; 3],
+) -> Result<UNet2DConditionConfig, TrainError> {
+    Ok(UNet2DConditionConfig::from_json(&unet_json(recipe, latents).to_string())?)
+}
+
+fn alphas_cumprod() -> Vec<f64> {
+    let last = (NUM_TRAIN_TIMESTEPS - 1) as f64;
+    let mut product = 1.0;
+    (0..NUM_TRAIN_TIMESTEPS)
+        .map(|t| {
+            let root = BETA_START.sqrt() + (BETA_END.sqrt() - BETA_START.sqrt()) * t as f64 / last;
+            product *= 1.0 - root * root;
+            product
+        })
+        .collect()
+}
+
+/// The part of the batch's weighted mean loss that `samples` contribute.
+fn loss(
+    model: &TextToLatent,
+    recipe: &Recipe,
+    data: &Latents,
+    alphas: &[f64],
+    step: usize,
+    samples: Range<usize>,
+    device: &Device,
+) -> Tensor<1> {
+    let own = &recipe.diffusion;
+    let batch = own.optimizer.batch;
+    let count = samples.len();
+    let [channels, height, width] = data.shape;
+    let (mut noised, mut target): (Vec<f32>, Vec<f32>) = Default::default();
+    let (mut timesteps, mut ids, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+    for sample in samples {
+        let mut rng = stream(recipe.seed ^ 0x5eed, step, sample);
+        let index = rng.random_range(0..data.values.len());
+        // Stratified over the batch, which makes the loss far less noisy.
+        let u = (sample as f64 + rng.random::<f64>()) / batch as f64;
+        let t = ((u * NUM_TRAIN_TIMESTEPS as f64) as usize).min(NUM_TRAIN_TIMESTEPS - 1);
+        let (signal, sigma) = (alphas[t].sqrt() as f32, (1.0 - alphas[t]).sqrt() as f32);
+        for x0 in &data.values[index] {
+            let noise: f32 = rng.sample(StandardNormal);
+            noised.push(signal * x0 + sigma * noise);
+            target.push(signal * noise - sigma * x0);
+        }
+        let choice: f64 = rng.random();
+        ids.push(match choice {
+            c if c < own.drop_caption => data.empty.clone(),
+            c if c < own.drop_caption + own.drop_style => data.without_style[index].clone(),
+            _ => data.with_style[index].clone(),
+        });
+        timesteps.push(t as f64);
+        let snr = alphas[t] / (1.0 - alphas[t]);
+        weights.push((snr.min(own.min_snr_gamma) / (snr + 1.0) / batch as f64) as f32);
+    }
+    let shape = [count, channels, height, width];
+    let tensor = |values| Tensor::<4>::from_data(TensorData::new(values, shape), device);
+    let context = model.text_encoder.forward(&ids).last_hidden_state;
+    let predicted = model.unet.forward(tensor(noised), &timesteps, context, None, None);
+    let errors: Tensor<2> =
+        (predicted - tensor(target)).square().reshape([count as i32, -1]).mean_dim(1);
+    let weights = Tensor::<2>::from_data(TensorData::new(weights, [count, 1]), device);
+    (errors * weights).sum()
+}
