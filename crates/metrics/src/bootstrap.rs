@@ -1,0 +1,95 @@
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::MetricsError;
+
+/// A mean of paired differences with its 95 % bootstrap interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PairedDifference {
+    /// Mean.
+    pub mean: f64,
+    /// 2.5th percentile of the resampled means.
+    pub low: f64,
+    /// 97.5th percentile of the resampled means.
+    pub high: f64,
+    /// Number of pairs.
+    pub count: usize,
+}
+
+impl PairedDifference {
+    /// Whether the interval lies wholly on one side of 0.
+    pub fn excludes_zero(&self) -> bool {
+        self.low > 0.0 || self.high < 0.0
+    }
+}
+
+/// The mean of `a − b` over pairs, and its percentile bootstrap interval.
+///
+/// # Errors
+/// [`MetricsError`] where the numbers of values differ or there are none.
+pub fn paired_difference(
+    a: &[f64],
+    b: &[f64],
+    resamples: usize,
+    seed: u64,
+) -> Result<PairedDifference, MetricsError> {
+    if a.len() != b.len() {
+        return Err(MetricsError::Size {
+            left: format!("{} values", a.len()),
+            right: format!("{} values", b.len()),
+        });
+    }
+    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    mean_interval(&differences, resamples, seed)
+}
+
+/// The mean of `values` and its percentile bootstrap interval.
+///
+/// # Errors
+/// [`MetricsError::TooSmall`] where there are none.
+pub fn mean_interval(
+    values: &[f64],
+    resamples: usize,
+    seed: u64,
+) -> Result<PairedDifference, MetricsError> {
+    let count = values.len();
+    if count == 0 {
+        return Err(MetricsError::TooSmall { expected: "at least one pair", found: "none".into() });
+    }
+    let mean = |sum: f64| sum / count as f64;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut means: Vec<f64> = (0..resamples.max(1))
+        .map(|_| mean((0..count).map(|_| values[rng.random_range(0..count)]).sum()))
+        .collect();
+    means.sort_by(f64::total_cmp);
+    let at = |share: f64| means[(share * (means.len() - 1) as f64).round() as usize];
+    Ok(PairedDifference { mean: mean(values.iter().sum()), low: at(0.025), high: at(0.975), count })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn paired_difference_constant_has_no_width() {
+        let difference = paired_difference(&[2.0, 3.0, 4.0], &[1.0, 2.0, 3.0], 500, 1).unwrap();
+        assert_eq!((difference.mean, difference.low, difference.high), (1.0, 1.0, 1.0));
+        assert!(difference.excludes_zero());
+        assert!(paired_difference(&[], &[], 10, 1).is_err());
+        assert!(paired_difference(&[1.0], &[], 10, 1).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn interval_is_ordered_and_repeatable(values in proptest::collection::vec(-5.0f64..5.0, 1..40)) {
+            let first = mean_interval(&values, 200, 7).unwrap();
+            prop_assert!(first.low <= first.high);
+            prop_assert_eq!(first, mean_interval(&values, 200, 7).unwrap());
+            let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            prop_assert!(first.low >= least - 1e-9 && first.high <= most + 1e-9);
+        }
+    }
+}

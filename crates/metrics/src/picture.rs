@@ -1,0 +1,153 @@
+use crate::MetricsError;
+
+/// An RGB picture with 8 bits per channel, row by row.
+#[derive(Debug, Clone, Copy)]
+pub struct RgbView<'a> {
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// `3 · width · height` bytes.
+    pub data: &'a [u8],
+}
+
+fn check(a: RgbView<'_>, b: RgbView<'_>) -> Result<(), MetricsError> {
+    for view in [a, b] {
+        if view.data.len() != 3 * view.width * view.height {
+            return Err(MetricsError::Size {
+                left: format!("{}×{}×3 bytes", view.width, view.height),
+                right: format!("{} bytes", view.data.len()),
+            });
+        }
+    }
+    if (a.width, a.height) != (b.width, b.height) {
+        return Err(MetricsError::Size {
+            left: format!("{}×{}", a.width, a.height),
+            right: format!("{}×{}", b.width, b.height),
+        });
+    }
+    Ok(())
+}
+
+/// Peak signal-to-noise ratio in decibels; infinite for equal pictures.
+///
+/// # Errors
+/// [`MetricsError::Size`] for pictures of different sizes, [`MetricsError::TooSmall`] for none.
+pub fn psnr(a: RgbView<'_>, b: RgbView<'_>) -> Result<f64, MetricsError> {
+    check(a, b)?;
+    if a.data.is_empty() {
+        return Err(MetricsError::TooSmall { expected: "at least one pixel", found: "none".into() });
+    }
+    let squares: f64 =
+        a.data.iter().zip(b.data).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+    Ok(10.0 * (255.0 * 255.0 / (squares / a.data.len() as f64)).log10())
+}
+
+/// Side of the SSIM window.
+const WINDOW: usize = 11;
+/// Standard deviation of the SSIM window.
+const SIGMA: f64 = 1.5;
+
+/// Structural similarity (Wang et al. 2004): Gaussian window of 11 pixels and σ = 1.5, K₁ = 0.01,
+/// K₂ = 0.03, windows that lie wholly inside, mean over channels; 1 for equal pictures.
+///
+/// # Errors
+/// [`MetricsError`] for pictures of different sizes or smaller than the window.
+pub fn ssim(a: RgbView<'_>, b: RgbView<'_>) -> Result<f64, MetricsError> {
+    check(a, b)?;
+    if a.width < WINDOW || a.height < WINDOW {
+        return Err(MetricsError::TooSmall {
+            expected: "pictures of at least 11×11 pixels",
+            found: format!("{}×{}", a.width, a.height),
+        });
+    }
+    let mut total = 0.0;
+    for channel in 0..3 {
+        let plane = |view: RgbView<'_>| -> Vec<f64> {
+            view.data.iter().skip(channel).step_by(3).map(|v| f64::from(*v)).collect()
+        };
+        total += ssim_plane(&plane(a), &plane(b), a.width, a.height);
+    }
+    Ok(total / 3.0)
+}
+
+fn ssim_plane(a: &[f64], b: &[f64], width: usize, height: usize) -> f64 {
+    let (c1, c2) = ((0.01f64 * 255.0).powi(2), (0.03f64 * 255.0).powi(2));
+    let product = |x: &[f64], y: &[f64]| -> Vec<f64> { x.iter().zip(y).map(|(x, y)| x * y).collect() };
+    let smooth = |plane: &[f64]| blur(plane, width, height);
+    let (mean_a, mean_b) = (smooth(a), smooth(b));
+    let (aa, bb, ab) = (smooth(&product(a, a)), smooth(&product(b, b)), smooth(&product(a, b)));
+    let count = mean_a.len() as f64;
+    (0..mean_a.len())
+        .map(|i| {
+            let (ma, mb) = (mean_a[i], mean_b[i]);
+            let (va, vb, cov) = (aa[i] - ma * ma, bb[i] - mb * mb, ab[i] - ma * mb);
+            ((2.0 * ma * mb + c1) * (2.0 * cov + c2))
+                / ((ma * ma + mb * mb + c1) * (va + vb + c2))
+        })
+        .sum::<f64>()
+        / count
+}
+
+/// The Gaussian-weighted mean of every window that lies wholly inside.
+fn blur(plane: &[f64], width: usize, height: usize) -> Vec<f64> {
+    let weights: Vec<f64> = (0..WINDOW)
+        .map(|i| (-((i as f64 - (WINDOW / 2) as f64) / SIGMA).powi(2) / 2.0).exp())
+        .collect();
+    let sum: f64 = weights.iter().sum();
+    let (out_width, out_height) = (width - WINDOW + 1, height - WINDOW + 1);
+    let mut rows = vec![0.0; out_width * height];
+    for y in 0..height {
+        for x in 0..out_width {
+            let window = &plane[y * width + x..][..WINDOW];
+            rows[y * out_width + x] =
+                window.iter().zip(&weights).map(|(v, w)| v * w).sum::<f64>() / sum;
+        }
+    }
+    let mut out = vec![0.0; out_width * out_height];
+    for y in 0..out_height {
+        for x in 0..out_width {
+            let column = (0..WINDOW).map(|i| rows[(y + i) * out_width + x] * weights[i]);
+            out[y * out_width + x] = column.sum::<f64>() / sum;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn view(data: &[u8], width: usize) -> RgbView<'_> {
+        RgbView { width, height: data.len() / 3 / width, data }
+    }
+
+    #[test]
+    fn psnr_known_difference() {
+        let (a, b) = (vec![100; 12], vec![110; 12]);
+        let value = psnr(view(&a, 2), view(&b, 2)).unwrap();
+        assert!((value - 20.0 * (25.5f64).log10()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn sizes_that_differ_or_are_too_small_are_refused() {
+        let (a, b) = (vec![0; 12], vec![0; 27]);
+        assert!(psnr(view(&a, 2), view(&b, 3)).is_err());
+        assert!(ssim(view(&a, 2), view(&a, 2)).is_err());
+        assert!(psnr(RgbView { width: 5, height: 5, data: &a }, view(&a, 2)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn identity_and_symmetry(a in proptest::collection::vec(any::<u8>(), 3 * 13 * 12),
+                                 b in proptest::collection::vec(any::<u8>(), 3 * 13 * 12)) {
+            let (a, b) = (view(&a, 13), view(&b, 13));
+            prop_assert!((ssim(a, a).unwrap() - 1.0).abs() < 1e-9);
+            prop_assert_eq!(psnr(a, a).unwrap(), f64::INFINITY);
+            prop_assert!((ssim(a, b).unwrap() - ssim(b, a).unwrap()).abs() < 1e-12);
+            prop_assert_eq!(psnr(a, b).unwrap(), psnr(b, a).unwrap());
+            prop_assert!(ssim(a, b).unwrap() <= 1.0);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+use burn::tensor::{Device, Tensor};
+use clip::{CLIPTextModel, CLIPTokenizer};
+use unet_core::AddedConditioning;
+
+use crate::PipelineError;
+
+/// The tokenizers and text encoders of a pipeline.
+#[derive(Debug)]
+pub(crate) enum TextEncoders {
+    /// One encoder; its last hidden state after the final norm (SD 1.x, 2.x).
+    Single { tokenizer: CLIPTokenizer, encoder: Box<CLIPTextModel> },
+    /// Two encoders; their penultimate hidden states side by side, and the second's pooled
+    /// projection (SDXL).
+    Double {
+        tokenizers: [CLIPTokenizer; 2],
+        encoders: Box<[CLIPTextModel; 2]>,
+        /// Whether an absent negative prompt is all zeros instead of an encoded empty text.
+        zeros_for_absent_negative: bool,
+    },
+}
+
+/// SDXL's size conditioning, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SizeConditioning {
+    /// Height and width the training picture had.
+    pub original_size: [usize; 2],
+    /// Top and left of its crop.
+    pub crops_coords_top_left: [usize; 2],
+    /// Height and width wanted.
+    pub target_size: [usize; 2],
+}
+
+impl SizeConditioning {
+    /// Uncropped, at the size of the picture itself.
+    pub fn of_picture(size: [usize; 2]) -> Self {
+        Self { original_size: size, crops_coords_top_left: [0, 0], target_size: size }
+    }
+
+    fn time_ids(&self) -> [f64; 6] {
+        let [a, b] = self.original_size;
+        let [c, d] = self.crops_coords_top_left;
+        let [e, f] = self.target_size;
+        [a, b, c, d, e, f].map(|value| value as f64)
+    }
+}
+
+/// Encoded prompts, one per sample.
+#[derive(Debug, Clone)]
+pub struct Conditioning {
+    /// Text context, `[batch, tokens, cross_attention_dim]`.
+    pub embeds: Tensor<3>,
+    /// Pooled text embedding of SDXL, `[batch, projection_dim]`.
+    pub pooled: Option<Tensor<2>>,
+}
+
+impl Conditioning {
+    /// Number of samples.
+    pub fn batch(&self) -> usize {
+        self.embeds.dims()[0]
+    }
+
+    /// The samples of `self`, then those of `other`.
+    pub fn followed_by(self, other: Self) -> Self {
+        Self {
+            embeds: Tensor::cat(vec![self.embeds, other.embeds], 0),
+            pooled: match (self.pooled, other.pooled) {
+                (Some(a), Some(b)) => Some(Tensor::cat(vec![a, b], 0)),
+                _ => None,
+            },
+        }
+    }
+
+    /// `count` copies of the whole batch, one after the other.
+    pub fn repeated(self, count: usize) -> Self {
+        Self {
+            embeds: self.embeds.repeat_dim(0, count),
+            pooled: self.pooled.map(|pooled| pooled.repeat_dim(0, count)),
+        }
+    }
+
+    /// SDXL's additional conditioning with the same sizes for every sample.
+    pub(crate) fn added(&self, sizes: &SizeConditioning) -> Option<AddedConditioning> {
+        self.pooled.as_ref().map(|pooled| AddedConditioning {
+            text_embeds: pooled.clone(),
+            time_ids: vec![sizes.time_ids(); self.batch()],
+        })
+    }
+}
+
+impl TextEncoders {
+    /// Encodes every prompt by itself, so that its rounding does not depend on its neighbours.
+    pub(crate) fn encode(&self, prompts: &[String]) -> Result<Conditioning, PipelineError> {
+        let encoded = prompts.iter().map(|prompt| self.encode_one(prompt));
+        encoded
+            .reduce(Conditioning::followed_by)
+            .ok_or_else(|| PipelineError::Request("expected at least one prompt, found none".into()))
+    }
+
+    fn encode_one(&self, prompt: &str) -> Conditioning {
+        match self {
+            Self::Single { tokenizer, encoder } => {
+                let output = encoder.forward(&[tokenizer.encode(prompt)]);
+                Conditioning { embeds: output.last_hidden_state, pooled: None }
+            }
+            Self::Double { tokenizers, encoders, .. } => {
+                let mut outputs = tokenizers
+                    .iter()
+                    .zip(encoders.iter())
+                    .map(|(tokenizer, encoder)| encoder.forward(&[tokenizer.encode(prompt)]));
+                let (Some(first), Some(second)) = (outputs.next(), outputs.next()) else {
+                    unreachable!("there are two encoders");
+                };
+                let penultimate = |states: &[Tensor<3>]| states[states.len() - 2].clone();
+                let states = [&first.hidden_states, &second.hidden_states].map(|s| penultimate(s));
+                Conditioning {
+                    embeds: Tensor::cat(states.to_vec(), 2),
+                    pooled: Some(second.text_embeds.unwrap_or(second.pooled)),
+                }
+            }
+        }
+    }
+
+    /// The negative side of guidance for `like`'s samples.
+    pub(crate) fn encode_negative(
+        &self,
+        negative: Option<&str>,
+        like: &Conditioning,
+    ) -> Result<Conditioning, PipelineError> {
+        if let (None, Self::Double { zeros_for_absent_negative: true, .. }) = (negative, self) {
+            return Ok(Conditioning {
+                embeds: like.embeds.zeros_like(),
+                pooled: like.pooled.as_ref().map(Tensor::zeros_like),
+            });
+        }
+        let one = self.encode(&[negative.unwrap_or("").to_string()])?;
+        Ok(one.repeated(like.batch()))
+    }
+
+    /// Those of `prompts` that are longer than the encoders can read.
+    pub(crate) fn truncated<'a>(&self, prompts: &'a [String]) -> Vec<&'a str> {
+        let tokenizer = match self {
+            Self::Single { tokenizer, .. } => tokenizer,
+            Self::Double { tokenizers, .. } => &tokenizers[0],
+        };
+        prompts.iter().filter(|prompt| tokenizer.is_truncated(prompt)).map(String::as_str).collect()
+    }
+
+    pub(crate) fn load(
+        folder: &std::path::Path,
+        index: &serde_json::Value,
+        dtype: burn::tensor::FloatDType,
+        device: &Device,
+    ) -> Result<Self, PipelineError> {
+        let tokenizer = |name: &str| CLIPTokenizer::from_folder(folder.join(name));
+        let encoder = |name: &str| CLIPTextModel::from_folder(folder.join(name), dtype, device);
+        if index.get("text_encoder_2").is_none_or(|entry| entry[0].is_null()) {
+            return Ok(Self::Single {
+                tokenizer: tokenizer("tokenizer")?,
+                encoder: Box::new(encoder("text_encoder")?),
+            });
+        }
+        Ok(Self::Double {
+            tokenizers: [tokenizer("tokenizer")?, tokenizer("tokenizer_2")?],
+            encoders: Box::new([encoder("text_encoder")?, encoder("text_encoder_2")?]),
+            zeros_for_absent_negative: index["force_zeros_for_empty_prompt"] == true,
+        })
+    }
+}

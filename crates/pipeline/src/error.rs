@@ -1,0 +1,59 @@
+use std::path::PathBuf;
+
+use autoencoder::AutoencoderError;
+use clip::ClipError;
+use scheduler::SchedulerError;
+use unet_core::UNetError;
+
+/// What can go wrong between a prompt and a picture.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A file could not be read or written.
+    #[error("`{path}`: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
+    /// The folder is no pipeline folder.
+    #[error("`{path}` is not a diffusers pipeline folder: {reason}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing or wrong.
+        reason: String,
+    },
+    /// A request that cannot be served.
+    #[error("{0}")]
+    Request(String),
+    /// The device or data type is not to be had.
+    #[error("{0}")]
+    Device(String),
+    /// The sampling produced NaN or infinite values.
+    #[error("step {step}: the latents are no longer finite; lower the weights or use f32")]
+    NotFinite {
+        /// Inference step, from 0.
+        step: usize,
+    },
+    /// The U-Net could not be loaded.
+    #[error(transparent)]
+    UNet(#[from] UNetError),
+    /// The autoencoder could not be loaded.
+    #[error(transparent)]
+    Autoencoder(#[from] AutoencoderError),
+    /// A tokenizer or text encoder could not be loaded.
+    #[error(transparent)]
+    Clip(#[from] ClipError),
+    /// The scheduler could not be set up.
+    #[error(transparent)]
+    Scheduler(#[from] SchedulerError),
+    /// A picture could not be encoded.
+    #[error("`{path}`: {source}")]
+    Png {
+        /// The file.
+        path: PathBuf,
+        /// The encoder's word.
+        source: png::EncodingError,
+    },
+}

@@ -1,0 +1,22 @@
+//! Text to image with diffusers pipeline folders: prompts and negative prompts, guidance, sampling
+//! under an intervention, decoding, and PNG files that carry their parameters.
+
+#![warn(missing_docs)]
+
+mod conditioning;
+mod device;
+mod error;
+mod files;
+mod model;
+mod noise;
+mod picture;
+mod sample;
+
+pub use conditioning::{Conditioning, SizeConditioning};
+pub use device::{parse_device, parse_dtype};
+pub use error::PipelineError;
+pub use files::write_atomically;
+pub use model::Pipeline;
+pub use noise::{InitialNoise, initial_noise};
+pub use picture::{Picture, PictureRecord};
+pub use sample::{Control, Guidance, Prediction, SampleRequest, StepInfo, StepIntervention};

@@ -1,0 +1,126 @@
+use std::path::Path;
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::{PipelineError, write_atomically};
+
+/// An RGB picture with 8 bits per channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// `3 · width · height` bytes, row by row.
+    pub rgb: Vec<u8>,
+}
+
+/// How a picture was made; stored in its PNG and beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PictureRecord {
+    /// The prompt.
+    pub prompt: String,
+    /// The negative prompt, where guidance used one.
+    pub negative_prompt: Option<String>,
+    /// Seed of the initial noise.
+    pub seed: u64,
+    /// Inference steps.
+    pub steps: usize,
+    /// Guidance scale.
+    pub guidance_scale: f64,
+    /// Scheduler class.
+    pub scheduler: String,
+    /// Height and width in pixels.
+    pub size: [usize; 2],
+    /// Name of the model folder.
+    pub model: String,
+    /// SHA-256 over the model's files.
+    pub model_sha256: String,
+    /// Version of this software.
+    pub version: String,
+    /// The intervention, for example `{"weights": [[…]]}`; null for none.
+    pub intervention: serde_json::Value,
+}
+
+impl Picture {
+    /// The pictures of a decoded batch, `[batch, 3, height, width]` with values in [-1, 1].
+    ///
+    /// Rounds halves to even, as NumPy does.
+    pub fn from_tensor(pixels: Tensor<4>) -> Vec<Self> {
+        let [batch, _, height, width] = pixels.dims();
+        let values: Vec<f32> = pixels.into_data().iter::<f32>().collect();
+        let plane = height * width;
+        (0..batch)
+            .map(|sample| {
+                let values = &values[sample * 3 * plane..][..3 * plane];
+                let byte = |value: f32| {
+                    ((value / 2.0 + 0.5).clamp(0.0, 1.0) * 255.0).round_ties_even() as u8
+                };
+                let rgb = (0..3 * plane).map(|i| byte(values[i % 3 * plane + i / 3])).collect();
+                Self { width, height, rgb }
+            })
+            .collect()
+    }
+
+    /// The picture as a PNG file with `record` in its text chunks.
+    ///
+    /// # Errors
+    /// Where the encoder refuses.
+    pub fn to_png(&self, record: Option<&PictureRecord>) -> Result<Vec<u8>, png::EncodingError> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_depth(png::BitDepth::Eight);
+        if let Some(record) = record {
+            let json = serde_json::to_string(record).unwrap_or_default();
+            encoder.add_itxt_chunk("parameters".into(), record.summary())?;
+            encoder.add_itxt_chunk("unet-reweight".into(), json)?;
+        }
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&self.rgb)?;
+        writer.finish()?;
+        Ok(bytes)
+    }
+
+    /// Writes `path` (a PNG) and, beside it, the record as `.json`; each complete or not at all.
+    ///
+    /// # Errors
+    /// [`PipelineError`] naming the file.
+    pub fn save(&self, path: &Path, record: &PictureRecord) -> Result<(), PipelineError> {
+        let bytes = self
+            .to_png(Some(record))
+            .map_err(|source| PipelineError::Png { path: path.into(), source })?;
+        write_atomically(path, &bytes)?;
+        let json = serde_json::to_vec_pretty(record).unwrap_or_default();
+        write_atomically(&path.with_extension("json"), &json)
+    }
+
+    /// Pixels in [-1, 1], channel first.
+    pub fn to_floats(&self) -> Vec<f32> {
+        let plane = self.width * self.height;
+        (0..3 * plane).map(|i| f32::from(self.rgb[i % plane * 3 + i / plane]) / 127.5 - 1.0).collect()
+    }
+}
+
+impl PictureRecord {
+    /// The parameters in the form other tools show.
+    fn summary(&self) -> String {
+        let [height, width] = self.size;
+        let negative = match &self.negative_prompt {
+            Some(negative) => format!("\nNegative prompt: {negative}"),
+            None => String::new(),
+        };
+        format!(
+            "{}{negative}\nSteps: {}, Sampler: {}, CFG scale: {}, Seed: {}, Size: {width}x{height}, \
+             Model: {}, Model hash: {}",
+            self.prompt,
+            self.steps,
+            self.scheduler,
+            self.guidance_scale,
+            self.seed,
+            self.model,
+            self.model_sha256.get(..10).unwrap_or(""),
+        )
+    }
+}

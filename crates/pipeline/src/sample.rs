@@ -1,0 +1,183 @@
+use burn::tensor::{DType, Tensor};
+use scheduler::SchedulerKind;
+use unet_core::Intervention;
+
+use crate::{Conditioning, Pipeline, PipelineError, SizeConditioning};
+
+/// Classifier-free guidance.
+#[derive(Debug, Clone)]
+pub struct Guidance {
+    /// Guidance scale; guidance is active above 1.
+    pub scale: f64,
+    /// The unguided side, one sample per sample of the prompts.
+    pub negative: Conditioning,
+}
+
+/// What a sampling run needs.
+#[derive(Debug, Clone)]
+pub struct SampleRequest {
+    /// Encoded prompts, one per sample.
+    pub prompts: Conditioning,
+    /// Guidance, or none.
+    pub guidance: Option<Guidance>,
+    /// Initial Gaussian noise `[batch, channels, height, width]`, of unit variance.
+    pub noise: Tensor<4>,
+    /// Scheduler class.
+    pub scheduler: SchedulerKind,
+    /// Number of inference steps.
+    pub steps: usize,
+    /// SDXL's sizes; those of the picture where absent.
+    pub sizes: Option<SizeConditioning>,
+}
+
+/// One step of a sampling run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepInfo {
+    /// Inference step, from 0.
+    pub step: usize,
+    /// Steps in all.
+    pub steps: usize,
+    /// Training timestep.
+    pub timestep: f64,
+}
+
+/// Gives the intervention of each step, or none.
+///
+/// With guidance the U-Net sees the batch twice, negative samples first.
+pub type StepIntervention<'a> = dyn Fn(StepInfo) -> Option<Box<dyn Intervention + 'a>> + 'a;
+
+/// Whether a callback lets the run go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Go on.
+    Continue,
+    /// Stop; the latents so far are returned.
+    Stop,
+}
+
+/// The U-Net's predictions for a batch.
+#[derive(Debug, Clone)]
+pub struct Prediction {
+    /// As the U-Net gave it: with guidance, negative samples first, then the prompts'.
+    pub raw: Tensor<4>,
+    /// After guidance, one per sample; what the scheduler is given.
+    pub guided: Tensor<4>,
+}
+
+impl SampleRequest {
+    /// Whether guidance has an effect.
+    pub fn guided(&self) -> bool {
+        self.guidance.as_ref().is_some_and(|guidance| guidance.scale > 1.0)
+    }
+
+    fn check(&self) -> Result<(), PipelineError> {
+        let (samples, prompts) = (self.noise.dims()[0], self.prompts.batch());
+        if samples != prompts {
+            return Err(PipelineError::Request(format!(
+                "expected one noise sample per prompt, found {samples} for {prompts} prompts"
+            )));
+        }
+        match &self.guidance {
+            Some(guidance) if !guidance.scale.is_finite() || guidance.scale < 0.0 => {
+                Err(PipelineError::Request(format!(
+                    "expected a guidance scale of 0 or more, found {}",
+                    guidance.scale
+                )))
+            }
+            Some(guidance) if guidance.negative.batch() != prompts => {
+                Err(PipelineError::Request(format!(
+                    "expected {prompts} negative samples, found {}",
+                    guidance.negative.batch()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Pipeline {
+    /// Everything the U-Net is conditioned on in every step: negative samples first if guided.
+    pub fn unet_conditioning(&self, request: &SampleRequest) -> Conditioning {
+        match &request.guidance {
+            Some(guidance) if request.guided() => {
+                guidance.negative.clone().followed_by(request.prompts.clone())
+            }
+            _ => request.prompts.clone(),
+        }
+    }
+
+    /// The U-Net's prediction for the (already scaled) `input`.
+    ///
+    /// `conditioning` holds either as many samples as `input`, or twice as many, for guidance with
+    /// `scale`.
+    pub fn predict(
+        &self,
+        input: Tensor<4>,
+        timestep: f64,
+        conditioning: &Conditioning,
+        scale: f64,
+        sizes: Option<&SizeConditioning>,
+        intervention: Option<&dyn Intervention>,
+    ) -> Prediction {
+        let [batch, _, height, width] = input.dims();
+        let factor = self.vae().config().downscale();
+        let own = SizeConditioning::of_picture([height * factor, width * factor]);
+        let added = conditioning.added(sizes.unwrap_or(&own));
+        let doubled = conditioning.batch() == 2 * batch;
+        let input = if doubled { input.repeat_dim(0, 2) } else { input };
+        let embeds = conditioning.embeds.clone();
+        let raw = self
+            .unet()
+            .forward(input, &[timestep], embeds, added.as_ref(), intervention)
+            .cast(DType::F32);
+        let guided = if doubled {
+            let negative = raw.clone().narrow(0, 0, batch);
+            let positive = raw.clone().narrow(0, batch, batch);
+            negative.clone() + (positive - negative) * scale
+        } else {
+            raw.clone()
+        };
+        Prediction { raw, guided }
+    }
+
+    /// Denoises the noise of `request` to latents, `[batch, channels, height, width]` in f32.
+    ///
+    /// `callback` sees the latents after each step and may stop the run.
+    ///
+    /// # Errors
+    /// [`PipelineError`] for a request that cannot be served, or latents that are not finite.
+    pub fn sample(
+        &self,
+        request: &SampleRequest,
+        intervention: Option<&StepIntervention<'_>>,
+        callback: &mut dyn FnMut(StepInfo, &Tensor<4>) -> Control,
+    ) -> Result<Tensor<4>, PipelineError> {
+        request.check()?;
+        let mut scheduler = self.scheduler_config().build(request.scheduler, request.steps)?;
+        let conditioning = self.unet_conditioning(request);
+        let scale = request.guidance.as_ref().map_or(1.0, |guidance| guidance.scale);
+        let mut latents = request.noise.clone().cast(DType::F32) * scheduler.init_noise_sigma();
+        for step in 0..request.steps {
+            let timestep = scheduler.timesteps()[step];
+            let info = StepInfo { step, steps: request.steps, timestep };
+            let active = intervention.and_then(|intervention| intervention(info));
+            let input = scheduler.scale_model_input(latents.clone(), step);
+            let prediction = self.predict(
+                input,
+                timestep,
+                &conditioning,
+                scale,
+                request.sizes.as_ref(),
+                active.as_deref(),
+            );
+            latents = scheduler.step(prediction.guided, step, latents);
+            if !latents.clone().sum().into_scalar::<f32>().is_finite() {
+                return Err(PipelineError::NotFinite { step });
+            }
+            if callback(info, &latents) == Control::Stop {
+                break;
+            }
+        }
+        Ok(latents)
+    }
+}

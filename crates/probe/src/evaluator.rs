@@ -1,0 +1,171 @@
+use burn::tensor::{Tensor, TensorData};
+use pipeline::{Conditioning, Pipeline, SampleRequest};
+use reweight::StepWeights;
+
+use crate::{Candidate, Evaluator, ProbeError};
+
+/// One batch of samples the student is compared on.
+#[derive(Debug, Clone)]
+pub struct SampleBatch {
+    /// Prompts, guidance, noise, scheduler and steps.
+    pub request: SampleRequest,
+}
+
+/// One step of the teacher's trajectory.
+#[derive(Debug)]
+struct TeacherStep {
+    timestep: f64,
+    /// What the U-Net is given, `[samples, …]`, doubled where guided.
+    input: Tensor<4>,
+    /// The teacher's raw predictions, one vector per sample.
+    raw: Vec<Vec<f32>>,
+}
+
+/// Compares a re-weighted U-Net with itself at full weights, along the latter's trajectory.
+///
+/// Trajectory and teacher predictions are the same for every candidate, epoch and round: they are
+/// computed once.
+pub struct UNetEvaluator<'a> {
+    pipeline: &'a Pipeline,
+    unet_batch: usize,
+    batches: Vec<(Conditioning, Option<pipeline::SizeConditioning>, Vec<TeacherStep>)>,
+    calls: usize,
+}
+
+impl<'a> UNetEvaluator<'a> {
+    /// Runs the teacher over all batches.
+    ///
+    /// `unet_batch` is the largest number of samples of one U-Net call; results do not depend on
+    /// it.
+    ///
+    /// # Errors
+    /// [`ProbeError`] for requests that cannot be sampled, or differ in their number of steps.
+    pub fn new(
+        pipeline: &'a Pipeline,
+        batches: &[SampleBatch],
+        unet_batch: usize,
+    ) -> Result<Self, ProbeError> {
+        let steps = batches.first().map_or(0, |batch| batch.request.steps);
+        if steps == 0 || unet_batch == 0 {
+            return Err(ProbeError::Config(
+                "expected at least one batch of samples, one step and a U-Net batch above 0".into(),
+            ));
+        }
+        if batches.iter().any(|batch| batch.request.steps != steps) {
+            return Err(ProbeError::Config("expected the same steps for every batch".into()));
+        }
+        let mut evaluator = Self { pipeline, unet_batch, batches: Vec::new(), calls: 0 };
+        for batch in batches {
+            let teacher = evaluator.teacher(&batch.request)?;
+            let conditioning = pipeline.unet_conditioning(&batch.request);
+            evaluator.batches.push((conditioning, batch.request.sizes, teacher));
+        }
+        Ok(evaluator)
+    }
+
+    /// Samples the U-Net was run on so far.
+    pub fn unet_samples(&self) -> usize {
+        self.calls
+    }
+
+    fn teacher(&mut self, request: &SampleRequest) -> Result<Vec<TeacherStep>, ProbeError> {
+        let config = self.pipeline.scheduler_config();
+        let mut scheduler = config.build(request.scheduler, request.steps)?;
+        let conditioning = self.pipeline.unet_conditioning(request);
+        let scale = request.guidance.as_ref().map_or(1.0, |guidance| guidance.scale);
+        let mut latents = request.noise.clone() * scheduler.init_noise_sigma();
+        let mut steps = Vec::with_capacity(request.steps);
+        for step in 0..request.steps {
+            let timestep = scheduler.timesteps()[step];
+            let input = scheduler.scale_model_input(latents.clone(), step);
+            let sizes = request.sizes.as_ref();
+            let predicted = self.pipeline.predict(
+                input.clone(),
+                timestep,
+                &conditioning,
+                scale,
+                sizes,
+                None,
+            );
+            self.calls += conditioning.batch();
+            latents = scheduler.step(predicted.guided, step, latents);
+            let doubled = conditioning.batch() / input.dims()[0];
+            steps.push(TeacherStep {
+                timestep,
+                input: input.repeat_dim(0, doubled),
+                raw: per_sample(predicted.raw),
+            });
+        }
+        Ok(steps)
+    }
+}
+
+/// The values of each sample.
+fn per_sample(tensor: Tensor<4>) -> Vec<Vec<f32>> {
+    let samples = tensor.dims()[0];
+    let values: Vec<f32> = tensor.into_data().iter::<f32>().collect();
+    values.chunks(values.len() / samples.max(1)).map(<[f32]>::to_vec).collect()
+}
+
+/// Σ (a − b)², in f64.
+fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
+}
+
+impl Evaluator for UNetEvaluator<'_> {
+    fn batches(&self) -> usize {
+        self.batches.len()
+    }
+
+    fn steps(&self) -> usize {
+        self.batches.first().map_or(0, |(_, _, steps)| steps.len())
+    }
+
+    fn blocks(&self) -> usize {
+        self.pipeline.unet().config().num_attention_blocks()
+    }
+
+    fn losses(
+        &mut self,
+        batch: usize,
+        step: usize,
+        candidates: &[Candidate<'_>],
+    ) -> Result<Vec<f64>, ProbeError> {
+        let (conditioning, sizes, steps) = &self.batches[batch];
+        let teacher = &steps[step];
+        let samples = teacher.raw.len();
+        let values_per_sample = teacher.raw.first().map_or(0, Vec::len);
+        let mut sums = vec![0.0; candidates.len()];
+        // Candidates times samples, cut into U-Net calls wherever they fill up.
+        let all: Vec<(usize, usize)> =
+            (0..candidates.len()).flat_map(|c| (0..samples).map(move |s| (c, s))).collect();
+        for chunk in all.chunks(self.unet_batch) {
+            let device = teacher.input.device();
+            let picked: Vec<i64> = chunk.iter().map(|(_, sample)| *sample as i64).collect();
+            let picked =
+                Tensor::from_data(TensorData::new(picked, [chunk.len()]), &device);
+            let chosen = Conditioning {
+                embeds: conditioning.embeds.clone().select(0, picked.clone()),
+                pooled: conditioning.pooled.clone().map(|pooled| pooled.select(0, picked.clone())),
+            };
+            let weights = chunk.iter().map(|(c, _)| candidates[*c].weights.to_vec()).collect();
+            let thresholds = chunk.iter().map(|(c, _)| candidates[*c].thresholds.to_vec()).collect();
+            let student = StepWeights::new(weights, thresholds);
+            let input = teacher.input.clone().select(0, picked);
+            let predicted = self.pipeline.predict(
+                input,
+                teacher.timestep,
+                &chosen,
+                1.0,
+                sizes.as_ref(),
+                Some(&student),
+            );
+            self.calls += chunk.len();
+            for ((candidate, sample), values) in chunk.iter().zip(per_sample(predicted.raw)) {
+                sums[*candidate] += squared_distance(&values, &teacher.raw[*sample]);
+            }
+        }
+        let count = (samples * values_per_sample) as f64;
+        Ok(sums.into_iter().map(|sum| sum / count).collect())
+    }
+}

@@ -1,0 +1,30 @@
+//! Re-weighting of a diffusion U-Net's attention blocks (Sec. III-B, III-E, III-F of *Dynamic
+//! Importance in Diffusion U-Net for Enhanced Image Synthesis*), and FreeU as the comparison.
+//!
+//! ```
+//! use reweight::{BlockWeights, ImportanceScores, WeightRange};
+//!
+//! let scores = ImportanceScores::new(vec![vec![0.2, 1.0, 0.6]])?;
+//! let range = WeightRange::new(0.95, 1.1)?;
+//! let weights = BlockWeights::importance(&scores, range);
+//! assert!((weights.step(0)[1] - 1.1).abs() < 1e-12);
+//! # Ok::<(), reweight::ReweightError>(())
+//! ```
+
+#![warn(missing_docs)]
+
+mod compose;
+mod error;
+mod freeu;
+mod intervention;
+mod io;
+mod schedule;
+mod weights;
+
+pub use compose::Composed;
+pub use error::ReweightError;
+pub use freeu::{FreeU, FreeUForm, FreeUGating, StepWindow};
+pub use intervention::{SKIP_TOLERANCE, StepWeights};
+pub use io::Policy;
+pub use schedule::{ImportanceScores, WeightRange};
+pub use weights::BlockWeights;

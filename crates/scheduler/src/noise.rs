@@ -1,0 +1,121 @@
+use burn::tensor::Tensor;
+
+use crate::{BetaSchedule, PredictionType, SchedulerConfig};
+
+/// ᾱ for every training timestep, with the forward process and the conversions between
+/// prediction types.
+///
+/// Computed in f32 where diffusers does, so that rounding agrees.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NoiseSchedule {
+    alphas_cumprod: Vec<f32>,
+    prediction_type: PredictionType,
+}
+
+impl NoiseSchedule {
+    /// The schedule a configuration describes.
+    pub fn new(config: &SchedulerConfig) -> Self {
+        let mut betas = betas(config);
+        if config.rescale_betas_zero_snr {
+            betas = rescale_zero_terminal_snr(&betas);
+        }
+        Self { alphas_cumprod: cumprod(&betas), prediction_type: config.prediction_type }
+    }
+
+    /// ᾱ of every training timestep.
+    pub fn alphas_cumprod(&self) -> &[f32] {
+        &self.alphas_cumprod
+    }
+
+    /// `x_t = √ᾱ x₀ + √(1−ᾱ) ε`.
+    ///
+    /// # Shapes
+    /// - all: `[batch, channels, height, width]`; `timestep` below the number of timesteps
+    pub fn add_noise(&self, clean: Tensor<4>, noise: Tensor<4>, timestep: usize) -> Tensor<4> {
+        let (signal, sigma) = self.scales(timestep);
+        clean * signal + noise * sigma
+    }
+
+    /// The noise prediction ε̂ that a model output stands for.
+    pub fn to_epsilon(&self, output: Tensor<4>, sample: Tensor<4>, timestep: usize) -> Tensor<4> {
+        let (signal, sigma) = self.scales(timestep);
+        match self.prediction_type {
+            PredictionType::Epsilon => output,
+            PredictionType::VPrediction => output * signal + sample * sigma,
+            PredictionType::Sample => (sample - output * signal) / sigma,
+        }
+    }
+
+    /// The clean sample x̂₀ that a model output stands for.
+    pub fn to_original(&self, output: Tensor<4>, sample: Tensor<4>, timestep: usize) -> Tensor<4> {
+        let (signal, sigma) = self.scales(timestep);
+        match self.prediction_type {
+            PredictionType::Epsilon => (sample - output * sigma) / signal,
+            PredictionType::VPrediction => sample * signal - output * sigma,
+            PredictionType::Sample => output,
+        }
+    }
+
+    /// √ᾱ and √(1−ᾱ).
+    fn scales(&self, timestep: usize) -> (f64, f64) {
+        let alpha = self.alphas_cumprod[timestep.min(self.alphas_cumprod.len() - 1)];
+        (f64::from(alpha.sqrt()), f64::from((1.0 - alpha).sqrt()))
+    }
+}
+
+/// PyTorch's `linspace` in f32, which counts from both ends.
+fn linspace(start: f64, end: f64, n: usize) -> Vec<f32> {
+    let (start, end) = (start as f32, end as f32);
+    let step = if n > 1 { (end - start) / (n - 1) as f32 } else { 0.0 };
+    let at = |i: usize| {
+        if i < n / 2 { start + step * i as f32 } else { end - step * (n - 1 - i) as f32 }
+    };
+    if n == 1 { vec![start] } else { (0..n).map(at).collect() }
+}
+
+fn betas(config: &SchedulerConfig) -> Vec<f32> {
+    let n = config.num_train_timesteps;
+    match config.beta_schedule {
+        BetaSchedule::Linear => linspace(config.beta_start, config.beta_end, n),
+        BetaSchedule::ScaledLinear => linspace(config.beta_start.sqrt(), config.beta_end.sqrt(), n)
+            .into_iter()
+            .map(|root| root * root)
+            .collect(),
+        BetaSchedule::SquaredcosCapV2 => {
+            let bar = |t: f64| ((t + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
+            let at = |i: usize| bar(i as f64 / n as f64);
+            (0..n).map(|i| (1.0 - at(i + 1) / at(i)).min(0.999) as f32).collect()
+        }
+    }
+}
+
+/// The running product of `1 − β`, accumulated in f64 and stored in f32 as PyTorch does.
+fn cumprod(betas: &[f32]) -> Vec<f32> {
+    let mut product = 1.0f64;
+    betas
+        .iter()
+        .map(|beta| {
+            product *= f64::from(1.0 - beta);
+            product as f32
+        })
+        .collect()
+}
+
+/// Shifts and scales √ᾱ so that it ends at 0 (Lin et al., Algorithm 1).
+fn rescale_zero_terminal_snr(betas: &[f32]) -> Vec<f32> {
+    let roots: Vec<f32> = cumprod(betas).into_iter().map(f32::sqrt).collect();
+    let (first, last) = (roots[0], roots[roots.len() - 1]);
+    let bars: Vec<f32> = roots
+        .iter()
+        .map(|root| (root - last) * (first / (first - last)))
+        .map(|root| root * root)
+        .collect();
+    let mut previous = 1.0;
+    bars.into_iter()
+        .map(|bar| {
+            let alpha = bar / previous;
+            previous = bar;
+            1.0 - alpha
+        })
+        .collect()
+}
