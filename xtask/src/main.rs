@@ -20,12 +20,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Compare with a folder of reference outputs.
+    Parity(commands::parity::ParityArgs),
     /// Train the model that ships in `models/`.
     Train(commands::train::TrainArgs),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Parity(args) => commands::parity::handle_command(args),
         Command::Train(args) => commands::train::handle_command(args),
     };
     match result {

@@ -1,5 +1,5 @@
 use burn::tensor::{DType, Tensor};
-use scheduler::SchedulerKind;
+use scheduler::{SchedulerConfig, SchedulerKind};
 use unet_core::Intervention;
 
 use crate::{Conditioning, Pipeline, PipelineError, SizeConditioning};
@@ -152,8 +152,22 @@ impl Pipeline {
         intervention: Option<&StepIntervention<'_>>,
         callback: &mut dyn FnMut(StepInfo, &Tensor<4>) -> Control,
     ) -> Result<Tensor<4>, PipelineError> {
+        self.sample_with(self.scheduler_config(), request, intervention, callback)
+    }
+
+    /// As [`Self::sample`], with another scheduler configuration than the folder's.
+    ///
+    /// # Errors
+    /// As [`Self::sample`].
+    pub fn sample_with(
+        &self,
+        config: &SchedulerConfig,
+        request: &SampleRequest,
+        intervention: Option<&StepIntervention<'_>>,
+        callback: &mut dyn FnMut(StepInfo, &Tensor<4>) -> Control,
+    ) -> Result<Tensor<4>, PipelineError> {
         request.check()?;
-        let mut scheduler = self.scheduler_config().build(request.scheduler, request.steps)?;
+        let mut scheduler = config.build(request.scheduler, request.steps)?;
         let conditioning = self.unet_conditioning(request);
         let scale = request.guidance.as_ref().map_or(1.0, |guidance| guidance.scale);
         let mut latents = request.noise.clone().cast(DType::F32) * scheduler.init_noise_sigma();

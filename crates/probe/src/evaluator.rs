@@ -1,6 +1,7 @@
 use burn::tensor::{Tensor, TensorData};
 use pipeline::{Conditioning, Pipeline, SampleRequest};
 use reweight::StepWeights;
+use scheduler::SchedulerConfig;
 
 use crate::{Candidate, Evaluator, ProbeError};
 
@@ -9,6 +10,8 @@ use crate::{Candidate, Evaluator, ProbeError};
 pub struct SampleBatch {
     /// Prompts, guidance, noise, scheduler and steps.
     pub request: SampleRequest,
+    /// Scheduler configuration; the pipeline's own where absent.
+    pub scheduler: Option<SchedulerConfig>,
 }
 
 /// One step of the teacher's trajectory.
@@ -56,7 +59,7 @@ impl<'a> UNetEvaluator<'a> {
         }
         let mut evaluator = Self { pipeline, unet_batch, batches: Vec::new(), calls: 0 };
         for batch in batches {
-            let teacher = evaluator.teacher(&batch.request)?;
+            let teacher = evaluator.teacher(batch)?;
             let conditioning = pipeline.unet_conditioning(&batch.request);
             evaluator.batches.push((conditioning, batch.request.sizes, teacher));
         }
@@ -68,8 +71,9 @@ impl<'a> UNetEvaluator<'a> {
         self.calls
     }
 
-    fn teacher(&mut self, request: &SampleRequest) -> Result<Vec<TeacherStep>, ProbeError> {
-        let config = self.pipeline.scheduler_config();
+    fn teacher(&mut self, batch: &SampleBatch) -> Result<Vec<TeacherStep>, ProbeError> {
+        let request = &batch.request;
+        let config = batch.scheduler.as_ref().unwrap_or(self.pipeline.scheduler_config());
         let mut scheduler = config.build(request.scheduler, request.steps)?;
         let conditioning = self.pipeline.unet_conditioning(request);
         let scale = request.guidance.as_ref().map_or(1.0, |guidance| guidance.scale);

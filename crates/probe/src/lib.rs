@@ -21,7 +21,7 @@ mod update;
 mod voting;
 
 pub use config::{PerStep, ProbeConfig};
-pub use draws::{CounterDraws, UniformDraws};
+pub use draws::{CounterDraws, DrawAddress, UniformDraws};
 pub use error::ProbeError;
 pub use evaluator::{SampleBatch, UNetEvaluator};
 pub use heatmap::heatmap_svg;
