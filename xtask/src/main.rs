@@ -1,7 +1,9 @@
 //! `cargo xtask`: the project's own commands.
 
 mod commands;
+mod tidy;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -22,13 +24,25 @@ struct Arguments {
 enum Command {
     /// Compare with a folder of reference outputs.
     Parity(commands::parity::ParityArgs),
+    /// Run the paper's experiments on a model.
+    Reproduce(commands::reproduce::ReproduceArgs),
     /// Train the model that ships in `models/`.
     Train(commands::train::TrainArgs),
+    /// Run all checks: tidy, format, clippy, documentation, tests.
+    Validate(commands::validate::ValidateArgs),
+}
+
+/// The workspace's root.
+fn project_root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_path_buf()
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Parity(args) => commands::parity::handle_command(args),
+        Command::Reproduce(args) => commands::reproduce::handle_command(args),
+        Command::Validate(args) => commands::validate::handle_command(args),
         Command::Train(args) => commands::train::handle_command(args),
     };
     match result {

@@ -62,7 +62,12 @@ fn conv3x3(input: usize, output: usize, device: &Device) -> Conv2d {
         .init(device)
 }
 
-fn resnet(config: &AutoencoderKLConfig, input: usize, output: usize, device: &Device) -> ResnetBlock2D {
+fn resnet(
+    config: &AutoencoderKLConfig,
+    input: usize,
+    output: usize,
+    device: &Device,
+) -> ResnetBlock2D {
     ResnetBlock2DConfig {
         in_channels: input,
         out_channels: output,

@@ -108,7 +108,9 @@ impl AutoencoderKLConfig {
             }
         }
         if self.block_out_channels.is_empty() || self.layers_per_block == 0 {
-            return fail("`block_out_channels` and `layers_per_block` must not be empty or 0".into());
+            return fail(
+                "`block_out_channels` and `layers_per_block` must not be empty or 0".into(),
+            );
         }
         if let Some(channels) = self.block_out_channels.iter().find(|channels| {
             self.norm_num_groups == 0 || **channels == 0 || **channels % self.norm_num_groups != 0

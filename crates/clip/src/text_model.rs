@@ -160,8 +160,7 @@ impl CLIPTextModel {
         assert!(ids.iter().all(|row| row.len() == tokens), "rows of token ids differ in length");
         assert!(tokens <= self.config.max_position_embeddings, "{tokens} tokens are too many");
         let flat: Vec<i64> = ids.iter().flatten().map(|id| i64::from(*id)).collect();
-        let indices =
-            Tensor::<2, Int>::from_data(TensorData::new(flat, [batch, tokens]), &device);
+        let indices = Tensor::<2, Int>::from_data(TensorData::new(flat, [batch, tokens]), &device);
         let positions = Tensor::<1, Int>::arange(0..tokens as i64, &device).unsqueeze();
         let embeddings = &self.text_model.embeddings;
         let mut hidden = embeddings.token_embedding.forward(indices)
@@ -171,7 +170,8 @@ impl CLIPTextModel {
             hidden = layer.forward(hidden);
             hidden_states.push(hidden.clone());
         }
-        let last = layer_norm(&self.text_model.final_layer_norm, self.config.layer_norm_eps, hidden);
+        let last =
+            layer_norm(&self.text_model.final_layer_norm, self.config.layer_norm_eps, hidden);
         let pooled = self.pool(&last, ids, &device);
         TextOutput {
             text_embeds: self.text_projection.as_ref().map(|proj| linear(proj, pooled.clone())),
@@ -207,7 +207,8 @@ fn first_position(row: &[u32], id: u32) -> usize {
 
 impl EncoderLayer {
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let attended = self.self_attn.forward(layer_norm(&self.layer_norm1, self.eps, hidden.clone()));
+        let attended =
+            self.self_attn.forward(layer_norm(&self.layer_norm1, self.eps, hidden.clone()));
         let hidden = hidden + attended;
         self.mlp.forward(layer_norm(&self.layer_norm2, self.eps, hidden.clone())) + hidden
     }

@@ -50,7 +50,9 @@ impl CLIPTokenizer {
         let map = read_optional_json(&folder.join("special_tokens_map.json"))?;
         // The map wins over the configuration, as in transformers; SD 2.1 relies on it.
         let special_name = |key: &str, default: &str| -> String {
-            token_text(map.get(key)).or_else(|| token_text(config.get(key))).unwrap_or(default.into())
+            token_text(map.get(key))
+                .or_else(|| token_text(config.get(key)))
+                .unwrap_or(default.into())
         };
         let broken = |reason: String| ClipError::Tokenizer { path: folder.into(), reason };
         let names = [
@@ -65,8 +67,7 @@ impl CLIPTokenizer {
                 .copied()
                 .ok_or_else(|| broken(format!("the special token `{name}` is not in `vocab.json`")))
         };
-        let [bos, eos, pad, unk] =
-            [id(&names[0])?, id(&names[1])?, id(&names[2])?, id(&names[3])?];
+        let [bos, eos, pad, unk] = [id(&names[0])?, id(&names[1])?, id(&names[2])?, id(&names[3])?];
         let mut special: Vec<(String, u32)> =
             names.iter().cloned().zip([bos, eos, pad, unk]).collect();
         special.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.0.cmp(&b.0)));
@@ -181,7 +182,10 @@ fn read_merges(path: &Path) -> Result<Vec<(String, String)>, ClipError> {
     lines
         .map(|(number, line)| match line.split(' ').collect::<Vec<_>>()[..] {
             [left, right] => Ok((left.to_string(), right.to_string())),
-            _ => Err(broken(path, format!("line {}: expected two tokens, found `{line}`", number + 1))),
+            _ => Err(broken(
+                path,
+                format!("line {}: expected two tokens, found `{line}`", number + 1),
+            )),
         })
         .collect()
 }

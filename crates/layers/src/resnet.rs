@@ -47,8 +47,7 @@ impl ResnetBlock2DConfig {
                 .map(|channels| LinearConfig::new(channels, self.out_channels).init(device)),
             norm2: norm(self.out_channels),
             conv2: conv3x3(self.out_channels, self.out_channels, device),
-            conv_shortcut: (self.in_channels != self.out_channels)
-                .then(|| shortcut().init(device)),
+            conv_shortcut: (self.in_channels != self.out_channels).then(|| shortcut().init(device)),
         }
     }
 }

@@ -100,7 +100,9 @@ impl Transformer2DModel {
 
 impl BasicTransformerBlock {
     fn forward(&self, tokens: Tensor<3>, context: &Tensor<3>) -> Tensor<3> {
-        let tokens = self.attn1.forward(layer_norm(&self.norm1, LAYER_NORM_EPS, tokens.clone()), None) + tokens;
+        let tokens =
+            self.attn1.forward(layer_norm(&self.norm1, LAYER_NORM_EPS, tokens.clone()), None)
+                + tokens;
         let normed = layer_norm(&self.norm2, LAYER_NORM_EPS, tokens.clone());
         let tokens = self.attn2.forward(normed, Some(context.clone())) + tokens;
         self.ff.forward(layer_norm(&self.norm3, LAYER_NORM_EPS, tokens.clone())) + tokens

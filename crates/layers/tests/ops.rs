@@ -94,8 +94,10 @@ fn conv2d_sizes_strides_and_kernels_match_burn() {
         let weighted = |y: Tensor<4>| {
             let shape = y.dims();
             let count = shape.iter().product::<usize>() as i64;
-            let weights =
-                Tensor::<1, burn::tensor::Int>::arange(0..count, &device).float().sin().reshape(shape);
+            let weights = Tensor::<1, burn::tensor::Int>::arange(0..count, &device)
+                .float()
+                .sin()
+                .reshape(shape);
             (y * weights).sum()
         };
         compare_parameters(
@@ -183,9 +185,8 @@ fn attention_plain_and_causal_match_burn() {
                 .swap_dims(1, 2)
                 .reshape([2, tokens, 8])
         };
-        let ours = |x: &[Tensor<3>]| {
-            ops::attention(x[0].clone(), x[1].clone(), x[2].clone(), 2, causal)
-        };
+        let ours =
+            |x: &[Tensor<3>]| ops::attention(x[0].clone(), x[1].clone(), x[2].clone(), 2, causal);
         compare(&format!("attention {tokens}×{context}"), &inputs, ours, theirs);
     }
 }

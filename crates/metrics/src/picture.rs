@@ -36,7 +36,10 @@ fn check(a: RgbView<'_>, b: RgbView<'_>) -> Result<(), MetricsError> {
 pub fn psnr(a: RgbView<'_>, b: RgbView<'_>) -> Result<f64, MetricsError> {
     check(a, b)?;
     if a.data.is_empty() {
-        return Err(MetricsError::TooSmall { expected: "at least one pixel", found: "none".into() });
+        return Err(MetricsError::TooSmall {
+            expected: "at least one pixel",
+            found: "none".into(),
+        });
     }
     let squares: f64 =
         a.data.iter().zip(b.data).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
@@ -73,7 +76,8 @@ pub fn ssim(a: RgbView<'_>, b: RgbView<'_>) -> Result<f64, MetricsError> {
 
 fn ssim_plane(a: &[f64], b: &[f64], width: usize, height: usize) -> f64 {
     let (c1, c2) = ((0.01f64 * 255.0).powi(2), (0.03f64 * 255.0).powi(2));
-    let product = |x: &[f64], y: &[f64]| -> Vec<f64> { x.iter().zip(y).map(|(x, y)| x * y).collect() };
+    let product =
+        |x: &[f64], y: &[f64]| -> Vec<f64> { x.iter().zip(y).map(|(x, y)| x * y).collect() };
     let smooth = |plane: &[f64]| blur(plane, width, height);
     let (mean_a, mean_b) = (smooth(a), smooth(b));
     let (aa, bb, ab) = (smooth(&product(a, a)), smooth(&product(b, b)), smooth(&product(a, b)));
@@ -82,8 +86,7 @@ fn ssim_plane(a: &[f64], b: &[f64], width: usize, height: usize) -> f64 {
         .map(|i| {
             let (ma, mb) = (mean_a[i], mean_b[i]);
             let (va, vb, cov) = (aa[i] - ma * ma, bb[i] - mb * mb, ab[i] - ma * mb);
-            ((2.0 * ma * mb + c1) * (2.0 * cov + c2))
-                / ((ma * ma + mb * mb + c1) * (va + vb + c2))
+            ((2.0 * ma * mb + c1) * (2.0 * cov + c2)) / ((ma * ma + mb * mb + c1) * (va + vb + c2))
         })
         .sum::<f64>()
         / count

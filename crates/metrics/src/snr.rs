@@ -15,7 +15,10 @@ pub fn snr(clean: &[f32], noise: &[f32], predicted: &[f32]) -> Result<f64, Metri
         });
     }
     if clean.is_empty() {
-        return Err(MetricsError::TooSmall { expected: "at least one element", found: "none".into() });
+        return Err(MetricsError::TooSmall {
+            expected: "at least one element",
+            found: "none".into(),
+        });
     }
     let power: f64 = clean.iter().map(|x| f64::from(*x).powi(2)).sum();
     let errors = noise.iter().zip(predicted).map(|(a, b)| f64::from(*a) - f64::from(*b));

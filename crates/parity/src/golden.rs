@@ -36,10 +36,6 @@ impl Golden {
         self.tensors.contains_key(name)
     }
 
-    pub(crate) fn shape(&self, name: &str) -> anyhow::Result<&[usize]> {
-        Ok(&self.get(name)?.1)
-    }
-
     pub(crate) fn values(&self, name: &str) -> anyhow::Result<&[f64]> {
         Ok(&self.get(name)?.0)
     }
@@ -97,8 +93,7 @@ fn chunks<const N: usize>(data: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64
 }
 
 pub(crate) fn json(path: &Path) -> anyhow::Result<serde_json::Value> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("`{}`", path.display()))?;
+    let text = std::fs::read_to_string(path).with_context(|| format!("`{}`", path.display()))?;
     // Python writes numbers JSON does not have; nothing here needs them.
     let text = text.replace("-Infinity", "null").replace("Infinity", "null").replace("NaN", "null");
     serde_json::from_str(&text).with_context(|| format!("`{}`", path.display()))

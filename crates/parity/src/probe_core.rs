@@ -40,7 +40,12 @@ pub(crate) fn run(path: &Path, report: &mut Report<'_>) -> anyhow::Result<()> {
         // The stored fitness counts the candidate's skips over the incumbent's energy.
         let own_skips = fitness(&best, &weights, &thresholds);
         let none = fitness(&best, &vec![1.0; best.len()], &thresholds);
-        report.compare(&format!("probe/fitness[{i}]"), &[own_skips], &[number(case, "fitness")?], TOLERANCE);
+        report.compare(
+            &format!("probe/fitness[{i}]"),
+            &[own_skips],
+            &[number(case, "fitness")?],
+            TOLERANCE,
+        );
         let current = number(case, "fitness_of_current")?;
         report.compare(&format!("probe/fitness of current[{i}]"), &[none], &[current], TOLERANCE);
         let expected = number(case, "energy")?;
@@ -49,7 +54,12 @@ pub(crate) fn run(path: &Path, report: &mut Report<'_>) -> anyhow::Result<()> {
     for (i, case) in cases(&facts, "bias_step")?.iter().enumerate() {
         let (best, draws) = (vector(&case["weights"])?, vector(&case["u"])?);
         let found = perturb(&best, &draws, number(case, "max_bias")?, false);
-        report.compare(&format!("probe/bias step[{i}]"), &found, &vector(&case["new_weights"])?, TOLERANCE);
+        report.compare(
+            &format!("probe/bias step[{i}]"),
+            &found,
+            &vector(&case["new_weights"])?,
+            TOLERANCE,
+        );
     }
     for (i, case) in cases(&facts, "linear_schedules")?.iter().enumerate() {
         let (start, end) = (number(case, "start")?, number(case, "end")?);

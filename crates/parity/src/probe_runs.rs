@@ -103,8 +103,7 @@ fn batches(case: &Case<'_>, noise: &Golden, run: &Value) -> anyhow::Result<Vec<S
     let mut batches = Vec::new();
     for (prompts, key) in prompts.iter().zip(&keys) {
         let prompts = case.pipeline.encode_prompts(prompts)?;
-        let negative =
-            case.pipeline.encode_negative(run["negative_prompt"].as_str(), &prompts)?;
+        let negative = case.pipeline.encode_negative(run["negative_prompt"].as_str(), &prompts)?;
         let request = SampleRequest {
             prompts,
             guidance: Some(Guidance { scale, negative }),

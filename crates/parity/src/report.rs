@@ -38,8 +38,7 @@ impl<'a> Report<'a> {
         self.compared += 1;
         if found.len() != expected.len() {
             self.failed += 1;
-            let text =
-                format!("FAIL {name}: {} values, expected {}", found.len(), expected.len());
+            let text = format!("FAIL {name}: {} values, expected {}", found.len(), expected.len());
             return (self.print)(&text);
         }
         let mut largest = 0.0f64;
@@ -53,7 +52,9 @@ impl<'a> Report<'a> {
         }
         let verdict = if largest <= tolerance { "ok  " } else { "FAIL" };
         self.failed += usize::from(largest > tolerance);
-        (self.print)(&format!("{verdict} {name}: largest error {largest:.2e}, tolerance {tolerance:.2e}"));
+        (self.print)(&format!(
+            "{verdict} {name}: largest error {largest:.2e}, tolerance {tolerance:.2e}"
+        ));
     }
 
     /// As [`Self::compare`], for a tensor.
@@ -68,7 +69,12 @@ impl<'a> Report<'a> {
     }
 
     /// One line for something that is equal or not.
-    pub(crate) fn equal<T: PartialEq + std::fmt::Debug>(&mut self, name: &str, found: &T, expected: &T) {
+    pub(crate) fn equal<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        name: &str,
+        found: &T,
+        expected: &T,
+    ) {
         self.compared += 1;
         if found == expected {
             return (self.print)(&format!("ok   {name}: equal"));

@@ -123,7 +123,12 @@ fn one(case: &Case<'_>, name: &str, facts: &Value, report: &mut Report<'_>) -> a
     };
     let built = config.build(kind, steps)?;
     let timesteps = case.golden.values(&key("timesteps"))?;
-    report.compare(&format!("{}/{}", case.name, key("timesteps")), built.timesteps(), timesteps, 1e-4);
+    report.compare(
+        &format!("{}/{}", case.name, key("timesteps")),
+        built.timesteps(),
+        timesteps,
+        1e-4,
+    );
     if case.golden.has(&key("sigmas")) {
         let sigmas = scheduler::Euler::new(&config, steps)?;
         let found: Vec<f64> = sigmas.sigmas().iter().map(|sigma| f64::from(*sigma)).collect();
@@ -153,7 +158,8 @@ pub(crate) fn largest(values: &[f64]) -> f64 {
 }
 
 fn sizes(facts: &Value) -> Option<SizeConditioning> {
-    let pair = |key: &str| -> Option<[usize; 2]> { serde_json::from_value(facts[key].clone()).ok() };
+    let pair =
+        |key: &str| -> Option<[usize; 2]> { serde_json::from_value(facts[key].clone()).ok() };
     Some(SizeConditioning {
         original_size: pair("original_size")?,
         crops_coords_top_left: pair("crops_coords_top_left")?,

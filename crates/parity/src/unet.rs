@@ -77,8 +77,10 @@ fn factors(case: &Case<'_>, name: &str) -> anyhow::Result<FreeU> {
 }
 
 fn freeu(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
-    let names: Vec<String> =
-        case.facts["freeu"].as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default();
+    let names: Vec<String> = case.facts["freeu"]
+        .as_object()
+        .map(|all| all.keys().cloned().collect())
+        .unwrap_or_default();
     for name in names {
         let freeu = factors(case, &name)?;
         for size in case.golden.cases("freeu/", &format!("/out_{name}")) {

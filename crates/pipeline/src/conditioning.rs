@@ -91,9 +91,9 @@ impl TextEncoders {
     /// Encodes every prompt by itself, so that its rounding does not depend on its neighbours.
     pub(crate) fn encode(&self, prompts: &[String]) -> Result<Conditioning, PipelineError> {
         let encoded = prompts.iter().map(|prompt| self.encode_one(prompt));
-        encoded
-            .reduce(Conditioning::followed_by)
-            .ok_or_else(|| PipelineError::Request("expected at least one prompt, found none".into()))
+        encoded.reduce(Conditioning::followed_by).ok_or_else(|| {
+            PipelineError::Request("expected at least one prompt, found none".into())
+        })
     }
 
     fn encode_one(&self, prompt: &str) -> Conditioning {

@@ -36,7 +36,8 @@ fn cuda(index: usize) -> Result<Device, PipelineError> {
 #[cfg(not(feature = "cuda"))]
 fn cuda(_index: usize) -> Result<Device, PipelineError> {
     Err(PipelineError::Device(
-        "this build has no CUDA support: build with `--features cuda`, or use `--device cpu`".into(),
+        "this build has no CUDA support: build with `--features cuda`, or use `--device cpu`"
+            .into(),
     ))
 }
 

@@ -35,9 +35,9 @@ impl Pipeline {
     ) -> Result<Self, PipelineError> {
         let folder = folder.as_ref();
         let index = read_index(folder)?;
-        let scheduler =
-            SchedulerConfig::from_file(folder.join("scheduler/scheduler_config.json"))?;
-        let vae_config = autoencoder::AutoencoderKLConfig::from_file(folder.join("vae/config.json"))?;
+        let scheduler = SchedulerConfig::from_file(folder.join("scheduler/scheduler_config.json"))?;
+        let vae_config =
+            autoencoder::AutoencoderKLConfig::from_file(folder.join("vae/config.json"))?;
         let vae_dtype = if vae_config.force_upcast { FloatDType::F32 } else { dtype };
         Ok(Self {
             folder: folder.to_path_buf(),
@@ -97,7 +97,9 @@ impl Pipeline {
             let io = |source| PipelineError::Io { path: folder.clone(), source };
             for entry in std::fs::read_dir(&folder).map_err(io)? {
                 let path = entry.map_err(io)?.path();
-                let wanted = path.extension().is_some_and(|e| e == "safetensors" || e == "json" || e == "txt");
+                let wanted = path
+                    .extension()
+                    .is_some_and(|e| e == "safetensors" || e == "json" || e == "txt");
                 let part = path.parent() != Some(&self.folder);
                 if path.is_dir() {
                     folders.push(path);
@@ -109,7 +111,9 @@ impl Pipeline {
         files.sort();
         for path in files {
             let io = |source| PipelineError::Io { path: path.clone(), source };
-            hasher.update(path.strip_prefix(&self.folder).unwrap_or(&path).to_string_lossy().as_bytes());
+            hasher.update(
+                path.strip_prefix(&self.folder).unwrap_or(&path).to_string_lossy().as_bytes(),
+            );
             let mut file = std::fs::File::open(&path).map_err(io)?;
             std::io::copy(&mut file, &mut hasher).map_err(io)?;
         }

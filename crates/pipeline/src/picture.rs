@@ -83,6 +83,23 @@ impl Picture {
         Ok(bytes)
     }
 
+    /// Reads an RGB PNG with 8 bits per channel, as [`Self::to_png`] writes it.
+    ///
+    /// # Errors
+    /// [`PipelineError::Request`] for anything else.
+    pub fn from_png(bytes: &[u8]) -> Result<Self, PipelineError> {
+        let wrong = |reason: String| PipelineError::Request(format!("unreadable PNG: {reason}"));
+        let decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+        let mut reader = decoder.read_info().map_err(|error| wrong(error.to_string()))?;
+        let size = reader.output_buffer_size().ok_or_else(|| wrong("too large".into()))?;
+        let mut rgb = vec![0; size];
+        let frame = reader.next_frame(&mut rgb).map_err(|error| wrong(error.to_string()))?;
+        if frame.color_type != png::ColorType::Rgb || frame.bit_depth != png::BitDepth::Eight {
+            return Err(wrong(format!("expected 8-bit RGB, found {:?}", frame.color_type)));
+        }
+        Ok(Self { width: frame.width as usize, height: frame.height as usize, rgb })
+    }
+
     /// Writes `path` (a PNG) and, beside it, the record as `.json`; each complete or not at all.
     ///
     /// # Errors
@@ -99,7 +116,9 @@ impl Picture {
     /// Pixels in [-1, 1], channel first.
     pub fn to_floats(&self) -> Vec<f32> {
         let plane = self.width * self.height;
-        (0..3 * plane).map(|i| f32::from(self.rgb[i % plane * 3 + i / plane]) / 127.5 - 1.0).collect()
+        (0..3 * plane)
+            .map(|i| f32::from(self.rgb[i % plane * 3 + i / plane]) / 127.5 - 1.0)
+            .collect()
     }
 }
 

@@ -84,12 +84,9 @@ impl SampleRequest {
                     guidance.scale
                 )))
             }
-            Some(guidance) if guidance.negative.batch() != prompts => {
-                Err(PipelineError::Request(format!(
-                    "expected {prompts} negative samples, found {}",
-                    guidance.negative.batch()
-                )))
-            }
+            Some(guidance) if guidance.negative.batch() != prompts => Err(PipelineError::Request(
+                format!("expected {prompts} negative samples, found {}", guidance.negative.batch()),
+            )),
             _ => Ok(()),
         }
     }

@@ -83,14 +83,8 @@ impl<'a> UNetEvaluator<'a> {
             let timestep = scheduler.timesteps()[step];
             let input = scheduler.scale_model_input(latents.clone(), step);
             let sizes = request.sizes.as_ref();
-            let predicted = self.pipeline.predict(
-                input.clone(),
-                timestep,
-                &conditioning,
-                scale,
-                sizes,
-                None,
-            );
+            let predicted =
+                self.pipeline.predict(input.clone(), timestep, &conditioning, scale, sizes, None);
             self.calls += conditioning.batch();
             latents = scheduler.step(predicted.guided, step, latents);
             let doubled = conditioning.batch() / input.dims()[0];
@@ -146,14 +140,14 @@ impl Evaluator for UNetEvaluator<'_> {
         for chunk in all.chunks(self.unet_batch) {
             let device = teacher.input.device();
             let picked: Vec<i64> = chunk.iter().map(|(_, sample)| *sample as i64).collect();
-            let picked =
-                Tensor::from_data(TensorData::new(picked, [chunk.len()]), &device);
+            let picked = Tensor::from_data(TensorData::new(picked, [chunk.len()]), &device);
             let chosen = Conditioning {
                 embeds: conditioning.embeds.clone().select(0, picked.clone()),
                 pooled: conditioning.pooled.clone().map(|pooled| pooled.select(0, picked.clone())),
             };
             let weights = chunk.iter().map(|(c, _)| candidates[*c].weights.to_vec()).collect();
-            let thresholds = chunk.iter().map(|(c, _)| candidates[*c].thresholds.to_vec()).collect();
+            let thresholds =
+                chunk.iter().map(|(c, _)| candidates[*c].thresholds.to_vec()).collect();
             let student = StepWeights::new(weights, thresholds);
             let input = teacher.input.clone().select(0, picked);
             let predicted = self.pipeline.predict(

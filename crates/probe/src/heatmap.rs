@@ -20,7 +20,10 @@ pub fn heatmap_svg(scores: &ImportanceScores, labels: &[String]) -> String {
     for (block, label) in labels.iter().enumerate().take(columns) {
         let (x, y) = (MARGIN + block * CELL + CELL / 2, MARGIN - 8);
         let label = label.replace('&', "&amp;").replace('<', "&lt;");
-        let _ = write!(svg, "<text x=\"{x}\" y=\"{y}\" transform=\"rotate(-35 {x} {y})\">{label}</text>");
+        let _ = write!(
+            svg,
+            "<text x=\"{x}\" y=\"{y}\" transform=\"rotate(-35 {x} {y})\">{label}</text>"
+        );
     }
     for (step, row) in rows.iter().enumerate() {
         let y = MARGIN + step * CELL;

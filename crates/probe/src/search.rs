@@ -93,7 +93,15 @@ pub fn search(
         for batch in 0..batches {
             for step in 0..steps {
                 let at = StepAddress { epoch, batch, step };
-                one_step(state, &config, &fixed, at, (tolerance[step], bias[step]), evaluator, draws)?;
+                one_step(
+                    state,
+                    &config,
+                    &fixed,
+                    at,
+                    (tolerance[step], bias[step]),
+                    evaluator,
+                    draws,
+                )?;
                 let done = epoch * per_epoch + batch * steps + step + 1;
                 progress(Progress { done, total: config.epochs * per_epoch });
             }

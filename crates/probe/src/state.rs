@@ -91,9 +91,9 @@ impl ProbeState {
             "its settings differ"
         } else if self.rounds.len() != config.rounds
             || self.rounds.iter().any(|round| {
-                [&round.best, &round.thresholds].into_iter().any(|rows| {
-                    rows.len() != steps || rows.iter().any(|row| row.len() != blocks)
-                })
+                [&round.best, &round.thresholds]
+                    .into_iter()
+                    .any(|rows| rows.len() != steps || rows.iter().any(|row| row.len() != blocks))
             })
         {
             "its numbers of rounds, steps or blocks differ"

@@ -73,7 +73,9 @@ mod tests {
         let same = vec![vec![vec![0.1, 0.9, 0.5]]; 6];
         let vote = vote(&same, 0);
         let importance = vote.importance().unwrap();
-        for (interval, score) in bootstrap_scores(&vote, 100, 1)[0].iter().zip(&importance.rows()[0]) {
+        for (interval, score) in
+            bootstrap_scores(&vote, 100, 1)[0].iter().zip(&importance.rows()[0])
+        {
             assert!((interval.low - score).abs() < 1e-12 && (interval.high - score).abs() < 1e-12);
         }
     }

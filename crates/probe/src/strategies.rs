@@ -31,7 +31,8 @@ pub fn skip_strategies(
             "expected to skip 1 or 2 of more than {skipped} blocks, found {skipped} of {blocks}"
         )));
     }
-    let choices: &[&[usize]] = if skipped == 1 { &[&[0], &[1]] } else { &[&[0, 1], &[0, 2], &[1, 2]] };
+    let choices: &[&[usize]] =
+        if skipped == 1 { &[&[0], &[1]] } else { &[&[0, 1], &[0, 2], &[1, 2]] };
     let count = choices.len().checked_pow(ranking.len() as u32).filter(|count| *count <= 1_000_000);
     let Some(count) = count else {
         return Err(ProbeError::Config(format!(

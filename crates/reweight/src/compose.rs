@@ -54,9 +54,9 @@ impl Intervention for Composed<'_> {
         hidden: Tensor<4>,
         skip: Tensor<4>,
     ) -> (Tensor<4>, Tensor<4>) {
-        self.parts.iter().fold((hidden, skip), |(hidden, skip), part| {
-            part.skip_connection(site, hidden, skip)
-        })
+        self.parts
+            .iter()
+            .fold((hidden, skip), |(hidden, skip), part| part.skip_connection(site, hidden, skip))
     }
 }
 

@@ -178,8 +178,7 @@ fn scale_low_frequencies(x: Tensor<4>, factor: f64) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
     let dtype = x.dtype();
     let basis = low_basis(height, width, &x.device());
-    let flat: Tensor<2> =
-        x.clone().cast(DType::F32).reshape([batch * channels, height * width]);
+    let flat: Tensor<2> = x.clone().cast(DType::F32).reshape([batch * channels, height * width]);
     let low = flat.clone().matmul(basis.clone().transpose()).matmul(basis);
     let scaled = flat + low * ((factor - 1.0) / (height * width) as f64);
     scaled.reshape([batch, channels, height, width]).cast(dtype)

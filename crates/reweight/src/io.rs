@@ -62,7 +62,9 @@ impl Policy {
         let format = |reason: String| ReweightError::Format { path: path.into(), reason };
         let policy: Self = match path.extension().and_then(|extension| extension.to_str()) {
             Some("toml") => toml::from_str(&text).map_err(|error| format(error.to_string()))?,
-            Some("json") => serde_json::from_str(&text).map_err(|error| format(error.to_string()))?,
+            Some("json") => {
+                serde_json::from_str(&text).map_err(|error| format(error.to_string()))?
+            }
             Some("yaml" | "yml") => from_yaml(&text).map_err(format)?,
             _ => return Err(format("expected a file `.toml`, `.json`, `.yaml` or `.yml`".into())),
         };

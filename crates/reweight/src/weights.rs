@@ -123,11 +123,15 @@ impl BlockWeights {
         StepWeights::new(vec![self.weights[step].clone()], vec![self.thresholds[step].clone()])
     }
 
+    /// All steps at once: sample `s` of a batch has the weights of step `s`.
+    pub fn all_steps(&self) -> StepWeights {
+        StepWeights::new(self.weights.clone(), self.thresholds.clone())
+    }
+
     /// Whether it leaves the U-Net as it is.
     pub fn is_vanilla(&self) -> bool {
         let skips = |step| self.at_step(step).skipped(0).contains(&true);
-        self.weights.iter().flatten().all(|weight| *weight == 1.0)
-            && !(0..self.steps()).any(skips)
+        self.weights.iter().flatten().all(|weight| *weight == 1.0) && !(0..self.steps()).any(skips)
     }
 
     /// Checks that it fits a run.

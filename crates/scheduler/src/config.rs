@@ -162,8 +162,8 @@ impl SchedulerConfig {
     /// # Errors
     /// [`SchedulerError`] naming the key that is broken or not implemented.
     pub fn from_json(text: &str) -> Result<Self, SchedulerError> {
-        let config: Self =
-            serde_json::from_str(text).map_err(|error| SchedulerError::Config(error.to_string()))?;
+        let config: Self = serde_json::from_str(text)
+            .map_err(|error| SchedulerError::Config(error.to_string()))?;
         for (key, value) in &config.rest {
             let off = value.is_null() || *value == Value::Bool(false) || key.starts_with('_');
             let fixed = FIXED.iter().find(|(name, _)| name == key);
@@ -183,7 +183,9 @@ impl SchedulerConfig {
                 config.num_train_timesteps
             )));
         }
-        if !(0.0 < config.beta_start && config.beta_start <= config.beta_end && config.beta_end < 1.0)
+        if !(0.0 < config.beta_start
+            && config.beta_start <= config.beta_end
+            && config.beta_end < 1.0)
         {
             return Err(SchedulerError::Config(format!(
                 "expected 0 < `beta_start` <= `beta_end` < 1, found {} and {}",

@@ -22,7 +22,10 @@ impl Ddim {
     ///
     /// # Errors
     /// [`SchedulerError::Steps`] for 0 steps, or more than there are training timesteps.
-    pub fn new(config: &SchedulerConfig, num_inference_steps: usize) -> Result<Self, SchedulerError> {
+    pub fn new(
+        config: &SchedulerConfig,
+        num_inference_steps: usize,
+    ) -> Result<Self, SchedulerError> {
         let noise = NoiseSchedule::new(config);
         let timesteps = timesteps(config, TimestepSpacing::Leading, num_inference_steps, true)?;
         let first = noise.alphas_cumprod()[0];

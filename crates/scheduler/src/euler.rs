@@ -20,7 +20,10 @@ impl Euler {
     ///
     /// # Errors
     /// [`SchedulerError::Steps`] for 0 steps, or more than there are training timesteps.
-    pub fn new(config: &SchedulerConfig, num_inference_steps: usize) -> Result<Self, SchedulerError> {
+    pub fn new(
+        config: &SchedulerConfig,
+        num_inference_steps: usize,
+    ) -> Result<Self, SchedulerError> {
         let noise = NoiseSchedule::new(config);
         let all: Vec<f64> = noise
             .alphas_cumprod()

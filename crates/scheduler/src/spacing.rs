@@ -16,7 +16,9 @@ pub(crate) fn timesteps(
     Ok(match config.timestep_spacing.unwrap_or(default) {
         TimestepSpacing::Linspace => {
             let step = if n > 1 { (train - 1) as f64 / (n - 1) as f64 } else { 0.0 };
-            let at = |i: usize| if rounded { (i as f64 * step).round_ties_even() } else { i as f64 * step };
+            let at = |i: usize| {
+                if rounded { (i as f64 * step).round_ties_even() } else { i as f64 * step }
+            };
             (0..n).rev().map(at).collect()
         }
         TimestepSpacing::Leading => {

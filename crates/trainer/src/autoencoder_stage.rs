@@ -6,8 +6,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use rand_distr::StandardNormal;
 
+use dataset::Dataset;
+
 use crate::stage::{self, Progress, stream};
-use crate::{AutoencoderRecipe, Dataset, Recipe, TrainError};
+use crate::{AutoencoderRecipe, Recipe, TrainError};
 
 /// Trains the autoencoder on random crops, resuming from `checkpoint` where it exists.
 ///
@@ -68,7 +70,8 @@ fn loss(
         let mirrored = rng.random::<bool>();
         for channel in 0..3 {
             for y in top..top + crop {
-                let row = &example.pixels[(channel * data.size + y) * data.size..][left..left + crop];
+                let row =
+                    &example.pixels[(channel * data.size + y) * data.size..][left..left + crop];
                 if mirrored {
                     pixels.extend(row.iter().rev());
                 } else {
@@ -76,10 +79,11 @@ fn loss(
                 }
             }
         }
-        noise.extend((0..own.latent_channels * side * side).map(|_| rng.sample::<f32, _>(StandardNormal)));
+        noise.extend(
+            (0..own.latent_channels * side * side).map(|_| rng.sample::<f32, _>(StandardNormal)),
+        );
     }
-    let pixels =
-        Tensor::<4>::from_data(TensorData::new(pixels, [count, 3, crop, crop]), device);
+    let pixels = Tensor::<4>::from_data(TensorData::new(pixels, [count, 3, crop, crop]), device);
     let noise = Tensor::<4>::from_data(
         TensorData::new(noise, [count, own.latent_channels, side, side]),
         device,
@@ -126,8 +130,7 @@ pub(crate) fn psnr(model: &AutoencoderKL, data: &Dataset, device: &Device) -> f6
     let mut total = 0.0;
     for example in &data.examples {
         let shape = [1, 3, data.size, data.size];
-        let pixels =
-            Tensor::<4>::from_data(TensorData::new(example.pixels.clone(), shape), device);
+        let pixels = Tensor::<4>::from_data(TensorData::new(example.pixels.clone(), shape), device);
         let decoded = model.decode(model.encode(pixels.clone()).mean).clamp(-1.0, 1.0);
         let error = f64::from((decoded - pixels).square().mean().into_scalar::<f32>());
         // Values span 2.

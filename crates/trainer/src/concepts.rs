@@ -1,4 +1,4 @@
-use crate::Dataset;
+use dataset::Dataset;
 
 /// Chooses `count` concepts: first those of which the validation set holds out a style, so that
 /// validation asks for new combinations of known parts, then others, evenly spread over the set.

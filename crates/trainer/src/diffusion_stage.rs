@@ -9,8 +9,10 @@ use rand_distr::StandardNormal;
 use serde_json::json;
 use unet_core::{UNet2DConditionConfig, UNet2DConditionModel};
 
+use dataset::Dataset;
+
 use crate::stage::{self, Progress, stream};
-use crate::{Dataset, DiffusionRecipe, Recipe, TrainError};
+use crate::{DiffusionRecipe, Recipe, TrainError};
 
 /// What is trained together in the second stage.
 #[derive(Module, Debug)]
@@ -44,8 +46,13 @@ pub(crate) struct Latents {
 
 impl Latents {
     /// Tokenises the captions beside the latents of their pictures.
-    pub fn new(data: &Dataset, values: Vec<Vec<f32>>, shape: [usize; 3], tokenizer: &CLIPTokenizer) -> Self {
-        let encode = |text: fn(&crate::Example) -> &String| {
+    pub fn new(
+        data: &Dataset,
+        values: Vec<Vec<f32>>,
+        shape: [usize; 3],
+        tokenizer: &CLIPTokenizer,
+    ) -> Self {
+        let encode = |text: fn(&dataset::Example) -> &String| {
             data.examples.iter().map(|example| tokenizer.encode(text(example))).collect()
         };
         Self {

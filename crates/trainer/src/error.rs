@@ -25,7 +25,9 @@ pub enum TrainError {
         reason: String,
     },
     /// The loss is no longer a number.
-    #[error("step {step}: the loss is {loss}; lower the learning rate and resume from `{checkpoint}`")]
+    #[error(
+        "step {step}: the loss is {loss}; lower the learning rate and resume from `{checkpoint}`"
+    )]
     Diverged {
         /// The step.
         step: usize,
@@ -34,6 +36,9 @@ pub enum TrainError {
         /// The last good checkpoint.
         checkpoint: PathBuf,
     },
+    /// The picture set could not be read.
+    #[error(transparent)]
+    Dataset(#[from] dataset::DatasetError),
     /// The autoencoder could not be set up.
     #[error(transparent)]
     Autoencoder(#[from] AutoencoderError),

@@ -10,7 +10,6 @@
 mod autoencoder_stage;
 mod checkpoint;
 mod concepts;
-mod dataset;
 mod diffusion_stage;
 mod error;
 mod export;
@@ -22,7 +21,6 @@ mod shards;
 mod stage;
 mod vocabulary;
 
-pub use dataset::{Dataset, Example};
 pub use error::TrainError;
 pub use recipe::{AutoencoderRecipe, DiffusionRecipe, OptimizerRecipe, Recipe};
 pub use run::{Stages, Summary, train};

@@ -5,10 +5,12 @@ use burn::tensor::Device;
 use clip::CLIPTokenizer;
 use serde::Serialize;
 
+use dataset::Dataset;
+
 use crate::autoencoder_stage::{encode_all, train_autoencoder};
 use crate::checkpoint::write_atomically;
 use crate::diffusion_stage::{Latents, train_diffusion};
-use crate::{Dataset, Progress, Recipe, TrainError, concepts, export, vocabulary};
+use crate::{Progress, Recipe, TrainError, concepts, export, vocabulary};
 
 /// How far [`train`] goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,16 +89,13 @@ pub fn train(
     let summary = Summary {
         concepts,
         pictures: pictures.examples.len(),
-        parameters: [
-            model.unet.num_params(),
-            vae.num_params(),
-            model.text_encoder.num_params(),
-        ],
+        parameters: [model.unet.num_params(), vae.num_params(), model.text_encoder.num_params()],
         autoencoder_loss: curve(&autoencoder_losses),
         diffusion_loss: curve(&diffusion_losses),
         autoencoder_psnr: crate::autoencoder_stage::psnr(&vae, &validation, &device),
     };
-    let text = serde_json::to_vec_pretty(&summary).map_err(|error| TrainError::broken(out, error))?;
+    let text =
+        serde_json::to_vec_pretty(&summary).map_err(|error| TrainError::broken(out, error))?;
     write_atomically(&out.join("training.json"), &text)?;
     Ok(Some(summary))
 }

@@ -54,9 +54,10 @@ where
     let shards = Shards::new();
     let start = Instant::now();
     for step in first..recipe.steps {
-        let (value, gradient) = shards.gradient(&module, &state.values, recipe.batch, |m, samples| {
-            loss(m, step, samples)
-        });
+        let (value, gradient) =
+            shards.gradient(&module, &state.values, recipe.batch, |m, samples| {
+                loss(m, step, samples)
+            });
         if !value.is_finite() {
             return Err(TrainError::Diverged { step, loss: value, checkpoint: path.into() });
         }
@@ -68,7 +69,13 @@ where
         }
         let per_step = start.elapsed() / (done - first) as u32;
         let remaining = per_step * (recipe.steps - done) as u32;
-        progress(Progress { step: done, steps: recipe.steps, loss: value, gradient_norm, remaining });
+        progress(Progress {
+            step: done,
+            steps: recipe.steps,
+            loss: value,
+            gradient_norm,
+            remaining,
+        });
     }
     Ok((flat::assign(module, &state.average), losses))
 }

@@ -4,8 +4,10 @@ use serde_json::{Map, Value, json};
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::{Model, Trainer};
 
+use dataset::Dataset;
+
+use crate::TrainError;
 use crate::checkpoint::write_atomically;
-use crate::{Dataset, TrainError};
 
 /// Trains a byte-pair vocabulary of at most `size` tokens on the captions and writes it as a
 /// `tokenizer` folder that CLIP tokenizers load.
@@ -36,10 +38,12 @@ pub(crate) fn train(
     let learnt = folder.join("learnt");
     std::fs::create_dir_all(&learnt).map_err(TrainError::io(&learnt))?;
     bpe.save(&learnt, None).map_err(|error| broken(&error))?;
-    let merges = std::fs::read_to_string(learnt.join("merges.txt")).map_err(TrainError::io(&learnt))?;
+    let merges =
+        std::fs::read_to_string(learnt.join("merges.txt")).map_err(TrainError::io(&learnt))?;
     std::fs::remove_dir_all(&learnt).map_err(TrainError::io(&learnt))?;
     let room = size.saturating_sub(2 * 256 + 2);
-    let merges: Vec<&str> = merges.lines().filter(|l| !l.starts_with("#version")).take(room).collect();
+    let merges: Vec<&str> =
+        merges.lines().filter(|l| !l.starts_with("#version")).take(room).collect();
     let vocabulary = serde_json::to_vec(&vocabulary(&merges)).map_err(|error| broken(&error))?;
     write_atomically(&folder.join("vocab.json"), &vocabulary)?;
     let text = format!("#version: 0.2\n{}\n", merges.join("\n"));

@@ -57,7 +57,11 @@ fn resnet(
     .init(device)
 }
 
-fn transformer(config: &UNet2DConditionConfig, level: usize, device: &Device) -> Transformer2DModel {
+fn transformer(
+    config: &UNet2DConditionConfig,
+    level: usize,
+    device: &Device,
+) -> Transformer2DModel {
     Transformer2DModelConfig {
         channels: config.block_out_channels[level],
         heads: config.num_attention_heads[level],

@@ -151,7 +151,9 @@ impl UNet2DConditionConfig {
         let levels = self.levels();
         let fail = |text: String| Err(UNetError::Config(text));
         if levels == 0 || self.layers_per_block == 0 {
-            return fail("`block_out_channels` and `layers_per_block` must not be empty or 0".into());
+            return fail(
+                "`block_out_channels` and `layers_per_block` must not be empty or 0".into(),
+            );
         }
         for (key, found) in [
             ("down_block_types", self.down_block_types.len()),
@@ -164,7 +166,9 @@ impl UNet2DConditionConfig {
             }
         }
         if self.in_channels == 0 || self.out_channels == 0 || self.cross_attention_dim == 0 {
-            return fail("`in_channels`, `out_channels`, `cross_attention_dim` must be above 0".into());
+            return fail(
+                "`in_channels`, `out_channels`, `cross_attention_dim` must be above 0".into(),
+            );
         }
         for (level, channels) in self.block_out_channels.iter().enumerate() {
             if self.norm_num_groups == 0 || channels % self.norm_num_groups != 0 || *channels == 0 {
@@ -195,9 +199,8 @@ struct Keys {
 
 impl Keys {
     fn read(&mut self) -> Result<UNet2DConditionConfig, UNetError> {
-        let channels: Vec<usize> = self
-            .numbers("block_out_channels")?
-            .unwrap_or_else(|| vec![320, 640, 1280, 1280]);
+        let channels: Vec<usize> =
+            self.numbers("block_out_channels")?.unwrap_or_else(|| vec![320, 640, 1280, 1280]);
         let levels = channels.len();
         let down_default = ["CrossAttnDownBlock2D"; 3].into_iter().chain(["DownBlock2D"]);
         let up_default = ["UpBlock2D"].into_iter().chain(["CrossAttnUpBlock2D"; 3]);

@@ -17,7 +17,9 @@ pub enum UNetError {
     #[error("U-Net configuration: {0}")]
     Config(String),
     /// A key asks for something this implementation does not do.
-    #[error("U-Net configuration: `{key}` = {found} is not implemented (implemented: {implemented})")]
+    #[error(
+        "U-Net configuration: `{key}` = {found} is not implemented (implemented: {implemented})"
+    )]
     Unimplemented {
         /// The key.
         key: String,

@@ -93,7 +93,11 @@ enum Run {
     All,
     None,
     /// Positions of the samples that run, and for each sample its place in `run ++ skipped`.
-    Some { run: Tensor<1, Int>, skipped: Tensor<1, Int>, order: Tensor<1, Int> },
+    Some {
+        run: Tensor<1, Int>,
+        skipped: Tensor<1, Int>,
+        order: Tensor<1, Int>,
+    },
 }
 
 impl<'a> ActiveBlock<'a> {

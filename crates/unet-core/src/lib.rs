@@ -17,6 +17,8 @@ mod unet;
 
 pub use config::{BlockType, UNet2DConditionConfig};
 pub use error::UNetError;
-pub use intervention::{BlockAction, BlockKind, BlockSite, Intervention, SkipSite, TransformerSite};
+pub use intervention::{
+    BlockAction, BlockKind, BlockSite, Intervention, SkipSite, TransformerSite,
+};
 pub use table::BlockInfo;
 pub use unet::{AddedConditioning, UNet2DConditionModel};

@@ -43,7 +43,8 @@ impl UNet2DConditionConfig {
                 comfyui,
             });
         };
-        for level in (0..levels).filter(|l| self.down_block_types[*l] == BlockType::CrossAttention) {
+        for level in (0..levels).filter(|l| self.down_block_types[*l] == BlockType::CrossAttention)
+        {
             // ComfyUI counts conv_in as input 0 and each downsampler as an input of its own.
             let first = 1 + level * (layers + 1);
             let names = (first..first + layers).map(|i| format!("input_{i}")).collect();

@@ -1,2 +1,4 @@
 pub mod parity;
+pub mod reproduce;
 pub mod train;
+pub mod validate;

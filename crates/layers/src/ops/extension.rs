@@ -162,7 +162,13 @@ fn attention_shape(q: &FlexTensor, k: &FlexTensor, heads: usize, causal: bool) -
 }
 
 impl LayerOps for Flex {
-    fn layer_conv(x: FlexTensor, w: FlexTensor, b: FlexTensor, stride: usize, padding: usize) -> FlexTensor {
+    fn layer_conv(
+        x: FlexTensor,
+        w: FlexTensor,
+        b: FlexTensor,
+        stride: usize,
+        padding: usize,
+    ) -> FlexTensor {
         let shape = conv_shape(&x, &w, stride, padding);
         values!(x, w, b);
         let [channels, height, width] = shape.output;
@@ -193,14 +199,25 @@ impl LayerOps for Flex {
         tensor(norm::forward(x, gamma, beta, shape), out)
     }
 
-    fn layer_layer_norm(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f64) -> FlexTensor {
+    fn layer_layer_norm(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        epsilon: f64,
+    ) -> FlexTensor {
         let shape = norm_shape(&x, None, epsilon, false);
         let out = x.layout().shape().clone();
         values!(x, gamma, beta);
         tensor(norm::forward(x, gamma, beta, shape), out)
     }
 
-    fn layer_attention(q: FlexTensor, k: FlexTensor, v: FlexTensor, heads: usize, causal: bool) -> FlexTensor {
+    fn layer_attention(
+        q: FlexTensor,
+        k: FlexTensor,
+        v: FlexTensor,
+        heads: usize,
+        causal: bool,
+    ) -> FlexTensor {
         let shape = attention_shape(&q, &k, heads, causal);
         let out = q.layout().shape().clone();
         values!(q, k, v);
@@ -278,7 +295,11 @@ impl LayerGradients for Flex {
         [tensor(dq, q_dims), tensor(dk, k_dims.clone()), tensor(dv, k_dims)]
     }
 
-    fn layer_elementwise_backward(operation: Elementwise, x: FlexTensor, dy: FlexTensor) -> FlexTensor {
+    fn layer_elementwise_backward(
+        operation: Elementwise,
+        x: FlexTensor,
+        dy: FlexTensor,
+    ) -> FlexTensor {
         let (shape, inner) = (x.layout().shape().clone(), last(&dy));
         values!(x, dy);
         let dx = match operation {
@@ -363,7 +384,13 @@ impl<B: LayerGradients, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
             [x, w, b],
             ([FloatTensor<B>; 2], usize, usize),
             ([x.primitive().clone(), w.primitive().clone()], stride, padding),
-            B::layer_conv(x.into_primitive(), w.into_primitive(), b.into_primitive(), stride, padding),
+            B::layer_conv(
+                x.into_primitive(),
+                w.into_primitive(),
+                b.into_primitive(),
+                stride,
+                padding
+            ),
             |kept, dy| B::layer_conv_backward(kept.0, dy, kept.1, kept.2)
         )
     }
@@ -401,7 +428,14 @@ impl<B: LayerGradients, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
                 epsilon,
                 silu
             ),
-            B::layer_group_norm(x.into_primitive(), gamma.into_primitive(), beta.into_primitive(), groups, epsilon, silu),
+            B::layer_group_norm(
+                x.into_primitive(),
+                gamma.into_primitive(),
+                beta.into_primitive(),
+                groups,
+                epsilon,
+                silu
+            ),
             |kept, dy| B::layer_norm_backward(kept.0, dy, Some(kept.1), kept.2, kept.3)
         )
     }
@@ -417,7 +451,12 @@ impl<B: LayerGradients, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
             [x, gamma, beta],
             ([FloatTensor<B>; 3], f64),
             ([x.primitive().clone(), gamma.primitive().clone(), beta.primitive().clone()], epsilon),
-            B::layer_layer_norm(x.into_primitive(), gamma.into_primitive(), beta.into_primitive(), epsilon),
+            B::layer_layer_norm(
+                x.into_primitive(),
+                gamma.into_primitive(),
+                beta.into_primitive(),
+                epsilon
+            ),
             |kept, dy| B::layer_norm_backward(kept.0, dy, None, kept.1, false)
         )
     }
@@ -434,7 +473,13 @@ impl<B: LayerGradients, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
             [q, k, v],
             ([FloatTensor<B>; 3], usize, bool),
             ([q.primitive().clone(), k.primitive().clone(), v.primitive().clone()], heads, causal),
-            B::layer_attention(q.into_primitive(), k.into_primitive(), v.into_primitive(), heads, causal),
+            B::layer_attention(
+                q.into_primitive(),
+                k.into_primitive(),
+                v.into_primitive(),
+                heads,
+                causal
+            ),
             |kept, dy| B::layer_attention_backward(kept.0, dy, kept.1, kept.2)
         )
     }

@@ -136,7 +136,6 @@ pub fn attention(
             .expand([batch, heads, tokens, context])
     });
     let options = AttentionModuleOptions::default();
-    let mixed =
-        module::attention(split(query), split(key), split(value), mask, None, options);
+    let mixed = module::attention(split(query), split(key), split(value), mask, None, options);
     mixed.swap_dims(1, 2).reshape([batch, tokens, channels])
 }

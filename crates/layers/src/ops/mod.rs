@@ -14,6 +14,5 @@ use burn::tensor::{DType, Tensor};
 
 /// Whether our CPU kernels can take `x`.
 fn on_cpu<const D: usize>(x: &Tensor<D>) -> bool {
-    x.dtype() == DType::F32
-        && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
+    x.dtype() == DType::F32 && matches!(x.device().inner().as_dispatch(), DispatchDevice::Flex(_))
 }

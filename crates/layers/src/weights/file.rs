@@ -112,12 +112,14 @@ pub(super) fn to_f32(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let data = view.data();
     match view.dtype() {
         Dtype::F32 => Some(bytemuck::pod_collect_to_vec(data)),
-        Dtype::F16 => {
-            Some(data.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect())
-        }
-        Dtype::BF16 => {
-            Some(data.chunks_exact(2).map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect())
-        }
+        Dtype::F16 => Some(
+            data.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+        ),
+        Dtype::BF16 => Some(
+            data.chunks_exact(2)
+                .map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32())
+                .collect(),
+        ),
         _ => None,
     }
 }

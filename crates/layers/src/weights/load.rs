@@ -138,14 +138,12 @@ fn tensor<const D: usize>(
     let dtype = DType::from(dtype);
     // Narrowed here already, so that a half-precision device never sees the f32 copy.
     let data = match dtype {
-        DType::F16 => TensorData::new(
-            values.into_iter().map(half::f16::from_f32).collect::<Vec<_>>(),
-            shape,
-        ),
-        DType::BF16 => TensorData::new(
-            values.into_iter().map(half::bf16::from_f32).collect::<Vec<_>>(),
-            shape,
-        ),
+        DType::F16 => {
+            TensorData::new(values.into_iter().map(half::f16::from_f32).collect::<Vec<_>>(), shape)
+        }
+        DType::BF16 => {
+            TensorData::new(values.into_iter().map(half::bf16::from_f32).collect::<Vec<_>>(), shape)
+        }
         _ => TensorData::new(values, shape),
     };
     Tensor::from_data(data, (device, dtype))

@@ -135,7 +135,9 @@ pub(crate) fn silu(mut x: Vec<f32>) -> Vec<f32> {
 
 /// Gradient of SiLU.
 pub(crate) fn silu_backward(x: &[f32], mut dy: Vec<f32>) -> Vec<f32> {
-    dy.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(dy, x)| silu_backward_in_place(dy, x));
+    dy.par_chunks_mut(CHUNK)
+        .zip(x.par_chunks(CHUNK))
+        .for_each(|(dy, x)| silu_backward_in_place(dy, x));
     dy
 }
 

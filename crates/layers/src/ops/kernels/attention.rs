@@ -119,20 +119,20 @@ pub(crate) fn backward(
             );
             shape.softmax(&mut weights, 0);
             let dy = (&dy[row..], rows);
-            matmul(
-                (&mut dv[cell..], cells),
-                (&weights, scores_shape.transposed()),
-                dy,
-                1.0,
-                false,
-            );
+            matmul((&mut dv[cell..], cells), (&weights, scores_shape.transposed()), dy, 1.0, false);
             matmul((&mut d_scores, scores_shape), dy, (&v[cell..], cells.transposed()), 1.0, false);
             for (d, w) in d_scores.chunks_exact_mut(context).zip(weights.chunks_exact(context)) {
                 let mean: f32 = d.iter().zip(w).map(|(d, w)| d * w).sum();
                 d.iter_mut().zip(w).for_each(|(d, w)| *d = w * (*d - mean));
             }
             let scale = shape.scale();
-            matmul((&mut dq[row..], rows), (&d_scores, scores_shape), (&k[cell..], cells), scale, false);
+            matmul(
+                (&mut dq[row..], rows),
+                (&d_scores, scores_shape),
+                (&k[cell..], cells),
+                scale,
+                false,
+            );
             matmul(
                 (&mut dk[cell..], cells),
                 (&d_scores, scores_shape.transposed()),

@@ -111,7 +111,13 @@ impl ConvShape {
     }
 
     /// Writes the unfolded input of `rows` into columns `[first, …)` of `columns`.
-    fn unfold(&self, x: &[f32], rows: std::ops::Range<usize>, columns: &mut [f32], (first, stride): (usize, usize)) {
+    fn unfold(
+        &self,
+        x: &[f32],
+        rows: std::ops::Range<usize>,
+        columns: &mut [f32],
+        (first, stride): (usize, usize),
+    ) {
         for (row, at) in self.kernel_offsets() {
             let target = &mut columns[row * stride + first..];
             self.runs(at, rows.clone(), |to, from, count| {
@@ -119,14 +125,23 @@ impl ConvShape {
                 if self.stride == 1 {
                     target.copy_from_slice(&x[from..from + count]);
                 } else {
-                    target.iter_mut().zip(x[from..].iter().step_by(self.stride)).for_each(|(t, v)| *t = *v);
+                    target
+                        .iter_mut()
+                        .zip(x[from..].iter().step_by(self.stride))
+                        .for_each(|(t, v)| *t = *v);
                 }
             });
         }
     }
 
     /// Adds what [`Self::unfold`] read back to where it was read.
-    fn fold(&self, columns: &[f32], rows: std::ops::Range<usize>, dx: &mut [f32], (first, stride): (usize, usize)) {
+    fn fold(
+        &self,
+        columns: &[f32],
+        rows: std::ops::Range<usize>,
+        dx: &mut [f32],
+        (first, stride): (usize, usize),
+    ) {
         for (row, at) in self.kernel_offsets() {
             let source = &columns[row * stride + first..];
             self.runs(at, rows.clone(), |from, to, count| {

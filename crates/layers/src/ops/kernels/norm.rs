@@ -79,7 +79,9 @@ fn affine_rows(x: &[f32], y: &mut [f32], mean: f32, inverse: f32, gamma: &[f32],
         }
         return;
     }
-    for (channel, (y, x)) in y.chunks_exact_mut(positions).zip(x.chunks_exact(positions)).enumerate() {
+    for (channel, (y, x)) in
+        y.chunks_exact_mut(positions).zip(x.chunks_exact(positions)).enumerate()
+    {
         let scale = inverse * gamma[channel];
         let shift = beta[channel];
         y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - mean) * scale + shift);

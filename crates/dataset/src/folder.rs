@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::TrainError;
+use crate::DatasetError;
 
 /// One captioned picture.
 #[derive(Debug, Clone)]
@@ -40,27 +40,28 @@ impl Dataset {
     /// Reads `metadata.jsonl` and the pictures it names; all must be square and of one size.
     ///
     /// # Errors
-    /// [`TrainError`] naming the file and line.
-    pub fn open(folder: impl AsRef<Path>) -> Result<Self, TrainError> {
+    /// [`DatasetError`] naming the file and line.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, DatasetError> {
         let folder = folder.as_ref();
         let index = folder.join("metadata.jsonl");
-        let text = std::fs::read_to_string(&index).map_err(TrainError::io(&index))?;
+        let text = std::fs::read_to_string(&index)
+            .map_err(|source| DatasetError::Io { path: index.clone(), source })?;
         let mut examples = Vec::new();
         let mut size = 0;
         for (line, row) in text.lines().enumerate().filter(|(_, row)| !row.trim().is_empty()) {
             let row: Row = serde_json::from_str(row)
-                .map_err(|error| TrainError::broken(&index, format!("line {}: {error}", line + 1)))?;
+                .map_err(|error| broken(&index, format!("line {}: {error}", line + 1)))?;
             let path = folder.join(&row.file_name);
             let (pixels, side) = read_picture(&path)?;
             if size != 0 && side != size {
-                return Err(TrainError::broken(path, format!("expected {size} pixels, found {side}")));
+                return Err(broken(path, format!("expected {size} pixels, found {side}")));
             }
             size = side;
             let Row { file_name, text, caption, style } = row;
             examples.push(Example { file_name, text, caption, style, pixels });
         }
         if examples.is_empty() {
-            return Err(TrainError::broken(index, "no pictures"));
+            return Err(broken(index, "no pictures"));
         }
         Ok(Self { examples, size })
     }
@@ -71,13 +72,12 @@ impl Dataset {
     }
 }
 
-fn read_picture(path: &PathBuf) -> Result<(Vec<f32>, usize), TrainError> {
-    let picture =
-        image::open(path).map_err(|error| TrainError::broken(path, error))?.into_rgb8();
+fn read_picture(path: &PathBuf) -> Result<(Vec<f32>, usize), DatasetError> {
+    let picture = image::open(path).map_err(|error| broken(path, error))?.into_rgb8();
     let (width, height) = picture.dimensions();
     if width != height {
         let reason = format!("expected a square picture, found {width}×{height}");
-        return Err(TrainError::broken(path, reason));
+        return Err(broken(path, reason));
     }
     let side = width as usize;
     let mut pixels = vec![0.0; 3 * side * side];
@@ -87,4 +87,8 @@ fn read_picture(path: &PathBuf) -> Result<(Vec<f32>, usize), TrainError> {
         }
     }
     Ok((pixels, side))
+}
+
+fn broken(path: impl Into<PathBuf>, reason: impl std::fmt::Display) -> DatasetError {
+    DatasetError::Broken { path: path.into(), reason: reason.to_string() }
 }

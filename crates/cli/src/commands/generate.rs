@@ -1,0 +1,47 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::commands::sample;
+use crate::options::{ModelOptions, SamplingOptions, policy};
+
+/// Arguments of `generate`.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  unet-reweight generate \"pixel art of a grinning face\"\n  \
+                        unet-reweight generate \"a red apple\" --seeds 1,2,3 --weights schedule.toml")]
+pub struct GenerateArgs {
+    #[command(flatten)]
+    model: ModelOptions,
+    #[command(flatten)]
+    sampling: SamplingOptions,
+    /// Schedule file (TOML, JSON, or the authors' YAML).
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// Folder the pictures are written to.
+    #[arg(long, default_value = "out")]
+    out: PathBuf,
+    /// Print what was written as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
+    let pipeline = args.model.load()?;
+    let policy = policy(args.weights.as_ref(), args.sampling.steps, &pipeline)?;
+    let request = args.sampling.request(&pipeline)?;
+    let sha256 = pipeline.fingerprint()?;
+    let pictures = sample(&pipeline, &request, &policy, "sampling")?;
+    let mut written = Vec::new();
+    for (picture, seed) in pictures.iter().zip(&args.sampling.seeds) {
+        let path = args.out.join(format!("{seed}.png"));
+        picture.save(&path, &args.sampling.record(&pipeline, &sha256, *seed, &policy)?)?;
+        written.push(path.display().to_string());
+    }
+    if args.json {
+        println!("{}", json!({ "pictures": written }));
+    } else {
+        written.iter().for_each(|path| println!("{path}"));
+    }
+    Ok(())
+}

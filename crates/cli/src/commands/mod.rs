@@ -1,0 +1,34 @@
+pub mod compare;
+pub mod generate;
+pub mod inspect;
+pub mod probe;
+pub mod schedule;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use pipeline::{Control, Picture, Pipeline, SampleRequest};
+use reweight::Policy;
+
+/// Samples under a policy, with progress on standard error.
+fn sample(
+    pipeline: &Pipeline,
+    request: &SampleRequest,
+    policy: &Policy,
+    what: &str,
+) -> anyhow::Result<Vec<Picture>> {
+    let bar = progress_bar(request.steps as u64, what);
+    let latents = pipeline
+        .sample(request, Some(&|info| policy.at_step(info.step, info.steps)), &mut |_, _| {
+            bar.inc(1);
+            Control::Continue
+        })
+        .with_context(|| format!("sampling {what}"))?;
+    bar.finish_and_clear();
+    Ok(Picture::from_tensor(pipeline.decode(latents)))
+}
+
+fn progress_bar(length: u64, what: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length).with_style(style).with_message(what.to_string())
+}

@@ -1,0 +1,188 @@
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use pipeline::write_atomically;
+use probe::{
+    CounterDraws, PerStep, ProbeConfig, ProbeError, ProbeState, SampleBatch, UNetEvaluator, Vote,
+    bootstrap_scores, heatmap_svg, kendalls_w, search, vote,
+};
+use serde_json::json;
+
+use crate::commands::progress_bar;
+use crate::options::{ModelOptions, SamplingOptions};
+
+/// Arguments of `probe`.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  unet-reweight probe \"a red apple\" --steps 4 --out probe\n  \
+                        unet-reweight probe \"a red apple\" --preset reference --rounds 5"
+)]
+pub struct ProbeArgs {
+    #[command(flatten)]
+    model: ModelOptions,
+    #[command(flatten)]
+    sampling: SamplingOptions,
+    /// `paper` or `reference` (as the published code does it).
+    #[arg(long, default_value = "paper")]
+    preset: String,
+    /// Independent runs that vote.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Epochs of each run.
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Perturbed weight sets tried per step and epoch.
+    #[arg(long)]
+    candidates: Option<usize>,
+    /// Loss tolerance of the first and the last step.
+    #[arg(long, value_delimiter = ',', num_args = 2)]
+    tolerance: Option<Vec<f64>>,
+    /// Seed of the probe's own draws.
+    #[arg(long, default_value_t = 42)]
+    probe_seed: u64,
+    /// Largest number of samples of one U-Net call; results do not depend on it.
+    #[arg(long, default_value_t = 32)]
+    unet_batch: usize,
+    /// Folder for `probe.json`, `importance.csv`, `importance.svg`, and the state an interrupted
+    /// probe resumes from.
+    #[arg(long, default_value = "probe")]
+    out: PathBuf,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl ProbeArgs {
+    fn config(&self) -> anyhow::Result<ProbeConfig> {
+        let mut config = match self.preset.as_str() {
+            "paper" => ProbeConfig::paper(),
+            "reference" => ProbeConfig::reference(),
+            other => bail!("expected the preset `paper` or `reference`, found `{other}`"),
+        };
+        config.rounds = self.rounds.unwrap_or(config.rounds);
+        config.epochs = self.epochs.unwrap_or(config.epochs);
+        config.candidates = self.candidates.unwrap_or(config.candidates);
+        if let Some([start, end]) = self.tolerance.as_deref() {
+            config.loss_tolerance = PerStep::Linear { start: *start, end: *end };
+        }
+        config.seed = self.probe_seed;
+        Ok(config)
+    }
+}
+
+pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
+    let config = args.config()?;
+    config.check(args.sampling.steps)?;
+    let pipeline = args.model.load()?;
+    let request = args.sampling.request(&pipeline)?;
+    let (steps, blocks) = (request.steps, pipeline.unet().config().num_attention_blocks());
+    let facts = json!({ "prompt": args.sampling.prompt, "seeds": args.sampling.seeds,
+                        "steps": steps, "guidance": args.sampling.guidance,
+                        "model_sha256": pipeline.fingerprint()? });
+    let batch = SampleBatch { request, scheduler: None };
+    let mut evaluator = UNetEvaluator::new(&pipeline, &[batch], args.unet_batch)?;
+    let mut draws = CounterDraws::new(config.seed);
+    let state_path = args.out.join("state.json");
+    let mut state = match saved(&state_path, &facts)? {
+        Some(state) => {
+            state
+                .check_continues(&config, steps, blocks)
+                .with_context(|| format!("`{}`; remove it to begin anew", state_path.display()))?;
+            state
+        }
+        None => ProbeState::new(&config, steps, blocks, &mut draws)?,
+    };
+    let bar = progress_bar((config.epochs * steps) as u64, "probing");
+    search(
+        &mut state,
+        &mut evaluator,
+        &mut draws,
+        &mut |progress| bar.set_position(progress.done as u64),
+        &mut |state| {
+            let text = json!({ "facts": facts, "state": state }).to_string();
+            write_atomically(&state_path, text.as_bytes()).map_err(|error| {
+                ProbeError::Interrupted { epoch: state.epoch, reason: error.to_string() }
+            })
+        },
+    )?;
+    bar.finish_and_clear();
+    report(&args, &state, facts, &pipeline)
+}
+
+/// The state of an interrupted probe of the same prompt, seeds, steps and model.
+fn saved(path: &PathBuf, facts: &serde_json::Value) -> anyhow::Result<Option<ProbeState>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("`{}`", path.display()))?;
+    let mut saved: serde_json::Value =
+        serde_json::from_str(&text).with_context(|| format!("`{}`", path.display()))?;
+    if saved["facts"] != *facts {
+        bail!("`{}` is of another probe; choose another --out", path.display());
+    }
+    Ok(Some(serde_json::from_value(saved["state"].take())?))
+}
+
+fn report(
+    args: &ProbeArgs,
+    state: &ProbeState,
+    facts: serde_json::Value,
+    pipeline: &pipeline::Pipeline,
+) -> anyhow::Result<()> {
+    let vote: Vote = vote(&state.thresholds(), state.config.seed);
+    let importance = vote.importance()?;
+    let intervals = bootstrap_scores(&vote, 2000, state.config.seed);
+    let concordance = kendalls_w(&vote);
+    let table = pipeline.unet().config().blocks();
+    let labels: Vec<String> =
+        table.iter().map(|block| format!("{} {}", block.site.index, block.path)).collect();
+    let accepted: Vec<[usize; 2]> = state.rounds.iter().map(|round| round.accepted).collect();
+    let result = json!({
+        "facts": facts,
+        "config": state.config,
+        "blocks": labels,
+        "importance": importance,
+        "intervals": intervals,
+        "ranking": vote.ranking,
+        "kendalls_w": concordance,
+        "ties": vote.ties,
+        "scores": vote.scores,
+        "accepted_of_tried": accepted,
+        "thresholds": state.thresholds(),
+    });
+    let mut csv = String::from("step,block,path,importance,low,high\n");
+    for (step, row) in importance.rows().iter().enumerate() {
+        for (block, score) in row.iter().enumerate() {
+            let interval = intervals[step][block];
+            csv += &format!(
+                "{step},{block},{},{score},{},{}\n",
+                table[block].path, interval.low, interval.high
+            );
+        }
+    }
+    write_atomically(&args.out.join("probe.json"), &serde_json::to_vec_pretty(&result)?)?;
+    write_atomically(&args.out.join("importance.csv"), csv.as_bytes())?;
+    let svg = heatmap_svg(&importance, &labels);
+    write_atomically(&args.out.join("importance.svg"), svg.as_bytes())?;
+    if args.json {
+        println!("{result}");
+        return Ok(());
+    }
+    println!("importance (0 to 1) of each block; last column: the rounds' agreement");
+    println!("{:>8} {} {:>7}", "", labels.join("  "), "W");
+    for (step, row) in importance.rows().iter().enumerate() {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&labels)
+            .map(|(score, label)| format!("{score:>width$.3}", width = label.len()))
+            .collect();
+        println!("step {step:>3} {} {:>7.2}", cells.join("  "), concordance[step]);
+    }
+    for (step, order) in vote.ranking.iter().enumerate() {
+        let order: Vec<String> = order.iter().map(usize::to_string).collect();
+        println!("step {step}: least to most important {}", order.join(" "));
+    }
+    println!("written to {}", args.out.display());
+    Ok(())
+}

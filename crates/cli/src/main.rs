@@ -1,0 +1,63 @@
+//! `unet-reweight`: what does each U-Net block do for your prompt, and which one should you turn
+//! up?
+
+mod commands;
+mod options;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Small tensors come and go by the million; the system's allocator gives their pages back to the
+/// kernel each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Parser)]
+#[command(name = "unet-reweight", version)]
+#[command(about = "Measures and re-weights the attention blocks of Stable Diffusion U-Nets")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make pictures from a prompt.
+    Generate(commands::generate::GenerateArgs),
+    /// Measure how much each block matters at each step for a prompt.
+    Probe(commands::probe::ProbeArgs),
+    /// Write a schedule of block weights.
+    Schedule(commands::schedule::ScheduleArgs),
+    /// Make the same picture vanilla, re-weighted and with FreeU, side by side.
+    Compare(commands::compare::CompareArgs),
+    /// Show a model's blocks, parameters and memory.
+    Inspect(commands::inspect::InspectArgs),
+    /// Print a shell's completion script.
+    Completions {
+        /// Shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Generate(args) => commands::generate::run(args),
+        Command::Probe(args) => commands::probe::run(args),
+        Command::Schedule(args) => commands::schedule::run(args),
+        Command::Compare(args) => commands::compare::run(args),
+        Command::Inspect(args) => commands::inspect::run(args),
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "unet-reweight", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

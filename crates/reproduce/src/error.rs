@@ -1,0 +1,52 @@
+use std::path::PathBuf;
+
+use dataset::DatasetError;
+use metrics::MetricsError;
+use pipeline::PipelineError;
+use probe::ProbeError;
+use reweight::ReweightError;
+
+/// What can go wrong while experiments run.
+#[derive(Debug, thiserror::Error)]
+pub enum ReproduceError {
+    /// A file could not be read or written.
+    #[error("`{path}`: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
+    /// An experiment file, or a stored result, is broken.
+    #[error("`{path}`: {reason}")]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        reason: String,
+    },
+    /// A setting that cannot be run.
+    #[error("experiment: {0}")]
+    Experiment(String),
+    /// The picture set could not be read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// Something could not be measured.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The pipeline failed.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// The probe failed.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// Weights out of range.
+    #[error(transparent)]
+    Reweight(#[from] ReweightError),
+}
+
+impl ReproduceError {
+    pub(crate) fn broken(path: impl Into<PathBuf>, reason: impl std::fmt::Display) -> Self {
+        Self::Broken { path: path.into(), reason: reason.to_string() }
+    }
+}

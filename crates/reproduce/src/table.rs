@@ -1,0 +1,156 @@
+use std::fmt::Write;
+
+use metrics::PairedDifference;
+use serde::Serialize;
+
+/// One measured value.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Cell {
+    /// Mean.
+    pub value: f64,
+    /// Mean difference to the vanilla schedule over the same pictures, with its interval.
+    pub difference: Option<PairedDifference>,
+}
+
+/// A table: measured values only. A missing value (a metric that was not computed) is `None`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Table {
+    /// Short name, for files: `table-1`.
+    pub name: String,
+    /// Title.
+    pub title: String,
+    /// What the values are and how they were measured.
+    pub note: String,
+    /// Name of each column after the first.
+    pub columns: Vec<String>,
+    /// Label and cells of each row.
+    pub rows: Vec<(String, Vec<Option<Cell>>)>,
+}
+
+impl Cell {
+    /// A value alone.
+    pub fn plain(value: f64) -> Self {
+        Self { value, difference: None }
+    }
+
+    fn text(&self) -> String {
+        match &self.difference {
+            None => format!("{:.3}", self.value),
+            Some(d) => {
+                let mark = match d {
+                    d if d.low > 0.0 => " ↑",
+                    d if d.high < 0.0 => " ↓",
+                    _ => "",
+                };
+                format!("{:.3} ({:+.3} [{:+.3}, {:+.3}]){mark}", self.value, d.mean, d.low, d.high)
+            }
+        }
+    }
+}
+
+fn text(cell: &Option<Cell>) -> String {
+    cell.as_ref().map_or_else(|| "–".into(), Cell::text)
+}
+
+impl Table {
+    /// The table for a terminal.
+    pub fn to_text(&self) -> String {
+        let mut rows: Vec<Vec<String>> = vec![vec![String::new()]];
+        rows[0].extend(self.columns.iter().cloned());
+        for (label, cells) in &self.rows {
+            let mut row = vec![label.clone()];
+            row.extend(cells.iter().map(text));
+            rows.push(row);
+        }
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|t| t.chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut out = format!("{}\n", self.title);
+        for row in &rows {
+            let line: Vec<String> = row
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.chars().count())))
+                .collect();
+            let _ = writeln!(out, "  {}", line.join("  ").trim_end());
+        }
+        let _ = writeln!(out, "  {}", self.note);
+        out
+    }
+
+    /// The table as comma-separated values, one line per cell.
+    pub fn to_csv(&self) -> String {
+        let quote = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+        let mut out = String::from("row,column,value,difference,low,high,count\n");
+        for (label, cells) in &self.rows {
+            for (column, cell) in self.columns.iter().zip(cells) {
+                let _ = write!(out, "{},{},", quote(label), quote(column));
+                let _ = match cell {
+                    None => writeln!(out, ",,,,"),
+                    Some(Cell { value, difference: None }) => writeln!(out, "{value},,,,"),
+                    Some(Cell { value, difference: Some(d) }) => {
+                        writeln!(out, "{value},{},{},{},{}", d.mean, d.low, d.high, d.count)
+                    }
+                };
+            }
+        }
+        out
+    }
+
+    /// The table in HTML.
+    pub fn to_html(&self) -> String {
+        let mut out = format!(
+            "<h2 id=\"{}\">{}</h2><p class=\"note\">{}</p><table><tr><th></th>",
+            self.name,
+            escape(&self.title),
+            escape(&self.note)
+        );
+        for column in &self.columns {
+            let _ = write!(out, "<th>{}</th>", escape(column));
+        }
+        out.push_str("</tr>");
+        for (label, cells) in &self.rows {
+            let _ = write!(out, "<tr><th>{}</th>", escape(label));
+            for cell in cells {
+                let class = match cell.as_ref().and_then(|cell| cell.difference) {
+                    Some(d) if d.low > 0.0 => " class=\"better\"",
+                    Some(d) if d.high < 0.0 => " class=\"worse\"",
+                    _ => "",
+                };
+                let _ = write!(out, "<td{class}>{}</td>", escape(&text(cell)));
+            }
+            out.push_str("</tr>");
+        }
+        out.push_str("</table>");
+        out
+    }
+}
+
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_missing_values_stay_missing() {
+        let table = Table {
+            name: "t".into(),
+            title: "T <1>".into(),
+            note: "n".into(),
+            columns: vec!["a".into(), "b, c".into()],
+            rows: vec![("r".into(), vec![Some(Cell::plain(1.5)), None])],
+        };
+        assert!(table.to_text().contains("1.500") && table.to_text().contains('–'));
+        assert_eq!(table.to_csv().lines().nth(2), Some("\"r\",\"b, c\",,,,,"));
+        assert!(table.to_html().contains("T &lt;1&gt;"));
+    }
+}
