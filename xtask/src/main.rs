@@ -24,6 +24,8 @@ struct Arguments {
 enum Command {
     /// Compare with a folder of reference outputs.
     Parity(commands::parity::ParityArgs),
+    /// Measure how well the shipped model's pictures show what they were asked for.
+    Quality(commands::quality::QualityArgs),
     /// Run the paper's experiments on a model.
     Reproduce(commands::reproduce::ReproduceArgs),
     /// Train the model that ships in `models/`.
@@ -41,6 +43,7 @@ fn project_root() -> PathBuf {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Parity(args) => commands::parity::handle_command(args),
+        Command::Quality(args) => commands::quality::handle_command(args),
         Command::Reproduce(args) => commands::reproduce::handle_command(args),
         Command::Validate(args) => commands::validate::handle_command(args),
         Command::Train(args) => commands::train::handle_command(args),

@@ -1,22 +1,48 @@
+//! The tokenizer of the shipped model: quirks of CLIP's text handling.
+
+use std::path::Path;
+
 use clip::CLIPTokenizer;
 
+fn tokenizer() -> CLIPTokenizer {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    CLIPTokenizer::from_folder(models.join("emoji-sd/tokenizer")).unwrap()
+}
+
 #[test]
-fn tmp() {
-    let t = CLIPTokenizer::from_folder("/work/shared/fixtures/tiny-sd/tokenizer").unwrap();
-    let j: serde_json::Value = serde_json::from_str(
-        &std::fs::read_to_string("/work/shared/fixtures/tokens/tokens.json").unwrap(),
-    )
-    .unwrap();
-    let prompts = j["prompts"].as_array().unwrap();
-    for key in ["tiny-sd/tokenizer|hf_slow_ftfy"] {
-        let ids = j["ids"][key].as_array().unwrap();
-        for (i, p) in prompts.iter().enumerate() {
-            let want: Vec<u32> =
-                ids[i].as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32).collect();
-            let got = t.encode(p.as_str().unwrap());
-            if want != got {
-                println!("{i} {p}\n want {want:?}\n got  {got:?}");
-            }
-        }
+fn encode_pads_and_truncates_keeping_the_end() {
+    let tokenizer = tokenizer();
+    let (length, end) = (tokenizer.max_length(), tokenizer.vocab_size() as u32 - 1);
+    let short = tokenizer.encode("a red heart");
+    assert_eq!(short.len(), length);
+    assert_eq!(short[0], end - 1);
+    assert_eq!(short[4..], vec![end; length - 4]);
+    let long = tokenizer.encode(&"word ".repeat(2000));
+    assert_eq!((long.len(), long[length - 1]), (length, end));
+    assert!(tokenizer.is_truncated(&"word ".repeat(2000)) && !tokenizer.is_truncated("a"));
+}
+
+#[test]
+fn tokenize_case_space_and_mojibake_do_not_matter() {
+    let tokenizer = tokenizer();
+    let plain = tokenizer.tokenize("a red heart");
+    assert_eq!(plain.len(), 3);
+    for other in ["A RED Heart", "  a \t red\n heart ", "a red&#32;heart", "a red heart\u{200b}"] {
+        let same = tokenizer.tokenize(other);
+        assert_eq!(same[..3], plain[..], "{other:?}");
+    }
+    assert!(tokenizer.tokenize("").is_empty() && tokenizer.tokenize(" \n").is_empty());
+}
+
+#[test]
+fn tokenize_special_tokens_and_any_unicode_are_read() {
+    let tokenizer = tokenizer();
+    let end = tokenizer.vocab_size() as u32 - 1;
+    assert_eq!(tokenizer.tokenize("<|endoftext|>"), [end]);
+    assert_eq!(tokenizer.tokenize("a<|endoftext|>a")[1], end);
+    for text in ["😀🚀 family 👨‍👩‍👧", "日本語", "naïve café", "1234", "''''", "\u{0}"]
+    {
+        let ids = tokenizer.tokenize(text);
+        assert!(ids.iter().all(|id| *id < end), "{text:?}: {ids:?}");
     }
 }

@@ -9,6 +9,10 @@ use unet_core::UNet2DConditionModel;
 use crate::conditioning::TextEncoders;
 use crate::{Conditioning, PipelineError};
 
+/// Folders of a pipeline that determine what it computes.
+const PARTS: [&str; 7] =
+    ["scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae"];
+
 /// A Stable Diffusion pipeline: text encoders, U-Net, autoencoder and scheduler configuration.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -91,19 +95,16 @@ impl Pipeline {
     /// [`PipelineError::Io`] naming the file that cannot be read.
     pub fn fingerprint(&self) -> Result<String, PipelineError> {
         let mut hasher = Sha256::new();
-        let mut folders = vec![self.folder.clone()];
         let mut files = Vec::new();
-        while let Some(folder) = folders.pop() {
+        for part in PARTS {
+            let folder = self.folder.join(part);
+            if !folder.is_dir() {
+                continue;
+            }
             let io = |source| PipelineError::Io { path: folder.clone(), source };
             for entry in std::fs::read_dir(&folder).map_err(io)? {
                 let path = entry.map_err(io)?.path();
-                let wanted = path
-                    .extension()
-                    .is_some_and(|e| e == "safetensors" || e == "json" || e == "txt");
-                let part = path.parent() != Some(&self.folder);
-                if path.is_dir() {
-                    folders.push(path);
-                } else if wanted && part {
+                if path.is_file() {
                     files.push(path);
                 }
             }

@@ -38,11 +38,9 @@ mod tests {
     use super::*;
 
     fn spaced(spacing: TimestepSpacing, n: usize) -> Vec<f64> {
-        let config = SchedulerConfig {
-            timestep_spacing: Some(spacing),
-            steps_offset: 1,
-            ..SchedulerConfig::default()
-        };
+        let mut config = SchedulerConfig::default();
+        config.timestep_spacing = Some(spacing);
+        config.steps_offset = 1;
         timesteps(&config, spacing, n, true).unwrap()
     }
 

@@ -42,6 +42,9 @@ pub enum TrainError {
     /// The autoencoder could not be set up.
     #[error(transparent)]
     Autoencoder(#[from] AutoencoderError),
+    /// The trained pipeline could not be run.
+    #[error(transparent)]
+    Pipeline(#[from] pipeline::PipelineError),
     /// The text encoder or the tokenizer could not be set up.
     #[error(transparent)]
     Clip(#[from] ClipError),

@@ -15,6 +15,7 @@ mod error;
 mod export;
 mod flat;
 mod optimizer;
+mod quality;
 mod recipe;
 mod run;
 mod shards;
@@ -22,6 +23,7 @@ mod stage;
 mod vocabulary;
 
 pub use error::TrainError;
+pub use quality::{Quality, QualitySettings, quality};
 pub use recipe::{AutoencoderRecipe, DiffusionRecipe, OptimizerRecipe, Recipe};
 pub use run::{Stages, Summary, train};
 pub use stage::Progress;

@@ -1,10 +1,14 @@
 //! A few of the reference outputs of diffusers, kept small; `cargo xtask parity` runs a full set.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use safetensors::SafeTensors;
-use unet_core::UNet2DConditionModel;
+use unet_core::{AddedConditioning, UNet2DConditionConfig, UNet2DConditionModel, UNetError};
+
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
 
 fn floats(file: &SafeTensors<'_>, name: &str) -> (Vec<f32>, Vec<usize>) {
     let view = file.tensor(name).unwrap();
@@ -18,35 +22,103 @@ fn tensor<const D: usize>(file: &SafeTensors<'_>, name: &str, device: &Device) -
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-#[test]
-fn forward_reference_inputs_match_diffusers() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-sd");
+fn check(name: &str, tolerance: f32) {
+    let folder = folder(name);
     let device = Device::flex();
     let unet =
         UNet2DConditionModel::from_folder(folder.join("unet"), FloatDType::F32, &device).unwrap();
-    let bytes = std::fs::read(std::env::var("G").unwrap()).unwrap();
+    let bytes = std::fs::read(folder.join("golden.safetensors")).unwrap();
     let golden = SafeTensors::deserialize(&bytes).unwrap();
-    let cases: Vec<String> = golden
-        .names()
-        .iter()
-        .filter_map(|name| name.strip_prefix("unet/")?.strip_suffix("/out"))
-        .map(String::from)
-        .collect();
+    let names = golden.names();
+    let cases: Vec<&str> =
+        names.iter().filter_map(|name| name.strip_prefix("unet/")?.strip_suffix("/out")).collect();
     assert!(!cases.is_empty());
     for case in cases {
         let key = |part: &str| format!("unet/{case}/{part}");
         let (timesteps, _) = floats(&golden, &key("timestep"));
         let timesteps: Vec<f64> = timesteps.into_iter().map(f64::from).collect();
+        let added = names.contains(&key("text_embeds").as_str()).then(|| AddedConditioning {
+            text_embeds: tensor(&golden, &key("text_embeds"), &device),
+            time_ids: floats(&golden, &key("time_ids"))
+                .0
+                .chunks(6)
+                .map(|row| std::array::from_fn(|i| f64::from(row[i])))
+                .collect(),
+        });
         let out = unet.forward(
             tensor(&golden, &key("sample"), &device),
             &timesteps,
             tensor(&golden, &key("encoder_hidden_states"), &device),
-            None,
+            added.as_ref(),
             None,
         );
         let expected: Tensor<4> = tensor(&golden, &key("out"), &device);
         let error = (out - expected).abs().max().into_scalar::<f32>();
-        println!("{case} {error}");
-        assert!(error < 1.5e-4, "{case}: largest error {error}");
+        assert!(error < tolerance, "{name}, {case}: largest error {error}");
+    }
+}
+
+#[test]
+fn forward_sd_reference_inputs_match_diffusers() {
+    check("tiny-sd", 1.5e-4);
+}
+
+#[test]
+fn forward_sdxl_reference_inputs_match_diffusers() {
+    check("tiny-sdxl", 4e-5);
+}
+
+#[test]
+fn blocks_of_both_families_are_numbered_in_execution_order() {
+    let config = |name: &str| {
+        UNet2DConditionConfig::from_file(folder(name).join("unet/config.json")).unwrap()
+    };
+    let paths = |name: &str| -> Vec<String> {
+        config(name).blocks().into_iter().map(|block| block.path).collect()
+    };
+    assert_eq!(
+        paths("tiny-sd"),
+        [
+            "down_blocks.0",
+            "down_blocks.1",
+            "down_blocks.2",
+            "mid_block",
+            "up_blocks.1",
+            "up_blocks.2",
+            "up_blocks.3"
+        ]
+    );
+    assert_eq!(
+        paths("tiny-sdxl"),
+        ["down_blocks.1", "down_blocks.2", "mid_block", "up_blocks.0", "up_blocks.1"]
+    );
+    let sd = config("tiny-sd").blocks();
+    let transformers: Vec<usize> = sd.iter().map(|block| block.transformers).collect();
+    assert_eq!(transformers, [2, 2, 2, 1, 3, 3, 3]);
+    assert_eq!(sd[4].comfyui, ["output_3", "output_4", "output_5"]);
+    assert_eq!(sd[1].comfyui, ["input_4", "input_5"]);
+}
+
+#[test]
+fn config_unknown_and_unimplemented_keys_are_named() {
+    let text = |extra: &str| format!("{{\"norm_num_groups\": 32{extra}}}");
+    assert!(UNet2DConditionConfig::from_json(&text("")).is_ok());
+    match UNet2DConditionConfig::from_json(&text(", \"surprise\": 3")) {
+        Err(UNetError::UnknownKey { key, .. }) => assert_eq!(key, "surprise"),
+        other => panic!("{other:?}"),
+    }
+    match UNet2DConditionConfig::from_json(&text(", \"class_embed_type\": \"timestep\"")) {
+        Err(UNetError::Unimplemented { key, .. }) => assert_eq!(key, "class_embed_type"),
+        other => panic!("{other:?}"),
+    }
+    for broken in [
+        ", \"attention_head_dim\": [5, 10]",
+        ", \"norm_num_groups\": 7",
+        ", \"layers_per_block\": [2]",
+        ", \"block_out_channels\": []",
+        ", \"cross_attention_dim\": \"wide\"",
+    ] {
+        // A repeated key: the last one counts.
+        assert!(UNet2DConditionConfig::from_json(&text(broken)).is_err(), "{broken}");
     }
 }

@@ -1,4 +1,5 @@
 pub mod parity;
+pub mod quality;
 pub mod reproduce;
 pub mod train;
 pub mod validate;

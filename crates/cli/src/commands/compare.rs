@@ -21,7 +21,7 @@ pub struct CompareArgs {
     #[arg(long)]
     weights: PathBuf,
     /// FreeU's factors b1,b2,s1,s2.
-    #[arg(long, value_delimiter = ',', num_args = 4, default_value = "1.4,1.6,0.9,0.2")]
+    #[arg(long, value_delimiter = ',', default_value = "1.4,1.6,0.9,0.2")]
     freeu: Vec<f64>,
     /// Picture the grid is written to: a row per seed; vanilla, re-weighted, FreeU.
     #[arg(long, default_value = "compare.png")]

@@ -36,7 +36,7 @@ pub struct ProbeArgs {
     #[arg(long)]
     candidates: Option<usize>,
     /// Loss tolerance of the first and the last step.
-    #[arg(long, value_delimiter = ',', num_args = 2)]
+    #[arg(long, value_delimiter = ',')]
     tolerance: Option<Vec<f64>>,
     /// Seed of the probe's own draws.
     #[arg(long, default_value_t = 42)]
@@ -63,8 +63,12 @@ impl ProbeArgs {
         config.rounds = self.rounds.unwrap_or(config.rounds);
         config.epochs = self.epochs.unwrap_or(config.epochs);
         config.candidates = self.candidates.unwrap_or(config.candidates);
-        if let Some([start, end]) = self.tolerance.as_deref() {
-            config.loss_tolerance = PerStep::Linear { start: *start, end: *end };
+        match self.tolerance.as_deref() {
+            None => {}
+            Some([start, end]) => {
+                config.loss_tolerance = PerStep::Linear { start: *start, end: *end };
+            }
+            Some(other) => bail!("expected two tolerances `first,last`, found {}", other.len()),
         }
         config.seed = self.probe_seed;
         Ok(config)

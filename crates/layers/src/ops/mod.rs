@@ -2,6 +2,7 @@
 //! hand: kernels of our own for f32 on the CPU, burn's operations everywhere else.
 
 mod activation;
+mod autodiff;
 mod extension;
 mod kernels;
 mod layer;

@@ -1,0 +1,156 @@
+//! The commands as a person runs them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd")
+}
+
+fn unet_reweight(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_unet-reweight")).args(arguments).output().unwrap()
+}
+
+fn succeed(arguments: &[&str]) -> String {
+    let output = unet_reweight(arguments);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn fail(arguments: &[&str]) -> String {
+    let output = unet_reweight(arguments);
+    assert!(!output.status.success(), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn probe_schedule_generate_and_compare_work_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (model, probe, schedule) = (model().display().to_string(), path("probe"), path("s.toml"));
+    let prompt = "a 3d render of a red heart";
+    let text = succeed(&[
+        "probe",
+        prompt,
+        "--model",
+        &model,
+        "--steps",
+        "2",
+        "--rounds",
+        "2",
+        "--epochs",
+        "1",
+        "--candidates",
+        "1",
+        "--out",
+        &probe,
+        "--json",
+    ]);
+    let result: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(result["importance"].as_array().unwrap().len(), 2);
+    // A second call finds the finished state and gives the same.
+    let again = succeed(&[
+        "probe",
+        prompt,
+        "--model",
+        &model,
+        "--steps",
+        "2",
+        "--rounds",
+        "2",
+        "--epochs",
+        "1",
+        "--candidates",
+        "1",
+        "--out",
+        &probe,
+        "--json",
+    ]);
+    assert_eq!(text, again);
+    let json = format!("{probe}/probe.json");
+    succeed(&["schedule", "importance", "--probe", &json, "--out", &schedule]);
+    let out = path("pictures");
+    succeed(&[
+        "generate",
+        prompt,
+        "--model",
+        &model,
+        "--steps",
+        "2",
+        "--seeds",
+        "1,2",
+        "--weights",
+        &schedule,
+        "--out",
+        &out,
+    ]);
+    assert!(Path::new(&out).join("1.png").exists() && Path::new(&out).join("2.json").exists());
+    let grid = path("grid.png");
+    succeed(&[
+        "compare",
+        prompt,
+        "--model",
+        &model,
+        "--steps",
+        "2",
+        "--weights",
+        &schedule,
+        "--out",
+        &grid,
+    ]);
+    assert!(Path::new(&grid).exists());
+    // The schedule has two steps.
+    let error = fail(&[
+        "generate",
+        prompt,
+        "--model",
+        &model,
+        "--steps",
+        "3",
+        "--weights",
+        &schedule,
+        "--out",
+        &out,
+    ]);
+    assert!(error.contains("2 steps, expected 3"), "{error}");
+}
+
+#[test]
+fn inspect_and_completions_print() {
+    let model = model().display().to_string();
+    let text = succeed(&["inspect", "--model", &model, "--json"]);
+    let facts: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(facts["blocks"].as_array().unwrap().len(), 7);
+    assert!(succeed(&["completions", "bash"]).contains("unet-reweight"));
+}
+
+#[test]
+fn bad_input_gives_clear_errors() {
+    let model = model().display().to_string();
+    let out = tempfile::tempdir().unwrap();
+    let blocked = out.path().join("file");
+    std::fs::write(&blocked, "in the way").unwrap();
+    let blocked = blocked.display().to_string();
+    for (arguments, word) in [
+        (vec!["generate", "a", "--model", "/nowhere"], "/nowhere"),
+        (vec!["generate", "a", "--model", &model, "--steps", "0"], "at least one step"),
+        (vec!["generate", "a", "--model", &model, "--width", "63"], "multiples of 4"),
+        (vec!["generate", "a", "--model", &model, "--device", "tpu"], "tpu"),
+        (vec!["generate", "a", "--model", &model, "--steps", "1", "--out", &blocked], "file"),
+        (vec!["generate", "a", "--model", &model, "--weights", "w.ini"], "w.ini"),
+        (vec!["schedule", "static", "--model", &model, "--weight=-1"], "0 or more"),
+        (vec!["schedule", "static", "--model", &model, "--block", "7"], "below 7"),
+        (vec!["schedule", "empirical", "--model", &model, "--low", "1.2"], "low <= high"),
+        (vec!["schedule", "importance"], "--probe"),
+        (vec!["probe", "a", "--model", &model, "--rounds", "0"], "rounds"),
+        (vec!["probe", "a", "--model", &model, "--preset", "fast"], "fast"),
+    ] {
+        let error = fail(&arguments);
+        assert!(error.contains(word), "{arguments:?}: {error}");
+    }
+    if !cfg!(feature = "cuda") {
+        let error = fail(&["generate", "a", "--model", &model, "--device", "cuda"]);
+        assert!(error.contains("--features cuda"), "{error}");
+    }
+}

@@ -1,0 +1,50 @@
+//! The shipped model gives the same picture as diffusers from the same latents. The reference and
+//! the script that makes it are in `models/emoji-sd/diffusers-check`.
+
+use std::path::Path;
+
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use pipeline::{Control, Guidance, Pipeline, SampleRequest};
+use safetensors::SafeTensors;
+use scheduler::SchedulerKind;
+
+#[test]
+fn sample_shipped_model_matches_diffusers() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd");
+    let device = Device::flex();
+    let pipeline = Pipeline::from_folder(&folder, FloatDType::F32, &device).unwrap();
+    let bytes = std::fs::read(folder.join("diffusers-check/golden.safetensors")).unwrap();
+    let golden = SafeTensors::deserialize(&bytes).unwrap();
+    let floats = |name: &str| -> Vec<f32> {
+        let view = golden.tensor(name).unwrap();
+        view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+    };
+    let prompts = pipeline.encode_prompts(&["a cartoon of a dragon".to_string()]).unwrap();
+    let negative = pipeline.encode_negative(None, &prompts).unwrap();
+    let noise = TensorData::new(floats("initial"), [1, 4, 16, 16]);
+    let request = SampleRequest {
+        prompts,
+        guidance: Some(Guidance { scale: 3.0, negative }),
+        noise: Tensor::from_data(noise, &device),
+        scheduler: SchedulerKind::Ddim,
+        steps: 4,
+        sizes: None,
+    };
+    let mut steps: Vec<f32> = Vec::new();
+    let latents = pipeline
+        .sample(&request, None, &mut |_, latents| {
+            steps.extend(latents.clone().into_data().iter::<f32>());
+            Control::Continue
+        })
+        .unwrap();
+    let largest = |a: &[f32], b: &[f32]| {
+        assert_eq!(a.len(), b.len());
+        a.iter().zip(b).fold(0.0f32, |largest, (a, b)| largest.max((a - b).abs()))
+    };
+    let error = largest(&steps, &floats("latents"));
+    assert!(error < 2e-3, "latents: largest error {error}");
+    let decoded: Tensor<4> = (pipeline.decode(latents) / 2.0 + 0.5).clamp(0.0, 1.0);
+    let picture: Vec<f32> = decoded.permute([0, 2, 3, 1]).into_data().iter::<f32>().collect();
+    let error = largest(&picture, &floats("picture_hwc"));
+    assert!(error < 2e-3, "picture: largest error {error}");
+}

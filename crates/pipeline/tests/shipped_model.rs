@@ -1,0 +1,137 @@
+//! The shipped model through the whole pipeline, with the requests people really make.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, FloatDType, Tensor};
+use pipeline::{
+    Control, Guidance, Picture, PictureRecord, Pipeline, PipelineError, SampleRequest,
+    initial_noise,
+};
+use scheduler::SchedulerKind;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd")
+}
+
+fn load() -> Pipeline {
+    Pipeline::from_folder(folder(), FloatDType::F32, &Device::flex()).unwrap()
+}
+
+fn request(pipeline: &Pipeline, prompts: &[&str], seeds: &[u64], steps: usize) -> SampleRequest {
+    let prompts: Vec<String> = prompts.iter().map(|prompt| prompt.to_string()).collect();
+    let encoded = pipeline.encode_prompts(&prompts).unwrap();
+    let negative = pipeline.encode_negative(None, &encoded).unwrap();
+    SampleRequest {
+        prompts: encoded,
+        guidance: Some(Guidance { scale: 3.0, negative }),
+        noise: initial_noise(seeds, [4, 16, 16], pipeline.device()),
+        scheduler: SchedulerKind::Ddim,
+        steps,
+        sizes: None,
+    }
+}
+
+fn sample(pipeline: &Pipeline, request: &SampleRequest) -> Tensor<4> {
+    pipeline.sample(request, None, &mut |_, _| Control::Continue).unwrap()
+}
+
+#[test]
+fn sample_picture_depends_on_its_own_seed_only() {
+    let pipeline = load();
+    let prompts = ["a cartoon of a dragon", "pixel art of a red car", "a flat icon of a compass"];
+    let together = sample(&pipeline, &request(&pipeline, &prompts, &[1, 2, 3], 3));
+    let pictures = Picture::from_tensor(pipeline.decode(together.clone()));
+    for (i, (prompt, seed)) in prompts.iter().zip([1, 2, 3]).enumerate() {
+        let alone = sample(&pipeline, &request(&pipeline, &[prompt], &[seed], 3));
+        assert_eq!(alone.clone().into_data(), together.clone().narrow(0, i, 1).into_data());
+        assert_eq!(Picture::from_tensor(pipeline.decode(alone))[0], pictures[i]);
+    }
+}
+
+#[test]
+fn sample_unusual_prompts_give_pictures() {
+    let pipeline = load();
+    let long = "a red heart ".repeat(834);
+    assert!(long.len() > 10_000);
+    assert_eq!(pipeline.truncated_prompts(&["a".into(), long.clone()]), [long.as_str()]);
+    let prompts = ["", long.as_str(), "😀🚀👨‍👩‍👧", "<|endoftext|>", "\u{0}"];
+    let latents = sample(&pipeline, &request(&pipeline, &prompts, &[1, 2, 3, 4, 5], 1));
+    assert_eq!(latents.dims(), [5, 4, 16, 16]);
+}
+
+#[test]
+fn sample_impossible_requests_are_refused() {
+    let pipeline = load();
+    let run = |request: &SampleRequest| {
+        pipeline.sample(request, None, &mut |_, _| Control::Continue).unwrap_err().to_string()
+    };
+    assert!(run(&request(&pipeline, &["a"], &[1], 0)).contains("inference steps"));
+    assert!(run(&request(&pipeline, &["a"], &[1], 1001)).contains("1001"));
+    assert!(run(&request(&pipeline, &["a"], &[1, 2], 1)).contains("one noise sample per prompt"));
+    let mut odd = request(&pipeline, &["a"], &[1], 1);
+    odd.guidance.as_mut().unwrap().scale = f64::NAN;
+    assert!(run(&odd).contains("guidance scale"));
+    for size in [[0, 64], [62, 64]] {
+        assert!(matches!(pipeline.latent_size(size), Err(PipelineError::Request(_))));
+    }
+    assert!(matches!(pipeline.encode_prompts(&[]), Err(PipelineError::Request(_))));
+}
+
+#[test]
+fn sample_callback_can_stop() {
+    let pipeline = load();
+    let mut seen = 0;
+    let request = request(&pipeline, &["a red heart"], &[1], 5);
+    pipeline
+        .sample(&request, None, &mut |info, _| {
+            seen += 1;
+            if info.step == 1 { Control::Stop } else { Control::Continue }
+        })
+        .unwrap();
+    assert_eq!(seen, 2);
+}
+
+#[test]
+fn from_folder_wrong_folders_are_named() {
+    let device = Device::flex();
+    let empty = tempfile::tempdir().unwrap();
+    for folder in [PathBuf::from("/nowhere"), empty.path().to_path_buf()] {
+        let error = Pipeline::from_folder(&folder, FloatDType::F32, &device).unwrap_err();
+        assert!(error.to_string().contains(&folder.display().to_string()), "{error}");
+    }
+    let index = r#"{"_class_name": "FluxPipeline"}"#;
+    std::fs::write(empty.path().join("model_index.json"), index).unwrap();
+    let error = Pipeline::from_folder(empty.path(), FloatDType::F32, &device).unwrap_err();
+    assert!(error.to_string().contains("FluxPipeline"), "{error}");
+}
+
+#[test]
+fn save_picture_carries_its_record_and_bad_paths_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = Picture { width: 2, height: 1, rgb: vec![255, 0, 0, 0, 0, 255] };
+    let record = PictureRecord {
+        prompt: "a \"red\" heart ♥".into(),
+        negative_prompt: None,
+        seed: 1,
+        steps: 2,
+        guidance_scale: 3.0,
+        scheduler: "DDIMScheduler".into(),
+        size: [1, 2],
+        model: "m".into(),
+        model_sha256: "0123456789abcdef".into(),
+        version: "0".into(),
+        intervention: serde_json::json!({ "weights": [[1.1]] }),
+    };
+    let path = folder.path().join("new/picture.png");
+    picture.save(&path, &record).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(Picture::from_png(&bytes).unwrap(), picture);
+    let json = std::fs::read_to_string(path.with_extension("json")).unwrap();
+    assert_eq!(serde_json::from_str::<PictureRecord>(&json).unwrap(), record);
+    assert!(bytes.windows(13).any(|window| window == b"unet-reweight"));
+    // A file where a folder should be.
+    let blocked = path.join("picture.png");
+    let error = picture.save(&blocked, &record).unwrap_err().to_string();
+    assert!(error.contains("picture.png"), "{error}");
+    assert!(Picture::from_png(&bytes[..20]).is_err());
+}
