@@ -92,7 +92,7 @@ impl CLIPTextConfig {
         if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(ClipError::Config(format!("`{key}` must be above 0")));
         }
-        if self.hidden_size % self.num_attention_heads != 0 {
+        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
             return Err(ClipError::Config(format!(
                 "`num_attention_heads` = {} does not divide `hidden_size` = {}",
                 self.num_attention_heads, self.hidden_size

@@ -15,7 +15,7 @@ pub struct Transformer2DModelConfig {
     pub channels: usize,
     /// Number of attention heads.
     pub heads: usize,
-    /// Number of [`BasicTransformerBlock`]s.
+    /// Number of Transformer layers.
     pub layers: usize,
     /// Channels of the text context.
     pub cross_attention_dim: usize,

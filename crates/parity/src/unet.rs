@@ -124,7 +124,7 @@ pub(crate) fn run_trace(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Res
     };
     let out = case.pipeline.unet().forward(
         trace.tensor("unet_in/sample", &case.device)?,
-        &trace.values("unet_in/timestep")?.to_vec(),
+        trace.values("unet_in/timestep")?,
         trace.tensor("unet_in/encoder_hidden_states", &case.device)?,
         added.as_ref(),
         Some(&recorder),

@@ -8,11 +8,11 @@ use crate::PipelineError;
 #[derive(Debug)]
 pub(crate) enum TextEncoders {
     /// One encoder; its last hidden state after the final norm (SD 1.x, 2.x).
-    Single { tokenizer: CLIPTokenizer, encoder: Box<CLIPTextModel> },
+    Single { tokenizer: Box<CLIPTokenizer>, encoder: Box<CLIPTextModel> },
     /// Two encoders; their penultimate hidden states side by side, and the second's pooled
     /// projection (SDXL).
     Double {
-        tokenizers: [CLIPTokenizer; 2],
+        tokenizers: Box<[CLIPTokenizer; 2]>,
         encoders: Box<[CLIPTextModel; 2]>,
         /// Whether an absent negative prompt is all zeros instead of an encoded empty text.
         zeros_for_absent_negative: bool,
@@ -139,7 +139,7 @@ impl TextEncoders {
     /// Those of `prompts` that are longer than the encoders can read.
     pub(crate) fn truncated<'a>(&self, prompts: &'a [String]) -> Vec<&'a str> {
         let tokenizer = match self {
-            Self::Single { tokenizer, .. } => tokenizer,
+            Self::Single { tokenizer, .. } => &**tokenizer,
             Self::Double { tokenizers, .. } => &tokenizers[0],
         };
         prompts.iter().filter(|prompt| tokenizer.is_truncated(prompt)).map(String::as_str).collect()
@@ -155,12 +155,12 @@ impl TextEncoders {
         let encoder = |name: &str| CLIPTextModel::from_folder(folder.join(name), dtype, device);
         if index.get("text_encoder_2").is_none_or(|entry| entry[0].is_null()) {
             return Ok(Self::Single {
-                tokenizer: tokenizer("tokenizer")?,
+                tokenizer: Box::new(tokenizer("tokenizer")?),
                 encoder: Box::new(encoder("text_encoder")?),
             });
         }
         Ok(Self::Double {
-            tokenizers: [tokenizer("tokenizer")?, tokenizer("tokenizer_2")?],
+            tokenizers: Box::new([tokenizer("tokenizer")?, tokenizer("tokenizer_2")?]),
             encoders: Box::new([encoder("text_encoder")?, encoder("text_encoder_2")?]),
             zeros_for_absent_negative: index["force_zeros_for_empty_prompt"] == true,
         })

@@ -58,10 +58,10 @@ pub fn run(
     }
     let total: usize = waiting.iter().map(|unit| runner.cost(unit)).sum();
     let (start, mut left) = (Instant::now(), total);
-    let mut done = units.len() - waiting.len();
-    for unit in waiting {
+    let before = units.len() - waiting.len();
+    for (index, unit) in waiting.into_iter().enumerate() {
         runner.run(unit)?;
-        done += 1;
+        let done = before + index + 1;
         left -= runner.cost(unit);
         let share = left as f64 / (total - left).max(1) as f64;
         let remaining = start.elapsed().mul_f64(share);

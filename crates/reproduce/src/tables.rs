@@ -17,8 +17,7 @@ pub(crate) struct Rendered {
     pub(crate) tables: Vec<Table>,
     /// Name and SVG.
     pub(crate) figures: Vec<(String, String)>,
-    /// Caption, then label and PNG of each picture.
-    pub(crate) pictures: Vec<(String, Vec<(String, Vec<u8>)>)>,
+    pub(crate) pictures: Vec<PictureRow>,
 }
 
 pub(crate) fn build(runner: &Runner<'_>, parts: &[Part]) -> Result<Rendered, ReproduceError> {
@@ -279,9 +278,10 @@ fn fidelity(runner: &Runner<'_>) -> Result<Table, ReproduceError> {
     })
 }
 
-type Row = (String, Vec<(String, Vec<u8>)>);
+/// Caption, then label and PNG of each picture.
+pub(crate) type PictureRow = (String, Vec<(String, Vec<u8>)>);
 
-fn pictures(runner: &Runner<'_>) -> Result<Vec<Row>, ReproduceError> {
+fn pictures(runner: &Runner<'_>) -> Result<Vec<PictureRow>, ReproduceError> {
     let experiment = &runner.context.experiment;
     let weightings = seeded_weightings(runner.context, Part::Pictures)?;
     let mut rows = Vec::new();

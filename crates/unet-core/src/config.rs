@@ -185,7 +185,7 @@ impl UNet2DConditionConfig {
                 ));
             }
         }
-        if self.block_out_channels[0] % 2 != 0 {
+        if !self.block_out_channels[0].is_multiple_of(2) {
             return fail("`block_out_channels[0]` must be even for the time embedding".into());
         }
         Ok(())

@@ -92,12 +92,17 @@ pub(crate) struct ActiveBlock<'a> {
 enum Run {
     All,
     None,
-    /// Positions of the samples that run, and for each sample its place in `run ++ skipped`.
-    Some {
-        run: Tensor<1, Int>,
-        skipped: Tensor<1, Int>,
-        order: Tensor<1, Int>,
-    },
+    Some(Box<Partial>),
+}
+
+/// Which samples of a batch run.
+struct Partial {
+    /// Positions of those that run.
+    run: Tensor<1, Int>,
+    /// Positions of the others.
+    skipped: Tensor<1, Int>,
+    /// For each sample its place in `run ++ skipped`.
+    order: Tensor<1, Int>,
 }
 
 impl<'a> ActiveBlock<'a> {
@@ -136,7 +141,8 @@ impl<'a> ActiveBlock<'a> {
         let hidden = match &self.run {
             Run::All => scaled(transformer.forward(hidden, context), self.scale.clone()),
             Run::None => hidden,
-            Run::Some { run, skipped, order } => {
+            Run::Some(partial) => {
+                let Partial { run, skipped, order } = &**partial;
                 let output = transformer.forward(
                     hidden.clone().select(0, run.clone()),
                     &context.clone().select(0, run.clone()),
@@ -167,11 +173,11 @@ impl Run {
         for (place, sample) in running.iter().chain(&skipped).enumerate() {
             order[*sample] = place;
         }
-        Self::Some {
+        Self::Some(Box::new(Partial {
             run: indices(&running, device),
             skipped: indices(&skipped, device),
             order: indices(&order, device),
-        }
+        }))
     }
 }
 

@@ -29,13 +29,13 @@ fn sigmoid(x: f32) -> f32 {
 /// The error function by a rational approximation, to within a few units in the last place.
 #[inline(always)]
 fn erf(x: f32) -> f32 {
-    let x = x.clamp(-3.832_506_9, 3.832_506_9);
+    let x = x.clamp(-3.832_507, 3.832_507);
     let s = x * x;
     let p = 2.290_506_6e-4;
     let p = p * s + 3.408_291e-3;
     let p = p * s + 5.095_569_5e-2;
     let p = p * s + 0.185_208_33;
-    let p = p * s + 1.128_379_1;
+    let p = p * s + std::f32::consts::FRAC_2_SQRT_PI;
     let q = -1.179_160_3e-7;
     let q = q * s + 2.354_796_6e-5;
     let q = q * s + 1.017_962_5e-3;
