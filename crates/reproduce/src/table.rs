@@ -10,6 +10,8 @@ pub struct Cell {
     pub value: f64,
     /// Mean difference to the vanilla schedule over the same pictures, with its interval.
     pub difference: Option<PairedDifference>,
+    /// 95 % bootstrap interval of the value itself.
+    pub interval: Option<[f64; 2]>,
 }
 
 /// A table: measured values only. A missing value (a metric that was not computed) is `None`.
@@ -30,13 +32,14 @@ pub struct Table {
 impl Cell {
     /// A value alone.
     pub fn plain(value: f64) -> Self {
-        Self { value, difference: None }
+        Self { value, difference: None, interval: None }
     }
 
     fn text(&self) -> String {
-        match &self.difference {
-            None => format!("{:.3}", self.value),
-            Some(d) => {
+        match (&self.difference, &self.interval) {
+            (None, None) => format!("{:.3}", self.value),
+            (None, Some([low, high])) => format!("{:.3} [{low:.3}, {high:.3}]", self.value),
+            (Some(d), _) => {
                 let mark = match d {
                     d if d.low > 0.0 => " ↑",
                     d if d.high < 0.0 => " ↓",
@@ -93,10 +96,13 @@ impl Table {
                 let _ = write!(out, "{},{},", quote(label), quote(column));
                 let _ = match cell {
                     None => writeln!(out, ",,,,"),
-                    Some(Cell { value, difference: None }) => writeln!(out, "{value},,,,"),
-                    Some(Cell { value, difference: Some(d) }) => {
+                    Some(Cell { value, difference: Some(d), .. }) => {
                         writeln!(out, "{value},{},{},{},{}", d.mean, d.low, d.high, d.count)
                     }
+                    Some(Cell { value, interval: Some([low, high]), .. }) => {
+                        writeln!(out, "{value},,{low},{high},")
+                    }
+                    Some(Cell { value, .. }) => writeln!(out, "{value},,,,"),
                 };
             }
         }

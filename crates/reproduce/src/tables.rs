@@ -85,7 +85,7 @@ fn cell(values: &[f64], vanilla: &[f64], is_vanilla: bool) -> Result<Cell, Repro
         return Ok(Cell::plain(value));
     }
     let difference = paired_difference(values, vanilla, RESAMPLES, SEED)?;
-    Ok(Cell { value, difference: Some(difference) })
+    Ok(Cell { value, difference: Some(difference), interval: None })
 }
 
 fn table1(runner: &Runner<'_>) -> Result<Table, ReproduceError> {
@@ -184,13 +184,8 @@ fn table2(runner: &Runner<'_>) -> Result<(Table, String), ReproduceError> {
                 .iter()
                 .zip(&intervals[step])
                 .map(|(score, interval)| {
-                    let difference = metrics::PairedDifference {
-                        mean: *score,
-                        low: interval.low,
-                        high: interval.high,
-                        count: vote.rounds,
-                    };
-                    Some(Cell { value: *score, difference: Some(difference) })
+                    let interval = Some([interval.low, interval.high]);
+                    Some(Cell { value: *score, difference: None, interval })
                 })
                 .collect();
             cells.push(Some(Cell::plain(concordance[step])));
@@ -201,7 +196,7 @@ fn table2(runner: &Runner<'_>) -> Result<(Table, String), ReproduceError> {
         name: "table-2".into(),
         title: format!("Table II: dynamic importance for \"{}\"", runner.example(0).text),
         note: format!(
-            "Rows: blocks in ascending importance; cells: importance score (Eq. 6), its mean and 95 % \
+            "Rows: blocks in ascending importance; cells: importance score (Eq. 6) and its 95 % \
              bootstrap interval over {} rounds; Kendall's W is the rounds' agreement. {} equal \
              thresholds were ordered by the seeded draw.",
             vote.rounds, vote.ties
