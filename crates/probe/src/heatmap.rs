@@ -12,7 +12,7 @@ const MARGIN: usize = 90;
 pub fn heatmap_svg(scores: &ImportanceScores, labels: &[String]) -> String {
     let rows = scores.rows();
     let columns = rows.first().map_or(0, Vec::len);
-    let (width, height) = (MARGIN + columns * CELL + 10, MARGIN + rows.len() * CELL + 10);
+    let (width, height) = (2 * MARGIN + columns * CELL, MARGIN + rows.len() * CELL + 10);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"12\">"

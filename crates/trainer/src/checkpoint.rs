@@ -33,7 +33,7 @@ pub(crate) fn save(
         tensors.push((name, view));
     }
     let bytes = serialize(tensors, None).map_err(|error| broken(&error))?;
-    write_atomically(path, &bytes)
+    Ok(pipeline::write_atomically(path, &bytes)?)
 }
 
 /// Reads what [`save`] wrote: steps done, state, losses.
@@ -54,13 +54,4 @@ pub(crate) fn load(path: &Path) -> Result<(usize, AdamW, Vec<f32>), TrainError> 
         variance: vector("variance")?,
     };
     Ok((u64::from_le_bytes(step) as usize, state, vector("losses")?))
-}
-
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(TrainError::io(path))?;
-    std::io::Write::write_all(&mut file, bytes).map_err(TrainError::io(path))?;
-    file.persist(path).map_err(|error| TrainError::io(path)(error.error))?;
-    Ok(())
 }

@@ -2,9 +2,9 @@ use std::path::Path;
 
 use autoencoder::AutoencoderKL;
 use layers::weights::{StoredDtype, save};
+use pipeline::write_atomically;
 use serde_json::{Value, json};
 
-use crate::checkpoint::write_atomically;
 use crate::diffusion_stage::{
     BETA_END, BETA_START, NUM_TRAIN_TIMESTEPS, TextToLatent, text_config, unet_json,
 };
@@ -73,5 +73,5 @@ fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
     let mut text =
         serde_json::to_string_pretty(value).map_err(|error| TrainError::broken(path, error))?;
     text.push('\n');
-    write_atomically(path, text.as_bytes())
+    Ok(write_atomically(path, text.as_bytes())?)
 }

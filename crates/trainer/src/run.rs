@@ -6,9 +6,9 @@ use clip::CLIPTokenizer;
 use serde::Serialize;
 
 use dataset::Dataset;
+use pipeline::write_atomically;
 
 use crate::autoencoder_stage::{encode_all, train_autoencoder};
-use crate::checkpoint::write_atomically;
 use crate::diffusion_stage::{Latents, train_diffusion};
 use crate::{Progress, Recipe, TrainError, concepts, export, vocabulary};
 

@@ -5,9 +5,9 @@ use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::{Model, Trainer};
 
 use dataset::Dataset;
+use pipeline::write_atomically;
 
 use crate::TrainError;
-use crate::checkpoint::write_atomically;
 
 /// Trains a byte-pair vocabulary of at most `size` tokens on the captions and writes it as a
 /// `tokenizer` folder that CLIP tokenizers load.
