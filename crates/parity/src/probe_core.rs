@@ -14,15 +14,15 @@ use crate::report::Report;
 /// Arithmetic in f64.
 const TOLERANCE: f64 = 1e-12;
 
-fn vector(value: &Value) -> anyhow::Result<Vec<f64>> {
+pub(crate) fn vector(value: &Value) -> anyhow::Result<Vec<f64>> {
     serde_json::from_value(value.clone()).context("a list of numbers")
 }
 
-fn matrix(value: &Value) -> anyhow::Result<Vec<Vec<f64>>> {
+pub(crate) fn matrix(value: &Value) -> anyhow::Result<Vec<Vec<f64>>> {
     serde_json::from_value(value.clone()).context("a matrix of numbers")
 }
 
-fn number(value: &Value, key: &str) -> anyhow::Result<f64> {
+pub(crate) fn number(value: &Value, key: &str) -> anyhow::Result<f64> {
     value[key].as_f64().with_context(|| format!("`{key}`"))
 }
 
@@ -78,13 +78,12 @@ pub(crate) fn run(path: &Path, report: &mut Report<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn update_rules(facts: &Value, report: &mut Report<'_>) -> anyhow::Result<()> {
-    let rules = &facts["update_rules"];
-    let (accepted, rejected) = (&rules["sample_accepted"], &rules["sample_rejected"]);
+/// The "probability" strategy with the recorded settings.
+pub(crate) fn probability(accepted: &Value, rejected: &Value) -> anyhow::Result<UpdateStrategy> {
     let pair = |from: &Value, key: &str| -> anyhow::Result<[f64; 2]> {
         Ok([number(from, &format!("{key}_st"))?, number(from, &format!("{key}_ed"))?])
     };
-    let probability = UpdateStrategy::Probability {
+    Ok(UpdateStrategy::Probability {
         accepted: AcceptedWeights {
             high: number(accepted, "threshold_high")?,
             moderate: pair(accepted, "threshold_moderate")?,
@@ -95,7 +94,13 @@ fn update_rules(facts: &Value, report: &mut Report<'_>) -> anyhow::Result<()> {
             moderate: pair(rejected, "threshold_moderate")?,
             low: number(rejected, "threshold_low")?,
         },
-    };
+    })
+}
+
+fn update_rules(facts: &Value, report: &mut Report<'_>) -> anyhow::Result<()> {
+    let rules = &facts["update_rules"];
+    let (accepted, rejected) = (&rules["sample_accepted"], &rules["sample_rejected"]);
+    let probability = probability(accepted, rejected)?;
     for (i, case) in cases(facts, "update_rules")?.iter().enumerate() {
         let strategy = match case["strategy"].as_str() {
             Some("hard") => UpdateStrategy::Hard,

@@ -1,13 +1,14 @@
 use anyhow::Context;
 use pipeline::{Guidance, SampleRequest};
 use probe::{
-    AcceptedWeights, DrawAddress, PerStep, ProbeConfig, ProbeState, RejectedWeights, SampleBatch,
-    UNetEvaluator, UniformDraws, UpdateStrategy, search,
+    DrawAddress, PerStep, ProbeConfig, ProbeState, SampleBatch, UNetEvaluator, UniformDraws,
+    UpdateStrategy, search,
 };
 use serde_json::Value;
 
 use crate::golden::{Golden, json};
 use crate::pipelines::Case;
+use crate::probe_core::{matrix, number, probability, vector};
 use crate::report::Report;
 use crate::trajectories::scheduler;
 
@@ -35,14 +36,6 @@ impl UniformDraws for Recorded {
     }
 }
 
-fn vector(value: &Value) -> anyhow::Result<Vec<f64>> {
-    serde_json::from_value(value.clone()).context("a list of numbers")
-}
-
-fn matrix(value: &Value) -> anyhow::Result<Vec<Vec<f64>>> {
-    serde_json::from_value(value.clone()).context("a matrix of numbers")
-}
-
 pub(crate) fn run(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
     let facts = json(&case.folder.join("golden_probe.json"))?;
     let noise = Golden::open(&case.folder.join("golden_probe.safetensors"))?;
@@ -56,31 +49,13 @@ pub(crate) fn run(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()
     Ok(())
 }
 
-fn number(run: &Value, key: &str) -> anyhow::Result<f64> {
-    run[key].as_f64().with_context(|| format!("`{key}`"))
-}
-
 fn config(run: &Value) -> anyhow::Result<ProbeConfig> {
-    let accepted = &run["sample_accepted_prob_dict"];
-    let rejected = &run["sample_rejected_prob_dict"];
-    let pair = |from: &Value, key: &str| -> anyhow::Result<[f64; 2]> {
-        Ok([number(from, &format!("{key}_st"))?, number(from, &format!("{key}_ed"))?])
-    };
     let update = match run["strategy"].as_str() {
         Some("hard") => UpdateStrategy::Hard,
         Some("soft") => UpdateStrategy::Soft,
-        Some("probability") => UpdateStrategy::Probability {
-            accepted: AcceptedWeights {
-                high: number(accepted, "threshold_high")?,
-                moderate: pair(accepted, "threshold_moderate")?,
-                low: pair(accepted, "threshold_low")?,
-            },
-            rejected: RejectedWeights {
-                high: pair(rejected, "threshold_high")?,
-                moderate: pair(rejected, "threshold_moderate")?,
-                low: number(rejected, "threshold_low")?,
-            },
-        },
+        Some("probability") => {
+            probability(&run["sample_accepted_prob_dict"], &run["sample_rejected_prob_dict"])?
+        }
         other => anyhow::bail!("the update strategy {other:?} is not implemented"),
     };
     Ok(ProbeConfig {
