@@ -1,6 +1,6 @@
 //! One epoch of a probe of the shipped model.
 //!
-//! Run with `cargo bench -p probe`.
+//! Run with `cargo bench --profile dev --workspace --bench epoch`: the development profile is optimised.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! U-Net forward pass and its parts on the CPU, on random weights.
 //!
-//! Run with `cargo bench -p unet-core`.
+//! Run with `cargo bench --profile dev --workspace --bench forward`: the development profile is optimised.
 
 use std::hint::black_box;
 
