@@ -76,7 +76,7 @@ impl SamplingOptions {
         if self.steps == 0 {
             bail!("expected at least one step, found 0");
         }
-        let prompts = vec![self.prompt.clone(); 1];
+        let prompts = [self.prompt.clone()];
         for prompt in pipeline.truncated_prompts(&prompts) {
             let start: String = prompt.chars().take(40).collect();
             eprintln!("warning: the text encoder does not see the end of \"{start}…\"");

@@ -147,7 +147,7 @@ impl<'a> Runner<'a> {
         }
         let key = self.key(unit)?;
         match unit {
-            Unit::Probe { example } => self.context.store.write(&key, &self.probe(*example, &key)?),
+            Unit::Probe { example } => self.probe(*example, &key),
             Unit::Snr { example, seed, steps, weighting } => {
                 let ratios = self.snr(*example, *seed, *steps, weighting)?;
                 self.context.store.write(&key, &ratios)
@@ -196,7 +196,7 @@ impl<'a> Runner<'a> {
         })
     }
 
-    fn probe(&self, example: usize, key: &str) -> Result<Vote, ReproduceError> {
+    fn probe(&self, example: usize, key: &str) -> Result<(), ReproduceError> {
         let experiment = &self.context.experiment;
         let config = experiment.probe_at(self.context.size);
         let request = self.request(example, experiment.train_seed)?;
@@ -219,7 +219,7 @@ impl<'a> Runner<'a> {
         let result = vote(&state.thresholds(), config.seed);
         store.write(key, &result)?;
         store.remove(&state_key);
-        Ok(result)
+        Ok(())
     }
 
     /// What a weighting does for one caption.
