@@ -2,7 +2,8 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
-use layers::ops::{conv2d, group_norm_silu};
+use layers::ops::{conv2d, group_norm, group_norm_silu};
+use layers::trace::{extra, named};
 use layers::{
     Attention, AttentionConfig, Downsample2D, DownsamplePadding, ResnetBlock2D,
     ResnetBlock2DConfig, Upsample2D,
@@ -91,6 +92,42 @@ fn resnets(
         .collect()
 }
 
+/// The `index`th resnet of a block.
+fn residual(resnet: &ResnetBlock2D, index: usize, hidden: Tensor<4>) -> Tensor<4> {
+    named("resnets", index, || resnet.forward(hidden, None))
+}
+
+/// What either coder ends with: norm, SiLU and a convolution.
+fn head(norm: &GroupNorm, conv: &Conv2d, hidden: Tensor<4>) -> Tensor<4> {
+    extra("conv_norm_out", || group_norm(norm, hidden.clone()));
+    let normed = group_norm_silu(norm, hidden);
+    named("conv_out", None, || conv2d(conv, normed))
+}
+
+impl DownEncoderBlock2D {
+    fn forward(&self, mut hidden: Tensor<4>) -> Tensor<4> {
+        for (index, resnet) in self.resnets.iter().enumerate() {
+            hidden = residual(resnet, index, hidden);
+        }
+        for (index, downsampler) in self.downsamplers.iter().enumerate() {
+            hidden = named("downsamplers", index, || downsampler.forward(hidden));
+        }
+        hidden
+    }
+}
+
+impl UpDecoderBlock2D {
+    fn forward(&self, mut hidden: Tensor<4>) -> Tensor<4> {
+        for (index, resnet) in self.resnets.iter().enumerate() {
+            hidden = residual(resnet, index, hidden);
+        }
+        for (index, upsampler) in self.upsamplers.iter().enumerate() {
+            hidden = named("upsamplers", index, || upsampler.forward(hidden, None));
+        }
+        hidden
+    }
+}
+
 impl MidBlock {
     fn new(config: &AutoencoderKLConfig, channels: usize, device: &Device) -> Self {
         let attention = AttentionConfig {
@@ -108,9 +145,9 @@ impl MidBlock {
     }
 
     fn forward(&self, hidden: Tensor<4>) -> Tensor<4> {
-        let hidden = self.resnets[0].forward(hidden, None);
-        let hidden = self.attentions[0].forward_map(hidden);
-        self.resnets[1].forward(hidden, None)
+        let hidden = residual(&self.resnets[0], 0, hidden);
+        let hidden = named("attentions", 0, || self.attentions[0].forward_map(hidden));
+        residual(&self.resnets[1], 1, hidden)
     }
 }
 
@@ -137,17 +174,12 @@ impl Encoder {
     }
 
     pub(crate) fn forward(&self, pixels: Tensor<4>) -> Tensor<4> {
-        let mut hidden = conv2d(&self.conv_in, pixels);
-        for block in &self.down_blocks {
-            for resnet in &block.resnets {
-                hidden = resnet.forward(hidden, None);
-            }
-            for downsampler in &block.downsamplers {
-                hidden = downsampler.forward(hidden);
-            }
+        let mut hidden = named("conv_in", None, || conv2d(&self.conv_in, pixels));
+        for (level, block) in self.down_blocks.iter().enumerate() {
+            hidden = named("down_blocks", level, || block.forward(hidden));
         }
-        hidden = self.mid_block.forward(hidden);
-        conv2d(&self.conv_out, group_norm_silu(&self.conv_norm_out, hidden))
+        hidden = named("mid_block", None, || self.mid_block.forward(hidden));
+        head(&self.conv_norm_out, &self.conv_out, hidden)
     }
 }
 
@@ -176,15 +208,11 @@ impl Decoder {
     }
 
     pub(crate) fn forward(&self, latents: Tensor<4>) -> Tensor<4> {
-        let mut hidden = self.mid_block.forward(conv2d(&self.conv_in, latents));
-        for block in &self.up_blocks {
-            for resnet in &block.resnets {
-                hidden = resnet.forward(hidden, None);
-            }
-            for upsampler in &block.upsamplers {
-                hidden = upsampler.forward(hidden, None);
-            }
+        let mut hidden = named("conv_in", None, || conv2d(&self.conv_in, latents));
+        hidden = named("mid_block", None, || self.mid_block.forward(hidden));
+        for (level, block) in self.up_blocks.iter().enumerate() {
+            hidden = named("up_blocks", level, || block.forward(hidden));
         }
-        conv2d(&self.conv_out, group_norm_silu(&self.conv_norm_out, hidden))
+        head(&self.conv_norm_out, &self.conv_out, hidden)
     }
 }

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, FloatDType, Tensor};
 use layers::ops::conv2d;
+use layers::trace::named;
 use layers::weights::{self, LoadOptions, WeightsFile};
 
 use crate::coder::{Decoder, Encoder};
@@ -70,7 +71,7 @@ impl AutoencoderKL {
         let config = AutoencoderKLConfig::from_file(folder.join("config.json"))?;
         let file = WeightsFile::find(folder, &NAMES)?;
         let mut options = LoadOptions::new(dtype);
-        options.rename = OLD_NAMES.to_vec();
+        options.rename = OLD_NAMES.map(|(old, new)| (old.into(), new.into())).to_vec();
         Ok(weights::load(config.init(device), &file, &options)?)
     }
 
@@ -92,7 +93,8 @@ impl AutoencoderKL {
     /// - output: `[batch, latent_channels, height / downscale, width / downscale]` each
     pub fn encode(&self, pixels: Tensor<4>) -> Posterior {
         let dtype = self.quant_conv.weight.val().dtype();
-        let moments = conv2d(&self.quant_conv, self.encoder.forward(pixels.cast(dtype)));
+        let hidden = named("encoder", None, || self.encoder.forward(pixels.cast(dtype)));
+        let moments = named("quant_conv", None, || conv2d(&self.quant_conv, hidden));
         let channels = self.config.latent_channels;
         Posterior {
             mean: moments.clone().narrow(1, 0, channels),
@@ -107,6 +109,8 @@ impl AutoencoderKL {
     /// - output: `[batch, 3, height · downscale, width · downscale]`, values about [-1, 1]
     pub fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
         let dtype = self.quant_conv.weight.val().dtype();
-        self.decoder.forward(conv2d(&self.post_quant_conv, latents.cast(dtype)))
+        let hidden =
+            named("post_quant_conv", None, || conv2d(&self.post_quant_conv, latents.cast(dtype)));
+        named("decoder", None, || self.decoder.forward(hidden))
     }
 }

@@ -1,9 +1,12 @@
 /// What transformers' slow tokenizer does to a text first: ftfy's repairs (mojibake, HTML
 /// entities, curly quotes, ligatures, NFC), white space collapsed, lower case.
 pub(crate) fn clean(text: &str) -> String {
-    let fixed = plsfix::fix_text(text, None);
-    let collapsed = fixed.split_whitespace().collect::<Vec<_>>().join(" ");
-    collapsed.to_lowercase()
+    collapse(&plsfix::fix_text(text, None))
+}
+
+/// White space collapsed, lower case.
+pub(crate) fn collapse(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// GPT-2's printable stand-in for every byte.

@@ -7,7 +7,7 @@ use tokenizers::Model;
 use tokenizers::models::bpe::BPE;
 
 use crate::ClipError;
-use crate::clean::{byte_characters, clean};
+use crate::clean::{byte_characters, clean, collapse};
 
 /// CLIP's byte-pair tokenizer, from `vocab.json` and `merges.txt`.
 ///
@@ -130,6 +130,20 @@ impl CLIPTokenizer {
         ids
     }
 
+    /// The ids open_clip's `SimpleTokenizer` gives (and hpsv2's copy of it): special tokens are not
+    /// recognised inside a text, HTML entities are resolved twice more, and 0 fills up.
+    pub fn encode_open_clip(&self, text: &str, context_length: usize) -> Vec<u32> {
+        let fixed = plsfix::fix_text(text, None);
+        let once = htmlize::unescape(fixed.as_str());
+        let resolved = htmlize::unescape(once.as_ref() as &str);
+        let mut ids = vec![self.bos];
+        self.tokenize_cleaned(&collapse(&resolved), &mut ids);
+        ids.truncate(context_length.saturating_sub(1));
+        ids.push(self.eos);
+        ids.resize(context_length, 0);
+        ids
+    }
+
     /// Whether [`Self::encode`] drops part of `text`.
     pub fn is_truncated(&self, text: &str) -> bool {
         self.tokenize(text).len() + 2 > self.max_length
@@ -147,8 +161,11 @@ impl CLIPTokenizer {
         if text.is_empty() {
             return;
         }
-        let cleaned = clean(text);
-        for word in self.pattern.find_iter(&cleaned) {
+        self.tokenize_cleaned(&clean(text), ids);
+    }
+
+    fn tokenize_cleaned(&self, cleaned: &str, ids: &mut Vec<u32>) {
+        for word in self.pattern.find_iter(cleaned) {
             let characters: String =
                 word.as_str().bytes().map(|byte| self.bytes[usize::from(byte)]).collect();
             // Every byte is in the vocabulary; what is not becomes the unknown token.

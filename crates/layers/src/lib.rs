@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 pub mod ops;
+pub mod trace;
 pub mod weights;
 
 mod attention;

@@ -3,6 +3,7 @@ use burn::nn::{GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig, Linear, L
 use burn::tensor::{Device, Tensor};
 
 use crate::ops::{group_norm, layer_norm, linear};
+use crate::trace::named;
 use crate::{Attention, AttentionConfig, FeedForward, FeedForwardConfig};
 
 /// Epsilon of the LayerNorms.
@@ -90,8 +91,8 @@ impl Transformer2DModel {
             .reshape([batch, channels, height * width])
             .swap_dims(1, 2);
         tokens = linear(&self.proj_in, tokens);
-        for block in &self.transformer_blocks {
-            tokens = block.forward(tokens, context);
+        for (index, block) in self.transformer_blocks.iter().enumerate() {
+            tokens = named("transformer_blocks", index, || block.forward(tokens, context));
         }
         tokens = linear(&self.proj_out, tokens);
         tokens.swap_dims(1, 2).reshape([batch, channels, height, width]) + hidden
@@ -100,11 +101,12 @@ impl Transformer2DModel {
 
 impl BasicTransformerBlock {
     fn forward(&self, tokens: Tensor<3>, context: &Tensor<3>) -> Tensor<3> {
-        let tokens =
-            self.attn1.forward(layer_norm(&self.norm1, LAYER_NORM_EPS, tokens.clone()), None)
-                + tokens;
+        let normed = layer_norm(&self.norm1, LAYER_NORM_EPS, tokens.clone());
+        let tokens = named("attn1", None, || self.attn1.forward(normed, None)) + tokens;
         let normed = layer_norm(&self.norm2, LAYER_NORM_EPS, tokens.clone());
-        let tokens = self.attn2.forward(normed, Some(context.clone())) + tokens;
-        self.ff.forward(layer_norm(&self.norm3, LAYER_NORM_EPS, tokens.clone())) + tokens
+        let context = Some(context.clone());
+        let tokens = named("attn2", None, || self.attn2.forward(normed, context)) + tokens;
+        let normed = layer_norm(&self.norm3, LAYER_NORM_EPS, tokens.clone());
+        named("ff", None, || self.ff.forward(normed)) + tokens
     }
 }

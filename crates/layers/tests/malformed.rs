@@ -68,7 +68,7 @@ fn load_everything_that_does_not_fit_is_listed() {
     assert!(mismatch.missing.is_empty() && mismatch.unexpected.is_empty());
     // Another name: missing here, unexpected there.
     let mut renamed = options();
-    renamed.rename.push(("second.bias", "second.biass"));
+    renamed.rename.push(("second.bias".into(), "second.biass".into()));
     let Err(error) = load(two(4), &file, &renamed) else { panic!("a missing key was loaded") };
     let text = error.to_string();
     assert!(text.contains("missing tensors (1):\n    `second.bias`"), "{text}");

@@ -12,6 +12,7 @@ mod report;
 mod schedulers;
 mod text;
 mod tokens;
+mod trace;
 mod trajectories;
 mod unet;
 mod vae;

@@ -7,7 +7,7 @@ use unet_core::AddedConditioning;
 
 use crate::golden::{Golden, json};
 use crate::report::Report;
-use crate::{probe_runs, text, trajectories, unet, vae};
+use crate::{probe_runs, text, trace, trajectories, unet, vae};
 
 /// A pipeline folder with its reference outputs.
 pub(crate) struct Case<'a> {
@@ -40,7 +40,7 @@ pub(crate) fn run(folder: &Path, name: &str, report: &mut Report<'_>) -> anyhow:
         report.missed(&format!("{name}/{unused}"), "no comparison asks for it");
     }
     if folder.join("golden_trace.safetensors").exists() {
-        unet::run_trace(&case, report)?;
+        trace::run(&case, report)?;
     }
     if folder.join("golden_probe.json").exists() {
         probe_runs::run(&case, report)?;
@@ -62,14 +62,18 @@ impl Case<'_> {
     }
 
     /// SDXL's additional conditioning stored beside a U-Net input.
-    pub(crate) fn added(&self, prefix: &str) -> anyhow::Result<Option<AddedConditioning>> {
+    pub(crate) fn added(
+        &self,
+        golden: &Golden,
+        prefix: &str,
+    ) -> anyhow::Result<Option<AddedConditioning>> {
         let (embeds, ids) = (format!("{prefix}/text_embeds"), format!("{prefix}/time_ids"));
-        if !self.golden.has(&embeds) {
+        if !golden.has(&embeds) {
             return Ok(None);
         }
-        let rows = self.golden.rows(&ids)?;
+        let rows = golden.rows(&ids)?;
         let time_ids = rows.iter().map(|row| std::array::from_fn(|i| row[i])).collect();
-        let text_embeds: Tensor<2> = self.golden.tensor(&embeds, &self.device)?;
+        let text_embeds: Tensor<2> = golden.tensor(&embeds, &self.device)?;
         Ok(Some(AddedConditioning { text_embeds, time_ids }))
     }
 }

@@ -1,14 +1,9 @@
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-
 use anyhow::Context;
-use burn::tensor::Tensor;
 use reweight::{BlockWeights, Composed, FreeU};
-use unet_core::{Intervention, TransformerSite};
+use unet_core::Intervention;
 
-use crate::golden::Golden;
 use crate::pipelines::Case;
-use crate::report::{Report, values};
+use crate::report::Report;
 
 pub(crate) fn run(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
     for name in case.golden.cases("unet/", "/out") {
@@ -28,7 +23,7 @@ fn compare(
 ) -> anyhow::Result<()> {
     let input = |part: &str| format!("{inputs}/{part}");
     let timesteps = case.golden.values(&input("timestep"))?.to_vec();
-    let added = case.added(inputs)?;
+    let added = case.added(&case.golden, inputs)?;
     let found = case.pipeline.unet().forward(
         case.golden.tensor(&input("sample"), &case.device)?,
         &timesteps,
@@ -95,57 +90,5 @@ fn freeu(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
             compare(case, "rw", &out, Some(&both), report)?;
         }
     }
-    Ok(())
-}
-
-/// Keeps the output of every Transformer.
-#[derive(Default)]
-struct Recorder(RefCell<BTreeMap<(usize, usize), Vec<f64>>>);
-
-impl Intervention for Recorder {
-    fn transformer_output(&self, site: TransformerSite, hidden: Tensor<4>) -> Tensor<4> {
-        self.0.borrow_mut().insert((site.block.index, site.layer), values(hidden.clone()));
-        hidden
-    }
-}
-
-/// The trace of one forward pass, as far as the U-Net has sites: every Transformer, and the output.
-pub(crate) fn run_trace(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
-    let trace = Golden::open(&case.folder.join("golden_trace.safetensors"))?;
-    let recorder = Recorder::default();
-    let added = if trace.has("unet_in/text_embeds") {
-        let rows = trace.rows("unet_in/time_ids")?;
-        Some(unet_core::AddedConditioning {
-            text_embeds: trace.tensor("unet_in/text_embeds", &case.device)?,
-            time_ids: rows.iter().map(|row| std::array::from_fn(|i| row[i])).collect(),
-        })
-    } else {
-        None
-    };
-    let out = case.pipeline.unet().forward(
-        trace.tensor("unet_in/sample", &case.device)?,
-        trace.values("unet_in/timestep")?,
-        trace.tensor("unet_in/encoder_hidden_states", &case.device)?,
-        added.as_ref(),
-        Some(&recorder),
-    );
-    let tolerance = case.unet_tolerance("");
-    report.tensor(
-        &format!("{}/trace/unet/conv_out", case.name),
-        out,
-        trace.values("unet/conv_out")?,
-        tolerance,
-    );
-    let recorded = recorder.0.into_inner();
-    for block in case.pipeline.unet().config().blocks() {
-        for layer in 0..block.transformers {
-            let key = format!("unet/{}.attentions.{layer}", block.path);
-            let found = recorded.get(&(block.site.index, layer)).context("a block was not run")?;
-            let label = format!("{}/trace/{key}", case.name);
-            report.compare(&label, found, trace.values(&key)?, tolerance);
-        }
-    }
-    let inner = trace.unused().len();
-    report.note(&format!("{}/trace: {inner} tensors inside these blocks have no site", case.name));
     Ok(())
 }

@@ -69,7 +69,7 @@ pub(crate) fn export_pipeline(
     Ok(())
 }
 
-fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
+pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
     let mut text =
         serde_json::to_string_pretty(value).map_err(|error| TrainError::broken(path, error))?;
     text.push('\n');

@@ -1,5 +1,6 @@
 //! Trains the small text-to-image model that ships with the project: an autoencoder, then a
-//! text encoder and a U-Net together, on captioned pictures.
+//! text encoder and a U-Net together, on captioned pictures. Beside it a small contrastive model
+//! that scores pictures against their prompts.
 //!
 //! Everything is reproducible from the recipe's seed and resumes from its last checkpoint to the
 //! same result: each step draws from its own random stream, and the batch is always computed in
@@ -18,6 +19,9 @@ mod optimizer;
 mod quality;
 mod recipe;
 mod run;
+mod scorer;
+mod scorer_recipe;
+mod scorer_stage;
 mod shards;
 mod stage;
 mod vocabulary;
@@ -26,4 +30,6 @@ pub use error::TrainError;
 pub use quality::{Quality, QualitySettings, quality};
 pub use recipe::{AutoencoderRecipe, DiffusionRecipe, OptimizerRecipe, Recipe};
 pub use run::{Stages, Summary, train};
+pub use scorer::{Retrieval, ScorerSummary, train_scorer_model};
+pub use scorer_recipe::ScorerRecipe;
 pub use stage::Progress;

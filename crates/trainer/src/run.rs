@@ -101,7 +101,7 @@ pub fn train(
 }
 
 /// Means over fiftieths.
-fn curve(losses: &[f32]) -> Vec<f32> {
+pub(crate) fn curve(losses: &[f32]) -> Vec<f32> {
     let size = losses.len().div_ceil(50).max(1);
     losses.chunks(size).map(|part| part.iter().sum::<f32>() / part.len() as f32).collect()
 }

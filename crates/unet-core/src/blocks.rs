@@ -1,5 +1,6 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use layers::trace::named;
 use layers::{
     Downsample2D, DownsamplePadding, ResnetBlock2D, ResnetBlock2DConfig, Transformer2DModel,
     Transformer2DModelConfig, Upsample2D,
@@ -73,6 +74,16 @@ fn transformer(
     .init(device)
 }
 
+/// The `layer`th resnet of a block.
+fn residual(
+    resnet: &ResnetBlock2D,
+    layer: usize,
+    hidden: Tensor<4>,
+    conditions: &Conditions<'_>,
+) -> Tensor<4> {
+    named("resnets", layer, || resnet.forward(hidden, Some(&conditions.temb)))
+}
+
 /// A Transformer, under the intervention where there is one.
 fn attend(
     transformer: &Transformer2DModel,
@@ -81,10 +92,10 @@ fn attend(
     hidden: Tensor<4>,
     context: &Tensor<3>,
 ) -> Tensor<4> {
-    match active {
+    named("attentions", layer, || match active {
         Some(active) => active.forward(transformer, layer, hidden, context),
         None => transformer.forward(hidden, context),
-    }
+    })
 }
 
 impl DownBlock {
@@ -119,14 +130,14 @@ impl DownBlock {
         skips: &mut Vec<Tensor<4>>,
     ) -> Tensor<4> {
         for (layer, resnet) in self.resnets.iter().enumerate() {
-            hidden = resnet.forward(hidden, Some(&conditions.temb));
+            hidden = residual(resnet, layer, hidden, conditions);
             if let Some(transformer) = self.attentions.get(layer) {
                 hidden = attend(transformer, layer, active, hidden, &conditions.context);
             }
             skips.push(hidden.clone());
         }
-        for downsampler in &self.downsamplers {
-            hidden = downsampler.forward(hidden);
+        for (index, downsampler) in self.downsamplers.iter().enumerate() {
+            hidden = named("downsamplers", index, || downsampler.forward(hidden));
             skips.push(hidden.clone());
         }
         hidden
@@ -149,9 +160,9 @@ impl MidBlock {
         conditions: &Conditions<'_>,
         active: Option<&ActiveBlock<'_>>,
     ) -> Tensor<4> {
-        let hidden = self.resnets[0].forward(hidden, Some(&conditions.temb));
+        let hidden = residual(&self.resnets[0], 0, hidden, conditions);
         let hidden = attend(&self.attentions[0], 0, active, hidden, &conditions.context);
-        self.resnets[1].forward(hidden, Some(&conditions.temb))
+        residual(&self.resnets[1], 1, hidden, conditions)
     }
 }
 
@@ -198,17 +209,17 @@ impl UpBlock {
                 (hidden, skip) = intervention.skip_connection(site, hidden, skip);
             }
             hidden = Tensor::cat(vec![hidden, skip], 1);
-            hidden = resnet.forward(hidden, Some(&conditions.temb));
+            hidden = residual(resnet, layer, hidden, conditions);
             if let Some(transformer) = self.attentions.get(layer) {
                 hidden = attend(transformer, layer, active, hidden, &conditions.context);
             }
         }
-        for upsampler in &self.upsamplers {
+        for (index, upsampler) in self.upsamplers.iter().enumerate() {
             let size = skips.last().map(|skip| {
                 let [_, _, height, width] = skip.dims();
                 [height, width]
             });
-            hidden = upsampler.forward(hidden, size);
+            hidden = named("upsamplers", index, || upsampler.forward(hidden, size));
         }
         hidden
     }

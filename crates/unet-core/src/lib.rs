@@ -8,6 +8,7 @@
 
 mod blocks;
 mod config;
+mod config_json;
 mod embeddings;
 mod error;
 mod intervention;
@@ -15,7 +16,7 @@ mod load;
 mod table;
 mod unet;
 
-pub use config::{BlockType, UNet2DConditionConfig};
+pub use config::{AdditionEmbed, BlockType, UNet2DConditionConfig};
 pub use error::UNetError;
 pub use intervention::{
     BlockAction, BlockKind, BlockSite, Intervention, SkipSite, TransformerSite,

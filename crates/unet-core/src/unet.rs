@@ -2,7 +2,8 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
-use layers::ops::{conv2d, group_norm_silu, silu};
+use layers::ops::{conv2d, group_norm, group_norm_silu, silu};
+use layers::trace::{extra, named};
 
 use crate::blocks::{Conditions, DownBlock, MidBlock, UpBlock};
 use crate::embeddings::{TimestepEmbedding, sinusoidal};
@@ -109,19 +110,26 @@ impl UNet2DConditionModel {
                 .filter(|_| attends)
                 .map(|intervention| ActiveBlock::new(intervention, site, batch, &device, dtype))
         };
-        let mut hidden = conv2d(&self.conv_in, sample.cast(dtype));
+        let mut hidden = named("conv_in", None, || conv2d(&self.conv_in, sample.cast(dtype)));
         let mut skips = vec![hidden.clone()];
         for (level, block) in self.down_blocks.iter().enumerate() {
             let active = active(BlockKind::Down { level }, block.attends());
-            hidden = block.forward(hidden, &conditions, active.as_ref(), &mut skips);
+            hidden = named("down_blocks", level, || {
+                block.forward(hidden, &conditions, active.as_ref(), &mut skips)
+            });
         }
         let mid = active(BlockKind::Mid, true);
-        hidden = self.mid_block.forward(hidden, &conditions, mid.as_ref());
+        hidden =
+            named("mid_block", None, || self.mid_block.forward(hidden, &conditions, mid.as_ref()));
         for (level, block) in self.up_blocks.iter().enumerate() {
             let active = active(BlockKind::Up { level }, block.attends());
-            hidden = block.forward(level, hidden, &conditions, active.as_ref(), &mut skips);
+            hidden = named("up_blocks", level, || {
+                block.forward(level, hidden, &conditions, active.as_ref(), &mut skips)
+            });
         }
-        conv2d(&self.conv_out, group_norm_silu(&self.conv_norm_out, hidden))
+        extra("conv_norm_out", || group_norm(&self.conv_norm_out, hidden.clone()));
+        let normed = group_norm_silu(&self.conv_norm_out, hidden);
+        named("conv_out", None, || conv2d(&self.conv_out, normed))
     }
 
     /// The time embedding, with SDXL's additional embedding added; `[batch, time_embed_dim]`.
@@ -142,17 +150,22 @@ impl UNet2DConditionModel {
         // One timestep for all: the embedding is computed once for every sample all the same, so
         // that a sample's rounding does not depend on whether its batch shares the timestep.
         let timesteps: Vec<f64> = timesteps.iter().copied().cycle().take(batch).collect();
-        let waves = sinusoidal(&timesteps, config.block_out_channels[0], flip, shift, options);
-        let temb = self.time_embedding.forward(waves);
+        let waves = named("time_proj", None, || {
+            sinusoidal(&timesteps, config.block_out_channels[0], flip, shift, options)
+        });
+        let temb = named("time_embedding", None, || self.time_embedding.forward(waves));
         let (Some(embedding), Some(sizes)) = (&self.add_embedding, config.addition_embed) else {
             return temb;
         };
         let added = added.expect("this U-Net needs `AddedConditioning` (text_time)");
         assert_eq!(added.time_ids.len(), batch, "one set of time ids per sample");
         let ids: Vec<f64> = added.time_ids.iter().flatten().copied().collect();
-        let waves = sinusoidal(&ids, sizes.time_embed_dim, flip, shift, options);
+        let waves = named("add_time_proj", None, || {
+            sinusoidal(&ids, sizes.time_embed_dim, flip, shift, options)
+        });
         let waves = waves.reshape([batch, 6 * sizes.time_embed_dim]);
         let text = added.text_embeds.clone().cast(options.1);
-        temb + embedding.forward(Tensor::cat(vec![text, waves], 1))
+        let joined = Tensor::cat(vec![text, waves], 1);
+        temb + named("add_embedding", None, || embedding.forward(joined))
     }
 }

@@ -1,8 +1,8 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use trainer::{Progress, Recipe, Stages};
+use trainer::{Progress, Recipe, ScorerRecipe, Stages};
 
 /// Arguments of `cargo xtask train`.
 #[derive(Args)]
@@ -10,18 +10,29 @@ pub struct TrainArgs {
     /// Folder with `train/` and `validation/`, each with pictures and a `metadata.jsonl`.
     #[arg(long)]
     data: PathBuf,
-    /// Recipe in TOML.
-    #[arg(long, default_value = "models/emoji-sd/recipe.toml")]
-    recipe: PathBuf,
+    /// What to train.
+    #[arg(long, value_enum, default_value = "pipeline")]
+    model: Model,
+    /// Recipe in TOML [default: `recipe.toml` of the shipped model].
+    #[arg(long)]
+    recipe: Option<PathBuf>,
     /// Folder for checkpoints; a run that finds some there resumes.
     #[arg(long, default_value = "target/train")]
     work: PathBuf,
-    /// Folder the pipeline is written to.
-    #[arg(long, default_value = "models/emoji-sd")]
-    out: PathBuf,
-    /// Stop after this stage.
+    /// Folder the model is written to [default: that of the shipped model].
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Stop after this stage of the pipeline.
     #[arg(long, value_enum, default_value = "all")]
     stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Model {
+    /// The text-to-image model.
+    Pipeline,
+    /// The small CLIP that scores its pictures.
+    Scorer,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -31,7 +42,37 @@ enum Stage {
 }
 
 pub fn handle_command(args: TrainArgs) -> anyhow::Result<()> {
-    let recipe = Recipe::from_file(&args.recipe)?;
+    let home = PathBuf::from(match args.model {
+        Model::Pipeline => "models/emoji-sd",
+        Model::Scorer => "models/emoji-clip",
+    });
+    let recipe = args.recipe.clone().unwrap_or_else(|| home.join("recipe.toml"));
+    let out = args.out.clone().unwrap_or(home);
+    match args.model {
+        Model::Pipeline => train_pipeline(&args, &recipe, &out),
+        Model::Scorer => train_scorer(&args, &recipe, &out),
+    }
+}
+
+fn train_scorer(args: &TrainArgs, recipe: &Path, out: &Path) -> anyhow::Result<()> {
+    let recipe = ScorerRecipe::from_file(recipe)?;
+    let mut bar = None;
+    let mut show = |name: &'static str, progress: Progress| {
+        update(bar.get_or_insert_with(|| new_bar(name)), progress);
+    };
+    let summary = trainer::train_scorer_model(&recipe, &args.data, &args.work, out, &mut show)?;
+    eprintln!(
+        "{} pairs; held out: the right caption of {} nearest in {:.1} %; written to `{}`",
+        summary.pairs,
+        summary.held_out.candidates,
+        100.0 * summary.held_out.caption_of_picture_top1,
+        out.display()
+    );
+    Ok(())
+}
+
+fn train_pipeline(args: &TrainArgs, recipe: &Path, out: &Path) -> anyhow::Result<()> {
+    let recipe = Recipe::from_file(recipe)?;
     let stages = match args.stage {
         Stage::Autoencoder => Stages::Autoencoder,
         Stage::All => Stages::All,
@@ -45,14 +86,14 @@ pub fn handle_command(args: TrainArgs) -> anyhow::Result<()> {
             update(bar, progress);
         }
     };
-    let summary = trainer::train(&recipe, &args.data, &args.work, &args.out, stages, &mut show)?;
+    let summary = trainer::train(&recipe, &args.data, &args.work, out, stages, &mut show)?;
     if let Some(summary) = summary {
         eprintln!(
             "{} concepts, {} pictures, autoencoder {:.2} dB; written to `{}`",
             summary.concepts.len(),
             summary.pictures,
             summary.autoencoder_psnr,
-            args.out.display()
+            out.display()
         );
     }
     Ok(())

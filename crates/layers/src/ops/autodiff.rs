@@ -76,12 +76,12 @@ impl<B: LayerGradients, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         w: FloatTensor<Self>,
         b: FloatTensor<Self>,
         stride: usize,
-        padding: usize,
+        padding: [usize; 2],
     ) -> FloatTensor<Self> {
         three_operands!(
             Conv,
             [x, w, b],
-            ([FloatTensor<B>; 2], usize, usize),
+            ([FloatTensor<B>; 2], usize, [usize; 2]),
             ([x.primitive().clone(), w.primitive().clone()], stride, padding),
             B::layer_conv(
                 x.into_primitive(),

@@ -13,13 +13,13 @@ use super::kernels::{activation, linear};
 /// Operations with a kernel of their own on the CPU.
 #[backend_extension(Flex, Autodiff)]
 pub(super) trait LayerOps: Backend {
-    /// 2-D convolution with square kernels.
+    /// 2-D convolution.
     fn layer_conv(
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
         b: FloatTensor<Self>,
         stride: usize,
-        padding: usize,
+        padding: [usize; 2],
     ) -> FloatTensor<Self>;
     /// Affine map of the last dimension.
     fn layer_linear(
@@ -66,7 +66,7 @@ pub(super) trait LayerGradients: LayerOps {
         inputs: [FloatTensor<Self>; 2],
         dy: FloatTensor<Self>,
         stride: usize,
-        padding: usize,
+        padding: [usize; 2],
     ) -> [FloatTensor<Self>; 3];
     /// Gradients of input, weight and bias.
     fn layer_linear_backward(
@@ -134,9 +134,9 @@ fn rows_per_sample(tensor: &FlexTensor) -> usize {
     if dims.len() < 3 { 1 } else { dims[1..dims.len() - 1].iter().product() }
 }
 
-fn conv_shape(x: &FlexTensor, w: &FlexTensor, stride: usize, padding: usize) -> ConvShape {
-    let [out, _, kernel, _] = dims(w);
-    ConvShape::new(dims(x), out, kernel, stride, padding)
+fn conv_shape(x: &FlexTensor, w: &FlexTensor, stride: usize, padding: [usize; 2]) -> ConvShape {
+    let [out, _, height, width] = dims(w);
+    ConvShape::new(dims(x), out, [height, width], stride, padding)
 }
 
 fn norm_shape(x: &FlexTensor, groups: Option<usize>, epsilon: f64, silu: bool) -> NormShape {
@@ -163,7 +163,7 @@ impl LayerOps for Flex {
         w: FlexTensor,
         b: FlexTensor,
         stride: usize,
-        padding: usize,
+        padding: [usize; 2],
     ) -> FlexTensor {
         let shape = conv_shape(&x, &w, stride, padding);
         values!(x, w, b);
@@ -247,7 +247,7 @@ impl LayerGradients for Flex {
         [x, w]: [FlexTensor; 2],
         dy: FlexTensor,
         stride: usize,
-        padding: usize,
+        padding: [usize; 2],
     ) -> [FlexTensor; 3] {
         let shape = conv_shape(&x, &w, stride, padding);
         let (x_dims, w_dims) = (x.layout().shape().clone(), w.layout().shape().clone());

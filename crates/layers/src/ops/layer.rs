@@ -11,27 +11,28 @@ use super::{on_cpu, silu};
 /// # Shapes
 /// - x: `[batch, in_channels, height, width]`
 pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-    let [kernel, kernel_x] = layer.kernel_size;
     let stride = layer.stride[0];
     let padding = match layer.padding {
-        PaddingConfig2d::Valid => Some(0),
-        PaddingConfig2d::Explicit(a, b, c, d) if a == b && b == c && c == d => Some(a),
+        PaddingConfig2d::Valid => Some([0, 0]),
+        PaddingConfig2d::Explicit(top, left, bottom, right) if top == bottom && left == right => {
+            Some([top, left])
+        }
         _ => None,
     };
-    let plain = kernel == kernel_x && layer.stride == [stride, stride];
-    let plain = plain && layer.dilation == [1, 1] && layer.groups == 1;
-    match (padding, &layer.bias) {
-        (Some(padding), Some(bias)) if plain && on_cpu(&x) => {
-            Tensor::from_dispatch(<Dispatch as LayerOps>::layer_conv(
-                x.into_dispatch(),
-                layer.weight.val().into_dispatch(),
-                bias.val().into_dispatch(),
-                stride,
-                padding,
-            ))
-        }
-        _ => layer.forward(x),
-    }
+    let plain = layer.stride == [stride; 2] && layer.dilation == [1, 1] && layer.groups == 1;
+    let (Some(padding), true) = (padding, plain && on_cpu(&x)) else { return layer.forward(x) };
+    let weight = layer.weight.val();
+    let bias = match &layer.bias {
+        Some(bias) => bias.val(),
+        None => Tensor::zeros([weight.dims()[0]], (&x.device(), DType::F32)),
+    };
+    Tensor::from_dispatch(<Dispatch as LayerOps>::layer_conv(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        stride,
+        padding,
+    ))
 }
 
 /// A linear layer over the last dimension; rows are those of `[batch, …, input]`.

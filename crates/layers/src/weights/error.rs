@@ -20,6 +20,14 @@ pub enum WeightsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The file is a broken PyTorch checkpoint, or one that asks for more than tensors.
+    #[error("`{path}` is not a PyTorch checkpoint that can be read: {reason}")]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The index of a sharded checkpoint names a file wrongly or is no index.
     #[error("`{path}` is not a valid safetensors index: {reason}")]
     Index {
@@ -47,7 +55,7 @@ pub struct Mismatch {
     pub unexpected: Vec<String>,
     /// Name, expected shape, found shape.
     pub wrong_shape: Vec<(String, Vec<usize>, Vec<usize>)>,
-    /// Name and data type of tensors that are not f32, f16 or bf16.
+    /// Name and data type of tensors that are not floats.
     pub wrong_dtype: Vec<(String, String)>,
     /// Tensors with NaN or infinite values.
     pub not_finite: Vec<String>,
@@ -80,7 +88,7 @@ fn list(mismatch: &Mismatch) -> String {
     );
     section(
         &mut text,
-        "tensors of a data type other than F32, F16, BF16",
+        "tensors of a data type other than F64, F32, F16, BF16",
         mismatch.wrong_dtype.iter().map(|(name, dtype)| format!("`{name}` ({dtype})")),
     );
     section(

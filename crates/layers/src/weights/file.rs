@@ -1,27 +1,48 @@
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use pytorch_reader::PytorchReader;
+use safetensors::{SafeTensors, tensor::TensorView};
 
 use super::WeightsError;
+use super::pickle::check_imports;
+use super::stored::StoredTensor;
 
-/// One or several memory-mapped safetensors files that hold the weights of one model.
+/// The weights of one model: memory-mapped safetensors, or a PyTorch checkpoint.
 #[derive(Debug)]
 pub struct WeightsFile {
     path: PathBuf,
-    maps: Vec<(PathBuf, Mmap)>,
+    content: Content,
 }
 
+#[derive(Debug)]
+enum Content {
+    Safetensors(Vec<(PathBuf, Mmap)>),
+    Torch(Box<PytorchReader>),
+}
+
+/// Key below which training checkpoints keep their weights.
+const NESTED: &str = "state_dict.";
+
 impl WeightsFile {
-    /// Maps `path`: a `.safetensors` file, or a `.safetensors.index.json` beside its shards.
+    /// Opens `path`: a `.safetensors` file, a `.safetensors.index.json` beside its shards, or a
+    /// PyTorch checkpoint (zip or legacy; read, never executed). Content decides, not the name.
+    ///
+    /// Where a checkpoint has its weights below `state_dict`, only they are seen, without that
+    /// prefix.
     ///
     /// # Errors
     /// [`WeightsError::Io`] where a file cannot be opened, [`WeightsError::Format`] where it is no
-    /// safetensors file, [`WeightsError::Index`] where the index is broken.
+    /// safetensors file, [`WeightsError::Pickle`] where it is a broken or unsafe PyTorch file,
+    /// [`WeightsError::Index`] where the index is broken.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, WeightsError> {
         let path = path.as_ref().to_path_buf();
+        if path.extension().is_none_or(|extension| extension != "json") && is_pickle(&path)? {
+            return Ok(Self { content: Content::Torch(Box::new(open_torch(&path)?)), path });
+        }
         let files = if path.extension().is_some_and(|extension| extension == "json") {
             shards(&path)?
         } else {
@@ -31,8 +52,8 @@ impl WeightsFile {
             .into_iter()
             .map(|file| map(&file).map(|bytes| (file, bytes)))
             .collect::<Result<Vec<_>, _>>()?;
-        let opened = Self { path, maps };
-        opened.views()?;
+        let opened = Self { path, content: Content::Safetensors(maps) };
+        opened.tensors()?;
         Ok(opened)
     }
 
@@ -50,24 +71,65 @@ impl WeightsFile {
         &self.path
     }
 
-    /// All tensors by name, as views into the mapped bytes.
+    /// All tensors by name; their values are read when asked for.
     ///
     /// # Errors
     /// [`WeightsError::Format`] where a file is no safetensors file.
-    pub fn views(&self) -> Result<BTreeMap<String, TensorView<'_>>, WeightsError> {
-        let mut views = BTreeMap::new();
-        for (path, bytes) in &self.maps {
-            let tensors = SafeTensors::deserialize(bytes).map_err(|error| format(path, error))?;
-            for name in tensors.names() {
-                let view = tensors.tensor(name).map_err(|error| format(path, error))?;
-                // `TensorView` borrows from the map, not from the parsed header.
-                let view = TensorView::new(view.dtype(), view.shape().to_vec(), view.data())
-                    .map_err(|error| format(path, error))?;
-                views.insert(name.to_string(), view);
+    pub fn tensors(&self) -> Result<BTreeMap<String, StoredTensor<'_>>, WeightsError> {
+        let mut all = BTreeMap::new();
+        match &self.content {
+            Content::Safetensors(maps) => {
+                for (path, bytes) in maps {
+                    let tensors =
+                        SafeTensors::deserialize(bytes).map_err(|error| format(path, error))?;
+                    for name in tensors.names() {
+                        let view = tensors.tensor(name).map_err(|error| format(path, error))?;
+                        // `TensorView` borrows from the map, not from the parsed header.
+                        let view =
+                            TensorView::new(view.dtype(), view.shape().to_vec(), view.data())
+                                .map_err(|error| format(path, error))?;
+                        all.insert(name.to_string(), StoredTensor::Mapped(view));
+                    }
+                }
+            }
+            Content::Torch(reader) => {
+                let nested = reader.tensors().keys().any(|name| name.starts_with(NESTED));
+                for (name, tensor) in reader.tensors() {
+                    let name = match (nested, name.strip_prefix(NESTED)) {
+                        (true, None) => continue,
+                        (true, Some(inner)) => inner,
+                        (false, _) => name,
+                    };
+                    all.insert(name.to_string(), StoredTensor::Torch(tensor));
+                }
             }
         }
-        Ok(views)
+        Ok(all)
     }
+}
+
+/// Whether the file begins as a zip archive or a pickle does. The first eight bytes of a
+/// safetensors file are the length of its header, far below what these would mean.
+fn is_pickle(path: &Path) -> Result<bool, WeightsError> {
+    let io = |source| WeightsError::Io { path: path.to_path_buf(), source };
+    let mut start = Vec::new();
+    File::open(path).map_err(io)?.take(8).read_to_end(&mut start).map_err(io)?;
+    let length = <[u8; 8]>::try_from(start.as_slice()).map_or(0, u64::from_le_bytes);
+    let zip = start.starts_with(b"PK\x03\x04");
+    Ok(zip
+        || (start.first() == Some(&0x80)
+            && matches!(start.get(1), Some(1..=5))
+            && length >> 32 != 0))
+}
+
+fn open_torch(path: &Path) -> Result<PytorchReader, WeightsError> {
+    let broken = |reason: String| WeightsError::Pickle { path: path.to_path_buf(), reason };
+    check_imports(path).map_err(broken)?;
+    let reader = PytorchReader::new(path).map_err(|error| broken(error.to_string()))?;
+    if reader.is_empty() {
+        return Err(broken("it holds no tensors".into()));
+    }
+    Ok(reader)
 }
 
 fn format(path: &Path, error: impl std::fmt::Display) -> WeightsError {
@@ -105,21 +167,4 @@ fn shards(index: &Path) -> Result<Vec<PathBuf>, WeightsError> {
     names.sort_unstable();
     names.dedup();
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
-}
-
-/// The values of a float tensor as f32, whatever its stored type; `None` for other types.
-pub(super) fn to_f32(view: &TensorView<'_>) -> Option<Vec<f32>> {
-    let data = view.data();
-    match view.dtype() {
-        Dtype::F32 => Some(bytemuck::pod_collect_to_vec(data)),
-        Dtype::F16 => Some(
-            data.chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
-        ),
-        Dtype::BF16 => Some(
-            data.chunks_exact(2)
-                .map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32())
-                .collect(),
-        ),
-        _ => None,
-    }
 }

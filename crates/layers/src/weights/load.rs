@@ -1,23 +1,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::error::Mismatch;
+use super::name::KeyPath;
+use super::{StoredTensor, WeightsError, WeightsFile};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
-use safetensors::tensor::TensorView;
-
-use super::error::Mismatch;
-use super::file::to_f32;
-use super::name::KeyPath;
-use super::{WeightsError, WeightsFile};
 
 /// How a file is fitted to a module.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
     /// Data type of the loaded parameters.
     pub dtype: FloatDType,
-    /// Tensors of the file that are passed over: exact names.
+    /// Tensors of the file that are passed over: exact names, without the prefix.
     pub ignore: Vec<String>,
-    /// Old and new spelling of a part of a name, for files written by earlier library versions.
-    pub rename: Vec<(&'static str, &'static str)>,
+    /// File's and module's spelling of a part of a name, applied in this order.
+    pub rename: Vec<(String, String)>,
     /// Only tensors whose name begins so are read, and the prefix is taken off.
     pub prefix: String,
 }
@@ -43,14 +40,14 @@ pub fn load<M: Module>(
     options: &LoadOptions,
 ) -> Result<M, WeightsError> {
     let mut tensors = BTreeMap::new();
-    for (name, view) in file.views()? {
+    for (name, view) in file.tensors()? {
         let Some(name) = name.strip_prefix(&options.prefix) else { continue };
         if options.ignore.iter().any(|ignored| ignored == name) {
             continue;
         }
         let mut name = name.to_string();
         for (old, new) in &options.rename {
-            name = name.replace(old, new);
+            name = name.replace(old.as_str(), new);
         }
         tensors.insert(name, view);
     }
@@ -61,8 +58,12 @@ pub fn load<M: Module>(
         path: KeyPath::default(),
         dtype: options.dtype,
         mismatch: Mismatch::default(),
+        unreadable: None,
     };
     let module = module.map(&mut loader);
+    if let Some(source) = loader.unreadable {
+        return Err(WeightsError::Io { path: file.path().to_path_buf(), source });
+    }
     loader.mismatch.unexpected = loader.unused.into_iter().collect();
     if loader.mismatch.is_empty() {
         Ok(module)
@@ -75,11 +76,12 @@ pub fn load<M: Module>(
 }
 
 struct Loader<'a> {
-    tensors: BTreeMap<String, TensorView<'a>>,
+    tensors: BTreeMap<String, StoredTensor<'a>>,
     unused: BTreeSet<String>,
     path: KeyPath,
     dtype: FloatDType,
     mismatch: Mismatch,
+    unreadable: Option<std::io::Error>,
 }
 
 impl Loader<'_> {
@@ -94,6 +96,8 @@ impl Loader<'_> {
             if transposed { shape.iter().rev().copied().collect() } else { shape.to_vec() };
         // A 1×1 convolution is the same map as a linear layer.
         let found = match view.shape() {
+            // burn has no tensors without dimensions.
+            [] => vec![1],
             [out, inner, 1, 1] if transposed => vec![*out, *inner],
             other => other.to_vec(),
         };
@@ -101,9 +105,16 @@ impl Loader<'_> {
             self.mismatch.wrong_shape.push((key.into(), stored, view.shape().to_vec()));
             return None;
         }
-        let Some(values) = to_f32(view) else {
-            self.mismatch.wrong_dtype.push((key.into(), format!("{:?}", view.dtype())));
-            return None;
+        let values = match view.to_f32() {
+            Ok(Some(values)) => values,
+            Ok(None) => {
+                self.mismatch.wrong_dtype.push((key.into(), view.dtype()));
+                return None;
+            }
+            Err(error) => {
+                self.unreadable.get_or_insert(error);
+                return None;
+            }
         };
         if !values.iter().all(|value| value.is_finite()) {
             self.mismatch.not_finite.push(key.into());

@@ -1,4 +1,4 @@
-//! Reading and writing module weights as Hugging Face safetensors.
+//! Reading and writing module weights as Hugging Face safetensors, and reading PyTorch files.
 //!
 //! Field names of our modules equal the key paths of the files, so there is no table of names:
 //! only the norms' `gamma`/`beta` become `weight`/`bias`, a field called `_2` stands for the index
@@ -8,9 +8,12 @@ mod error;
 mod file;
 mod load;
 mod name;
+mod pickle;
 mod save;
+mod stored;
 
 pub use error::WeightsError;
 pub use file::WeightsFile;
 pub use load::{LoadOptions, load};
-pub use save::{StoredDtype, save};
+pub use save::{StoredDtype, save, save_renamed};
+pub use stored::StoredTensor;

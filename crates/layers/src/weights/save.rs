@@ -27,9 +27,27 @@ pub enum StoredDtype {
 /// [`WeightsError::Io`] where it cannot be written, [`WeightsError::Mismatch`] where a value does
 /// not fit the type (NaN, or beyond the range of f16).
 pub fn save<M: Module>(module: &M, path: &Path, dtype: StoredDtype) -> Result<(), WeightsError> {
+    save_renamed(module, path, dtype, &[])
+}
+
+/// As [`save`], with pairs of the module's and the file's spelling of a part of a name.
+///
+/// # Errors
+/// As [`save`].
+pub fn save_renamed<M: Module>(
+    module: &M,
+    path: &Path,
+    dtype: StoredDtype,
+    rename: &[(String, String)],
+) -> Result<(), WeightsError> {
     let mut collector =
         Collector { path: KeyPath::default(), dtype, tensors: BTreeMap::new(), bad: Vec::new() };
     module.visit(&mut collector);
+    for (module, file) in rename {
+        let tensors = std::mem::take(&mut collector.tensors).into_iter();
+        collector.tensors =
+            tensors.map(|(name, tensor)| (name.replace(module.as_str(), file), tensor)).collect();
+    }
     if !collector.bad.is_empty() {
         let mismatch = super::error::Mismatch { not_finite: collector.bad, ..Default::default() };
         return Err(WeightsError::Mismatch { path: path.into(), mismatch: Box::new(mismatch) });

@@ -2,7 +2,7 @@ use rayon::prelude::*;
 
 use super::matmul::{Matrix, matmul};
 
-/// Sizes of a convolution with square kernels.
+/// Sizes of a convolution; of two values the first is vertical.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ConvShape {
     pub(crate) batch: usize,
@@ -10,9 +10,9 @@ pub(crate) struct ConvShape {
     pub(crate) input: [usize; 3],
     /// Channels, height and width of the output.
     pub(crate) output: [usize; 3],
-    pub(crate) kernel: usize,
+    pub(crate) kernel: [usize; 2],
     pub(crate) stride: usize,
-    pub(crate) padding: usize,
+    pub(crate) padding: [usize; 2],
 }
 
 /// Positions computed by one matrix product where a sample has fewer.
@@ -24,16 +24,16 @@ impl ConvShape {
     pub(crate) fn new(
         input: [usize; 4],
         out_channels: usize,
-        kernel: usize,
+        kernel: [usize; 2],
         stride: usize,
-        padding: usize,
+        padding: [usize; 2],
     ) -> Self {
         let [batch, channels, height, width] = input;
-        let out = |size: usize| (size + 2 * padding - kernel) / stride + 1;
+        let out = |axis: usize, size: usize| (size + 2 * padding[axis] - kernel[axis]) / stride + 1;
         Self {
             batch,
             input: [channels, height, width],
-            output: [out_channels, out(height), out(width)],
+            output: [out_channels, out(0, height), out(1, width)],
             kernel,
             stride,
             padding,
@@ -54,7 +54,7 @@ impl ConvShape {
 
     /// Rows of the unfolded input: one per weight of an output channel.
     fn depth(&self) -> usize {
-        self.input[0] * self.kernel * self.kernel
+        self.input[0] * self.kernel[0] * self.kernel[1]
     }
 
     /// Samples per group and output rows per tile; only one of them is above its minimum.
@@ -69,13 +69,15 @@ impl ConvShape {
 
     /// Whether the input itself is its unfolded form.
     fn is_pointwise(&self) -> bool {
-        self.kernel == 1 && self.stride == 1 && self.padding == 0
+        self.kernel == [1, 1] && self.stride == 1 && self.padding == [0, 0]
     }
 
     /// Output positions `[begin, end)` along an axis whose input position for offset `k` exists.
-    fn valid(&self, k: usize, size: usize, out: usize) -> (usize, usize) {
-        let begin = self.padding.saturating_sub(k).div_ceil(self.stride);
-        let end = (size + self.padding).saturating_sub(k).div_ceil(self.stride).min(out);
+    fn valid(&self, axis: usize, k: usize) -> (usize, usize) {
+        let (size, out) = (self.input[axis + 1], self.output[axis + 1]);
+        let padding = self.padding[axis];
+        let begin = padding.saturating_sub(k).div_ceil(self.stride);
+        let end = (size + padding).saturating_sub(k).div_ceil(self.stride).min(out);
         (begin.min(end), end)
     }
 
@@ -88,25 +90,25 @@ impl ConvShape {
         mut copy: impl FnMut(usize, usize, usize),
     ) {
         let [_, height, width] = self.input;
-        let [_, out_height, out_width] = self.output;
-        let (y0, y1) = self.valid(ky, height, out_height);
-        let (x0, x1) = self.valid(kx, width, out_width);
+        let out_width = self.output[2];
+        let (y0, y1) = self.valid(0, ky);
+        let (x0, x1) = self.valid(1, kx);
         if x0 == x1 {
             return;
         }
         for y in y0.max(rows.start)..y1.min(rows.end) {
-            let in_y = y * self.stride + ky - self.padding;
-            let in_x = x0 * self.stride + kx - self.padding;
+            let in_y = y * self.stride + ky - self.padding[0];
+            let in_x = x0 * self.stride + kx - self.padding[1];
             let start = (c * height + in_y) * width + in_x;
             copy((y - rows.start) * out_width + x0, start, x1 - x0);
         }
     }
 
     fn kernel_offsets(&self) -> impl Iterator<Item = (usize, (usize, usize, usize))> {
-        let kernel = self.kernel;
+        let [height, width] = self.kernel;
         (0..self.depth()).map(move |row| {
-            let (c, offset) = (row / (kernel * kernel), row % (kernel * kernel));
-            (row, (c, offset / kernel, offset % kernel))
+            let (c, offset) = (row / (height * width), row % (height * width));
+            (row, (c, offset / width, offset % width))
         })
     }
 

@@ -1,0 +1,85 @@
+use pytorch_reader::DType;
+use safetensors::{Dtype, tensor::TensorView};
+
+/// One tensor of a weights file.
+#[derive(Debug)]
+pub enum StoredTensor<'a> {
+    /// In a memory-mapped safetensors file.
+    Mapped(TensorView<'a>),
+    /// In a PyTorch checkpoint.
+    Torch(&'a pytorch_reader::Tensor),
+}
+
+/// The float types weights are stored in.
+enum Float {
+    F16,
+    BF16,
+    F32,
+    F64,
+}
+
+impl StoredTensor<'_> {
+    /// Its shape; empty for a scalar.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::Mapped(view) => view.shape(),
+            Self::Torch(tensor) => tensor.shape(),
+        }
+    }
+
+    /// Name of its data type, such as `F16`.
+    pub fn dtype(&self) -> String {
+        match self {
+            Self::Mapped(view) => format!("{:?}", view.dtype()),
+            Self::Torch(tensor) => format!("{:?}", tensor.dtype()),
+        }
+    }
+
+    /// Its values as f32, row by row; `None` for a type other than f16, bf16, f32 and f64.
+    ///
+    /// # Errors
+    /// Where the file breaks off or cannot be read.
+    pub fn to_f32(&self) -> std::io::Result<Option<Vec<f32>>> {
+        let Some(float) = self.float() else { return Ok(None) };
+        Ok(Some(match self {
+            Self::Mapped(view) => float.decode(view.data()),
+            Self::Torch(tensor) => float.decode(&tensor.read()?),
+        }))
+    }
+
+    fn float(&self) -> Option<Float> {
+        match self {
+            Self::Mapped(view) => match view.dtype() {
+                Dtype::F16 => Some(Float::F16),
+                Dtype::BF16 => Some(Float::BF16),
+                Dtype::F32 => Some(Float::F32),
+                Dtype::F64 => Some(Float::F64),
+                _ => None,
+            },
+            Self::Torch(tensor) => match tensor.dtype() {
+                DType::F16 => Some(Float::F16),
+                DType::BF16 => Some(Float::BF16),
+                DType::F32 => Some(Float::F32),
+                DType::F64 => Some(Float::F64),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl Float {
+    fn decode(&self, data: &[u8]) -> Vec<f32> {
+        let halves = |read: fn([u8; 2]) -> f32| {
+            data.chunks_exact(2).map(|bytes| read([bytes[0], bytes[1]])).collect()
+        };
+        match self {
+            Self::F16 => halves(|bytes| half::f16::from_le_bytes(bytes).to_f32()),
+            Self::BF16 => halves(|bytes| half::bf16::from_le_bytes(bytes).to_f32()),
+            Self::F32 => bytemuck::pod_collect_to_vec(data),
+            Self::F64 => bytemuck::pod_collect_to_vec::<u8, f64>(data)
+                .into_iter()
+                .map(|v| v as f32)
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use clip::{CLIPTokenizer, OpenClip, normalize};
+use dataset::{Dataset, Example};
+use layers::weights::StoredDtype;
+use pipeline::write_atomically;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::export::write_json;
+use crate::run::curve;
+use crate::scorer_stage::{Pairs, train_scorer};
+use crate::{Progress, ScorerRecipe, TrainError, vocabulary};
+
+/// What a scorer's training reports; written as `training.json` beside it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ScorerSummary {
+    /// Pairs it was trained on.
+    pub pairs: usize,
+    /// Its parameters.
+    pub parameters: usize,
+    /// Mean losses over fiftieths of its training.
+    pub loss: Vec<f32>,
+    /// Retrieval among the held-out pairs alone.
+    pub held_out: Retrieval,
+    /// Retrieval of the held-out pairs' captions among those of all pairs, and back.
+    pub among_all: Retrieval,
+}
+
+/// How often the right partner is found, as shares in [0, 1].
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Retrieval {
+    /// Pairs asked for.
+    pub pairs: usize,
+    /// Candidates each was sought among.
+    pub candidates: usize,
+    /// Pictures whose nearest caption is their own.
+    pub caption_of_picture_top1: f64,
+    /// Pictures with their own caption among the five nearest.
+    pub caption_of_picture_top5: f64,
+    /// Captions whose nearest picture is their own.
+    pub picture_of_caption_top1: f64,
+    /// Captions with their own picture among the five nearest.
+    pub picture_of_caption_top5: f64,
+}
+
+/// Trains a scorer on `data`'s `train/` pairs, resuming from the checkpoint in `work`, and writes
+/// it to `out` in the layout of open_clip's folders.
+///
+/// # Errors
+/// [`TrainError`], naming the file where there is one.
+pub fn train_scorer_model(
+    recipe: &ScorerRecipe,
+    data: &Path,
+    work: &Path,
+    out: &Path,
+    progress: &mut dyn FnMut(&'static str, Progress),
+) -> Result<ScorerSummary, TrainError> {
+    let device = Device::flex();
+    let train = Dataset::open(data.join("train"))?;
+    let held_out = Dataset::open(data.join("validation"))?;
+    let side = recipe.model.vision_cfg.image_size;
+    if train.size != side || held_out.size != side {
+        let reason = format!("expected pictures of {side} pixels, found {}", train.size);
+        return Err(TrainError::broken(data, reason));
+    }
+    std::fs::create_dir_all(work).map_err(TrainError::io(work))?;
+    let tokens = recipe.model.text_cfg.context_length;
+    let tokenizer = out.join("tokenizer");
+    vocabulary::train(&train, recipe.vocabulary, tokens, &tokenizer)?;
+    let tokenizer = CLIPTokenizer::from_folder(&tokenizer)?;
+    let pairs = Pairs::new(&train, &tokenizer, tokens);
+    let checkpoint = work.join("scorer.safetensors");
+    let (model, losses) =
+        train_scorer(recipe, &pairs, &checkpoint, &device, &mut |p| progress("scorer", p))?;
+    let config = json!({
+        "model_cfg": recipe.model,
+        "preprocess_cfg": {
+            "size": recipe.model.vision_cfg.image_size,
+            "mode": "RGB",
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.5, 0.5, 0.5],
+            "interpolation": "bicubic",
+            "resize_mode": "shortest",
+        },
+    });
+    write_json(&out.join("open_clip_config.json"), &config)?;
+    model.save(&out.join("open_clip_model.safetensors"), StoredDtype::F16)?;
+    let embed = |data: &Dataset| embed(&model, &tokenizer, tokens, data, &device);
+    let (known, asked) = (embed(&train), embed(&held_out));
+    let mut all = asked.clone();
+    all.pictures.extend(known.pictures);
+    all.texts.extend(known.texts);
+    let summary = ScorerSummary {
+        pairs: train.examples.len(),
+        parameters: model.num_params(),
+        loss: curve(&losses),
+        held_out: retrieval(&asked, &asked),
+        among_all: retrieval(&asked, &all),
+    };
+    let text =
+        serde_json::to_vec_pretty(&summary).map_err(|error| TrainError::broken(out, error))?;
+    write_atomically(&out.join("training.json"), &text)?;
+    Ok(summary)
+}
+
+/// Unit vectors of pairs.
+#[derive(Clone)]
+struct Embedded {
+    pictures: Vec<Vec<f32>>,
+    texts: Vec<Vec<f32>>,
+}
+
+fn embed(
+    model: &OpenClip,
+    tokenizer: &CLIPTokenizer,
+    tokens: usize,
+    data: &Dataset,
+    device: &Device,
+) -> Embedded {
+    let rows = |tensor: Tensor<2>| -> Vec<Vec<f32>> {
+        let width = tensor.dims()[1];
+        let values: Vec<f32> = normalize(tensor).into_data().iter::<f32>().collect();
+        values.chunks(width).map(<[f32]>::to_vec).collect()
+    };
+    let mut embedded = Embedded { pictures: vec![], texts: vec![] };
+    for chunk in data.examples.chunks(64) {
+        let pixels: Vec<f32> = chunk.iter().flat_map(|example| example.pixels.clone()).collect();
+        let shape = [chunk.len(), 3, data.size, data.size];
+        let pixels = Tensor::<4>::from_data(TensorData::new(pixels, shape), device);
+        embedded.pictures.extend(rows(model.encode_image(pixels)));
+        let encode = |example: &Example| tokenizer.encode_open_clip(&example.text, tokens);
+        let ids: Vec<Vec<u32>> = chunk.iter().map(encode).collect();
+        embedded.texts.extend(rows(model.encode_text(&ids)));
+    }
+    embedded
+}
+
+/// Seeks the partners of `asked` among `all`, whose first entries they are.
+fn retrieval(asked: &Embedded, all: &Embedded) -> Retrieval {
+    let found = |queries: &[Vec<f32>], candidates: &[Vec<f32>], within: usize| -> f64 {
+        let cosine = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        let hits = queries.iter().enumerate().filter(|(own, query)| {
+            let target = cosine(query, &candidates[*own]);
+            let better = candidates.iter().filter(|other| cosine(query, other) > target).count();
+            better < within
+        });
+        hits.count() as f64 / queries.len().max(1) as f64
+    };
+    Retrieval {
+        pairs: asked.pictures.len(),
+        candidates: all.pictures.len(),
+        caption_of_picture_top1: found(&asked.pictures, &all.texts, 1),
+        caption_of_picture_top5: found(&asked.pictures, &all.texts, 5),
+        picture_of_caption_top1: found(&asked.texts, &all.pictures, 1),
+        picture_of_caption_top5: found(&asked.texts, &all.pictures, 5),
+    }
+}
