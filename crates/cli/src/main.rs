@@ -31,6 +31,8 @@ enum Command {
     Schedule(commands::schedule::ScheduleArgs),
     /// Make the same picture vanilla, re-weighted and with FreeU, side by side.
     Compare(commands::compare::CompareArgs),
+    /// Measure pictures: HPS, CLIP score, FID, KID, LPIPS, PSNR, SSIM.
+    Score(commands::score::ScoreArgs),
     /// Show a model's blocks, parameters and memory.
     Inspect(commands::inspect::InspectArgs),
     /// Print a shell's completion script.
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Probe(args) => commands::probe::run(args),
         Command::Schedule(args) => commands::schedule::run(args),
         Command::Compare(args) => commands::compare::run(args),
+        Command::Score(args) => commands::score::run(args),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Completions { shell } => {
             let mut command = Arguments::command();

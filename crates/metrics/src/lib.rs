@@ -1,14 +1,33 @@
-//! How pictures and noise predictions are compared: the signal-to-noise ratio of the paper's
-//! Eq. 2, PSNR, SSIM, and paired bootstrap intervals for the differences.
+//! How pictures and noise predictions are measured: the signal-to-noise ratio of the paper's Eq. 2,
+//! PSNR, SSIM, HPS and other CLIP scores, LPIPS, FID and KID, and whether paired measurements
+//! differ.
 
 #![warn(missing_docs)]
 
-mod bootstrap;
+mod clip_preprocess;
+mod clip_score;
 mod error;
-mod picture;
+mod frechet;
+mod networks;
+mod paired;
+mod pictures;
 mod snr;
 
-pub use bootstrap::{PairedDifference, mean_interval, paired_difference};
+pub use clip_preprocess::{ClipPreprocess, ResizeMode};
+pub use clip_score::ClipScorer;
 pub use error::MetricsError;
-pub use picture::{RgbView, psnr, ssim};
+pub use frechet::{
+    FeatureStatistics, Kid, frechet_distance, frechet_from_features, kernel_distance,
+};
+pub use networks::{
+    Checkpoint, ClipFeatures, FeatureNetwork, Features, Inception, InceptionTap, Lpips,
+    LpipsDistances, LpipsNetwork, extract,
+};
+pub use paired::{
+    MeanInterval, PairedDifference, Wilcoxon, mean_interval, paired_difference, wilcoxon,
+};
+pub use pictures::{
+    Filter, Planes, RgbImage, RgbView, center_crop, list_pictures, pair_by_name, psnr,
+    resize_antialiased, resize_like_pillow, ssim,
+};
 pub use snr::{decibels, snr};

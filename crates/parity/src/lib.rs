@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 mod golden;
+mod metrics;
 mod pipelines;
 mod probe_core;
 mod probe_runs;
@@ -25,8 +26,8 @@ pub use report::Report;
 
 /// Runs every reference output below `folder`.
 ///
-/// Recognised are: folders of pipelines with a `golden.safetensors`, `schedulers/`, `tokens/` and
-/// `probe/`. Any other folder with reference outputs is reported as not run.
+/// Recognised are: folders of pipelines with a `golden.safetensors`, folders of metrics with a
+/// `clip_config.json`, `schedulers/`, `tokens/` and `probe/`. Any other folder with reference outputs is reported as not run.
 ///
 /// # Errors
 /// Where a file is absent or broken, or there is nothing to run. Numerical excesses are in the
@@ -46,6 +47,8 @@ pub fn run<'a>(folder: &Path, print: &'a mut dyn FnMut(&str)) -> anyhow::Result<
             probe_core::run(&path.join("probe_core.json"), &mut report).with_context(context)?;
         } else if path.join("tokens.json").exists() {
             tokens::run(&path.join("tokens.json"), folder, &mut report).with_context(context)?;
+        } else if path.join("clip_config.json").exists() {
+            metrics::run(&path, folder, &name, &mut report).with_context(context)?;
         } else if name == "schedulers" {
             schedulers::run(&path, &mut report).with_context(context)?;
         } else {

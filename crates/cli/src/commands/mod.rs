@@ -3,6 +3,7 @@ pub mod generate;
 pub mod inspect;
 pub mod probe;
 pub mod schedule;
+pub mod score;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -7,9 +6,8 @@ use memmap2::Mmap;
 use pytorch_reader::PytorchReader;
 use safetensors::{SafeTensors, tensor::TensorView};
 
-use super::WeightsError;
 use super::pickle::check_imports;
-use super::stored::StoredTensor;
+use super::{StoredTensor, Tensors, WeightsError};
 
 /// The weights of one model: memory-mapped safetensors, or a PyTorch checkpoint.
 #[derive(Debug)]
@@ -75,8 +73,8 @@ impl WeightsFile {
     ///
     /// # Errors
     /// [`WeightsError::Format`] where a file is no safetensors file.
-    pub fn tensors(&self) -> Result<BTreeMap<String, StoredTensor<'_>>, WeightsError> {
-        let mut all = BTreeMap::new();
+    pub fn tensors(&self) -> Result<Tensors<'_>, WeightsError> {
+        let mut all = Tensors::new();
         match &self.content {
             Content::Safetensors(maps) => {
                 for (path, bytes) in maps {

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::error::Mismatch;
 use super::name::KeyPath;
@@ -39,7 +40,7 @@ pub fn load<M: Module>(
     file: &WeightsFile,
     options: &LoadOptions,
 ) -> Result<M, WeightsError> {
-    let mut tensors = BTreeMap::new();
+    let mut tensors = Tensors::new();
     for (name, view) in file.tensors()? {
         let Some(name) = name.strip_prefix(&options.prefix) else { continue };
         if options.ignore.iter().any(|ignored| ignored == name) {
@@ -51,32 +52,48 @@ pub fn load<M: Module>(
         }
         tensors.insert(name, view);
     }
+    load_tensors(module, tensors, file.path(), options.dtype)
+}
+
+/// The tensors of a weights file by name.
+pub type Tensors<'a> = BTreeMap<String, StoredTensor<'a>>;
+
+/// Fills `module` from `tensors`, which came from `path` and have the module's names.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_tensors<M: Module>(
+    module: M,
+    tensors: Tensors<'_>,
+    path: &Path,
+    dtype: FloatDType,
+) -> Result<M, WeightsError> {
     let unused = tensors.keys().cloned().collect();
     let mut loader = Loader {
         tensors,
         unused,
         path: KeyPath::default(),
-        dtype: options.dtype,
+        dtype,
         mismatch: Mismatch::default(),
         unreadable: None,
     };
     let module = module.map(&mut loader);
     if let Some(source) = loader.unreadable {
-        return Err(WeightsError::Io { path: file.path().to_path_buf(), source });
+        return Err(WeightsError::Io { path: path.to_path_buf(), source });
     }
     loader.mismatch.unexpected = loader.unused.into_iter().collect();
     if loader.mismatch.is_empty() {
         Ok(module)
     } else {
         Err(WeightsError::Mismatch {
-            path: file.path().to_path_buf(),
+            path: path.to_path_buf(),
             mismatch: Box::new(loader.mismatch),
         })
     }
 }
 
 struct Loader<'a> {
-    tensors: BTreeMap<String, StoredTensor<'a>>,
+    tensors: Tensors<'a>,
     unused: BTreeSet<String>,
     path: KeyPath,
     dtype: FloatDType,

@@ -14,6 +14,6 @@ mod stored;
 
 pub use error::WeightsError;
 pub use file::WeightsFile;
-pub use load::{LoadOptions, load};
+pub use load::{LoadOptions, Tensors, load, load_tensors};
 pub use save::{StoredDtype, save, save_renamed};
 pub use stored::StoredTensor;

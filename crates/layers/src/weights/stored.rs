@@ -8,6 +8,13 @@ pub enum StoredTensor<'a> {
     Mapped(TensorView<'a>),
     /// In a PyTorch checkpoint.
     Torch(&'a pytorch_reader::Tensor),
+    /// Computed from others.
+    Owned {
+        /// Its shape.
+        shape: Vec<usize>,
+        /// Its values, row by row.
+        values: Vec<f32>,
+    },
 }
 
 /// The float types weights are stored in.
@@ -24,6 +31,7 @@ impl StoredTensor<'_> {
         match self {
             Self::Mapped(view) => view.shape(),
             Self::Torch(tensor) => tensor.shape(),
+            Self::Owned { shape, .. } => shape,
         }
     }
 
@@ -32,6 +40,7 @@ impl StoredTensor<'_> {
         match self {
             Self::Mapped(view) => format!("{:?}", view.dtype()),
             Self::Torch(tensor) => format!("{:?}", tensor.dtype()),
+            Self::Owned { .. } => "F32".into(),
         }
     }
 
@@ -44,6 +53,7 @@ impl StoredTensor<'_> {
         Ok(Some(match self {
             Self::Mapped(view) => float.decode(view.data()),
             Self::Torch(tensor) => float.decode(&tensor.read()?),
+            Self::Owned { values, .. } => values.clone(),
         }))
     }
 
@@ -63,6 +73,7 @@ impl StoredTensor<'_> {
                 DType::F64 => Some(Float::F64),
                 _ => None,
             },
+            Self::Owned { .. } => Some(Float::F32),
         }
     }
 }

@@ -2,9 +2,23 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::wilcoxon;
 use crate::MetricsError;
 
-/// A mean of paired differences with its 95 % bootstrap interval.
+/// A mean with its 95 % bootstrap interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MeanInterval {
+    /// Mean.
+    pub mean: f64,
+    /// 2.5th percentile of the resampled means.
+    pub low: f64,
+    /// 97.5th percentile of the resampled means.
+    pub high: f64,
+    /// Number of values.
+    pub count: usize,
+}
+
+/// A mean of paired differences with its 95 % bootstrap interval, a rank test and an effect size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PairedDifference {
     /// Mean.
@@ -15,6 +29,10 @@ pub struct PairedDifference {
     pub high: f64,
     /// Number of pairs.
     pub count: usize,
+    /// Two-sided p of Wilcoxon's signed-rank test.
+    pub p_value: f64,
+    /// Matched-pairs rank-biserial correlation in [-1, 1].
+    pub rank_biserial: f64,
 }
 
 impl PairedDifference {
@@ -24,7 +42,7 @@ impl PairedDifference {
     }
 }
 
-/// The mean of `a − b` over pairs, and its percentile bootstrap interval.
+/// The mean of `a − b` over pairs, its percentile bootstrap interval, and Wilcoxon's test.
 ///
 /// # Errors
 /// [`MetricsError`] where the numbers of values differ or there are none.
@@ -41,7 +59,10 @@ pub fn paired_difference(
         });
     }
     let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-    mean_interval(&differences, resamples, seed)
+    let MeanInterval { mean, low, high, count } = mean_interval(&differences, resamples, seed)?;
+    let test = wilcoxon(&differences)?;
+    let (p_value, rank_biserial) = (test.p_value, test.rank_biserial);
+    Ok(PairedDifference { mean, low, high, count, p_value, rank_biserial })
 }
 
 /// The mean of `values` and its percentile bootstrap interval.
@@ -52,7 +73,7 @@ pub fn mean_interval(
     values: &[f64],
     resamples: usize,
     seed: u64,
-) -> Result<PairedDifference, MetricsError> {
+) -> Result<MeanInterval, MetricsError> {
     let count = values.len();
     if count == 0 {
         return Err(MetricsError::TooSmall { expected: "at least one pair", found: "none".into() });
@@ -64,7 +85,7 @@ pub fn mean_interval(
         .collect();
     means.sort_by(f64::total_cmp);
     let at = |share: f64| means[(share * (means.len() - 1) as f64).round() as usize];
-    Ok(PairedDifference { mean: mean(values.iter().sum()), low: at(0.025), high: at(0.975), count })
+    Ok(MeanInterval { mean: mean(values.iter().sum()), low: at(0.025), high: at(0.975), count })
 }
 
 #[cfg(test)]

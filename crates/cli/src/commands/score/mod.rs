@@ -1,0 +1,117 @@
+//! `score`: pictures in, a table or JSON out.
+
+mod pairs;
+mod preference;
+mod prompts;
+mod sets;
+
+use burn::tensor::{Device, FloatDType};
+use clap::{Args, Subcommand};
+use metrics::mean_interval;
+use pipeline::{parse_device, parse_dtype};
+use serde_json::{Value, json};
+
+/// Arguments of `score`.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  unet-reweight score clip out\n  \
+    unet-reweight score hps out --prompts prompts.jsonl --weights HPS_v2.1_compressed.pt \
+    --tokenizer sd-turbo/tokenizer\n  \
+    unet-reweight score fid real out --weights pt_inception-2015-12-05-6726825d.pth\n  \
+    unet-reweight score lpips vanilla weighted --weights alexnet-owt-7be5be79.pth --weights alex.pth")]
+pub struct ScoreArgs {
+    #[command(subcommand)]
+    metric: Metric,
+}
+
+#[derive(Subcommand)]
+enum Metric {
+    /// HPS v2 or v2.1: how people would like pictures for their prompts.
+    Hps(preference::HpsArgs),
+    /// The cosine of pictures and prompts under a small CLIP, by default the shipped one.
+    Clip(preference::ClipArgs),
+    /// Fréchet inception distance of two sets of pictures.
+    Fid(sets::FidArgs),
+    /// Kernel inception distance of two sets of pictures.
+    Kid(sets::KidArgs),
+    /// How different paired pictures look.
+    Lpips(pairs::LpipsArgs),
+    /// Peak signal-to-noise ratio of paired pictures.
+    Psnr(pairs::PairArgs),
+    /// Structural similarity of paired pictures.
+    Ssim(pairs::PairArgs),
+}
+
+/// Where and how networks run.
+#[derive(Args)]
+struct RunOptions {
+    /// Device: cpu, cuda or cuda:n.
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Data type of the weights: f32, f16 or bf16.
+    #[arg(long, default_value = "f32")]
+    dtype: String,
+    /// Pictures of one network call; results do not depend on it.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+}
+
+impl RunOptions {
+    fn device(&self) -> anyhow::Result<(Device, FloatDType)> {
+        Ok((parse_device(&self.device)?, parse_dtype(&self.dtype)?))
+    }
+
+    fn batch(&self) -> usize {
+        self.batch as usize
+    }
+}
+
+pub fn run(args: ScoreArgs) -> anyhow::Result<()> {
+    match args.metric {
+        Metric::Hps(args) => preference::hps(&args),
+        Metric::Clip(args) => preference::clip(&args),
+        Metric::Fid(args) => sets::fid(&args),
+        Metric::Kid(args) => sets::kid(&args),
+        Metric::Lpips(args) => pairs::lpips(&args),
+        Metric::Psnr(args) => pairs::simple(&args, "PSNR", "dB", metrics::psnr),
+        Metric::Ssim(args) => pairs::simple(&args, "SSIM", "", metrics::ssim),
+    }
+}
+
+/// Prints one value per picture or pair, their mean and its 95 % bootstrap interval.
+fn print_values(
+    metric: &str,
+    unit: &str,
+    rows: &[(String, f64)],
+    details: Value,
+    as_json: bool,
+) -> anyhow::Result<()> {
+    let values: Vec<f64> = rows.iter().map(|(_, value)| *value).collect();
+    let interval = mean_interval(&values, 2000, 1)?;
+    if as_json {
+        let values: Vec<Value> =
+            rows.iter().map(|(name, value)| json!({ "picture": name, "value": value })).collect();
+        // JSON has no infinity, which is the PSNR of equal pictures.
+        let mut all = json!({ "metric": metric, "mean": interval.mean, "low": interval.low,
+                              "high": interval.high, "count": interval.count, "values": values });
+        merge(&mut all, details);
+        println!("{}", serde_json::to_string_pretty(&all)?);
+        return Ok(());
+    }
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, value) in rows {
+        println!("{name:width$}  {value:.5}");
+    }
+    let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+    println!(
+        "{metric}: mean {:.5}{unit} [{:.5}, {:.5}] over {} (95 % bootstrap interval)",
+        interval.mean, interval.low, interval.high, interval.count
+    );
+    Ok(())
+}
+
+/// Adds the entries of `more` to the object `all`.
+fn merge(all: &mut Value, more: Value) {
+    if let (Value::Object(all), Value::Object(more)) = (all, more) {
+        all.extend(more);
+    }
+}

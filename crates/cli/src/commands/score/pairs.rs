@@ -1,0 +1,119 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use metrics::{Lpips, LpipsNetwork, MetricsError, RgbImage, RgbView, center_crop, pair_by_name};
+use serde_json::json;
+
+use super::{RunOptions, print_values};
+use crate::commands::progress_bar;
+
+/// Arguments of `score psnr` and `score ssim`.
+#[derive(Args)]
+pub(super) struct PairArgs {
+    /// Folder of pictures.
+    a: PathBuf,
+    /// Folder of pictures of the same names.
+    b: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `score lpips`.
+#[derive(Args)]
+pub(super) struct LpipsArgs {
+    #[command(flatten)]
+    pairs: PairArgs,
+    /// Network.
+    #[arg(long, value_enum, default_value = "alex")]
+    net: Net,
+    /// Its weights: torchvision's trunk and lpips's linear layers, or one file with both; PyTorch
+    /// files or safetensors.
+    #[arg(long, required = true)]
+    weights: Vec<PathBuf>,
+    /// First resize the shorter side to this and cut out the middle, as the paper does with 512.
+    #[arg(long)]
+    resize: Option<usize>,
+    /// Write a map of each pair's differences to this folder, brightest where they differ most.
+    #[arg(long)]
+    maps: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunOptions,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Net {
+    Alex,
+    Vgg,
+    Squeeze,
+}
+
+pub(super) fn simple(
+    args: &PairArgs,
+    metric: &str,
+    unit: &str,
+    compare: fn(RgbView<'_>, RgbView<'_>) -> Result<f64, MetricsError>,
+) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    for (left, right) in pair_by_name(&args.a, &args.b)? {
+        let (a, b) = (RgbImage::open(&left)?, RgbImage::open(&right)?);
+        let value = compare(a.view(), b.view()).with_context(|| between(&left, &right))?;
+        rows.push((name(&left), value));
+    }
+    print_values(metric, unit, &rows, json!({}), args.json)
+}
+
+pub(super) fn lpips(args: &LpipsArgs) -> anyhow::Result<()> {
+    let (device, dtype) = args.run.device()?;
+    let network = match args.net {
+        Net::Alex => LpipsNetwork::Alex,
+        Net::Vgg => LpipsNetwork::Vgg,
+        Net::Squeeze => LpipsNetwork::Squeeze,
+    };
+    let lpips = Lpips::from_files(network, &args.weights, dtype, &device)?;
+    let pairs = pair_by_name(&args.pairs.a, &args.pairs.b)?;
+    let bar = progress_bar(pairs.len() as u64, "comparing");
+    let mut rows = Vec::new();
+    for (left, right) in &pairs {
+        let open = |path: &Path| -> anyhow::Result<RgbImage> {
+            let picture = RgbImage::open(path)?;
+            Ok(match args.resize {
+                Some(side) => center_crop(&picture.resized_to(side.max(1)), side.max(1)),
+                None => picture,
+            })
+        };
+        let (a, b) = ([open(left)?], [open(right)?]);
+        let context = || between(left, right);
+        let distances = lpips.distances(&a, &b).with_context(context)?;
+        rows.extend(distances.total.iter().map(|value| (name(left), *value)));
+        if let Some(folder) = &args.maps {
+            for map in lpips.maps(&a, &b).with_context(context)? {
+                write_map(folder, left, &map, &a[0])?;
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let details = json!({ "checkpoints": lpips.checkpoints() });
+    print_values(&lpips.name(), "", &rows, details, args.pairs.json)
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn between(left: &Path, right: &Path) -> String {
+    format!("`{}` and `{}`", left.display(), right.display())
+}
+
+/// A grey picture whose brightest pixel is the largest difference.
+fn write_map(folder: &Path, source: &Path, map: &[f32], size: &RgbImage) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("`{}`", folder.display()))?;
+    let most = map.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    let grey = map.iter().flat_map(|value| [(value / most * 255.0).clamp(0.0, 255.0) as u8; 3]);
+    let picture = pipeline::Picture { width: size.width, height: size.height, rgb: grey.collect() };
+    let path = folder.join(name(source)).with_extension("png");
+    let png = picture.to_png(None).with_context(|| format!("`{}`", path.display()))?;
+    Ok(pipeline::write_atomically(&path, &png)?)
+}

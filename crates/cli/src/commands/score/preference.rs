@@ -1,0 +1,90 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use clip::OpenClipConfig;
+use metrics::{ClipScorer, RgbImage, list_pictures};
+use serde_json::json;
+
+use super::prompts::prompts;
+use super::{RunOptions, print_values};
+use crate::commands::progress_bar;
+
+/// Which pictures, for which prompts.
+#[derive(Args)]
+struct Prompted {
+    /// Folder of pictures.
+    folder: PathBuf,
+    /// JSON lines with `file_name` and `prompt` (or `text`) for every picture; without it the
+    /// prompts stored beside the pictures by `generate` are taken.
+    #[arg(long)]
+    prompts: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunOptions,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `score hps`.
+#[derive(Args)]
+pub(super) struct HpsArgs {
+    #[command(flatten)]
+    pictures: Prompted,
+    /// `HPS_v2_compressed.pt` or `HPS_v2.1_compressed.pt` (Hugging Face `xswu/HPSv2`, 1.97 GB), or
+    /// the same weights as safetensors.
+    #[arg(long)]
+    weights: PathBuf,
+    /// Folder with CLIP's `vocab.json` and `merges.txt` (the `tokenizer` of any Stable Diffusion)
+    /// [default: `tokenizer` beside the weights].
+    #[arg(long)]
+    tokenizer: Option<PathBuf>,
+    /// open_clip's configuration of another model than ViT-H-14.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+/// Arguments of `score clip`.
+#[derive(Args)]
+pub(super) struct ClipArgs {
+    #[command(flatten)]
+    pictures: Prompted,
+    /// Folder in open_clip's layout, with a `tokenizer` folder.
+    #[arg(long, default_value = "models/emoji-clip")]
+    scorer: PathBuf,
+}
+
+pub(super) fn hps(args: &HpsArgs) -> anyhow::Result<()> {
+    let (device, dtype) = args.pictures.run.device()?;
+    let beside = args.weights.parent().unwrap_or(Path::new(".")).join("tokenizer");
+    let tokenizer = args.tokenizer.clone().unwrap_or(beside);
+    let config = args.config.as_ref().map(OpenClipConfig::from_file).transpose()?;
+    let scorer = ClipScorer::hps(&args.weights, tokenizer, config.as_ref(), dtype, &device)?;
+    score(&args.pictures, &scorer)
+}
+
+pub(super) fn clip(args: &ClipArgs) -> anyhow::Result<()> {
+    let (device, dtype) = args.pictures.run.device()?;
+    let scorer = ClipScorer::from_folder(&args.scorer, dtype, &device)
+        .with_context(|| format!("the scorer `{}`", args.scorer.display()))?;
+    score(&args.pictures, &scorer)
+}
+
+fn score(args: &Prompted, scorer: &ClipScorer) -> anyhow::Result<()> {
+    let pictures = list_pictures(&args.folder)?;
+    let prompts = prompts(&pictures, args.prompts.as_deref())?;
+    let bar = progress_bar(pictures.len() as u64, "scoring");
+    let mut rows = Vec::with_capacity(pictures.len());
+    let batches = pictures.chunks(args.run.batch()).zip(prompts.chunks(args.run.batch()));
+    for (paths, prompts) in batches {
+        let images = paths.iter().map(RgbImage::open).collect::<Result<Vec<_>, _>>()?;
+        for (path, score) in paths.iter().zip(scorer.score(&images, prompts)?) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            rows.push((name, score));
+        }
+        bar.inc(paths.len() as u64);
+    }
+    bar.finish_and_clear();
+    let details = json!({ "checkpoint": scorer.checkpoint() });
+    print_values(scorer.name(), "", &rows, details, args.json)
+}

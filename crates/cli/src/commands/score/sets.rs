@@ -1,0 +1,214 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use metrics::{
+    ClipScorer, FeatureNetwork, FeatureStatistics, Features, Inception, InceptionTap, RgbImage,
+    extract, frechet_distance, frechet_from_features, kernel_distance, list_pictures,
+};
+use serde_json::json;
+
+use super::RunOptions;
+use crate::commands::progress_bar;
+
+/// Networks whose features sets are compared by.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Network {
+    /// pytorch-fid's Inception-v3.
+    Inception,
+    /// A CLIP in open_clip's layout: CLIP-FID.
+    Clip,
+}
+
+/// Which network, from where.
+#[derive(Args)]
+struct NetworkOptions {
+    /// Network.
+    #[arg(long, value_enum, default_value = "inception")]
+    network: Network,
+    /// Inception: `pt_inception-2015-12-05-6726825d.pth` (95.6 MB, from the releases of
+    /// mseitzer/pytorch-fid) or safetensors. CLIP: a folder [default: the shipped scorer].
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// Length of Inception's features: 64, 192, 768 or 2048.
+    #[arg(long, default_value_t = 2048)]
+    dims: usize,
+    #[command(flatten)]
+    run: RunOptions,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `score fid`.
+#[derive(Args)]
+pub(super) struct FidArgs {
+    /// Folder of pictures, or statistics (`.npz`).
+    a: PathBuf,
+    /// Folder of pictures, or statistics (`.npz`).
+    b: Option<PathBuf>,
+    /// Write the statistics of A to this `.npz`, which pytorch-fid reads too.
+    #[arg(long)]
+    save_stats: Option<PathBuf>,
+    #[command(flatten)]
+    network: NetworkOptions,
+}
+
+/// Arguments of `score kid`.
+#[derive(Args)]
+pub(super) struct KidArgs {
+    /// Folder of pictures.
+    a: PathBuf,
+    /// Folder of pictures.
+    b: PathBuf,
+    /// Random subsets.
+    #[arg(long, default_value_t = 100)]
+    subsets: usize,
+    /// Pictures of each set in a subset; half of the smaller set where that is fewer.
+    #[arg(long, default_value_t = 1000)]
+    subset_size: usize,
+    /// Seed of the subsets.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    network: NetworkOptions,
+}
+
+impl NetworkOptions {
+    fn load(&self) -> anyhow::Result<Box<dyn FeatureNetwork>> {
+        let (device, dtype) = self.run.device()?;
+        match self.network {
+            Network::Inception => {
+                let weights = self.weights.as_ref().context(
+                    "expected --weights pt_inception-2015-12-05-6726825d.pth (95.6 MB, from the \
+                     releases of mseitzer/pytorch-fid), or --network clip",
+                )?;
+                let tap = InceptionTap::from_dims(self.dims).with_context(|| {
+                    format!("expected --dims 64, 192, 768 or 2048, found {}", self.dims)
+                })?;
+                Ok(Box::new(Inception::from_file(weights, tap, dtype, &device)?))
+            }
+            Network::Clip => {
+                let shipped = Path::new("models/emoji-clip");
+                let folder = self.weights.as_deref().unwrap_or(shipped);
+                let scorer = ClipScorer::from_folder(folder, dtype, &device)
+                    .with_context(|| format!("the scorer `{}`", folder.display()))?;
+                Ok(Box::new(scorer.features()))
+            }
+        }
+    }
+
+    fn features(&self, network: &dyn FeatureNetwork, folder: &Path) -> anyhow::Result<Features> {
+        let pictures = list_pictures(folder)?;
+        let bar = progress_bar(pictures.len() as u64, &folder.display().to_string());
+        let open = |index: usize| RgbImage::open(&pictures[index]);
+        let features = extract(network, pictures.len(), &open, self.run.batch(), &mut |done| {
+            bar.set_position(done as u64);
+        })?;
+        bar.finish_and_clear();
+        Ok(features)
+    }
+}
+
+/// One side of a Fréchet distance.
+enum Side {
+    Pictures(Features),
+    Statistics(FeatureStatistics),
+}
+
+impl Side {
+    fn open(
+        path: &Path,
+        options: &NetworkOptions,
+        network: Option<&dyn FeatureNetwork>,
+    ) -> anyhow::Result<Self> {
+        match network {
+            Some(network) if !is_npz(path) => Ok(Self::Pictures(options.features(network, path)?)),
+            _ => Ok(Self::Statistics(FeatureStatistics::load(path)?)),
+        }
+    }
+
+    fn statistics(&self) -> anyhow::Result<FeatureStatistics> {
+        Ok(match self {
+            Self::Pictures(features) => FeatureStatistics::of(features)?,
+            Self::Statistics(statistics) => statistics.clone(),
+        })
+    }
+
+    fn count(&self) -> Option<usize> {
+        match self {
+            Self::Pictures(features) => Some(features.count()),
+            Self::Statistics(statistics) => statistics.count,
+        }
+    }
+
+    fn dims(&self) -> usize {
+        match self {
+            Self::Pictures(features) => features.dims,
+            Self::Statistics(statistics) => statistics.dims(),
+        }
+    }
+}
+
+fn is_npz(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "npz")
+}
+
+pub(super) fn fid(args: &FidArgs) -> anyhow::Result<()> {
+    if args.b.is_none() && args.save_stats.is_none() {
+        bail!("expected a second set to compare with, or --save-stats FILE");
+    }
+    let needs_network = [Some(&args.a), args.b.as_ref()].into_iter().flatten().any(|p| !is_npz(p));
+    let network = if needs_network { Some(args.network.load()?) } else { None };
+    let a = Side::open(&args.a, &args.network, network.as_deref())?;
+    if let Some(path) = &args.save_stats {
+        a.statistics()?.save(path)?;
+        eprintln!("statistics of `{}` written to `{}`", args.a.display(), path.display());
+    }
+    let Some(b) = &args.b else { return Ok(()) };
+    let b = Side::open(b, &args.network, network.as_deref())?;
+    let distance = match (&a, &b) {
+        (Side::Pictures(a), Side::Pictures(b)) => frechet_from_features(a, b)?,
+        _ => frechet_distance(&a.statistics()?, &b.statistics()?)?,
+    };
+    for side in [&a, &b] {
+        if let Some(count) = side.count().filter(|count| *count <= side.dims()) {
+            eprintln!(
+                "warning: {count} pictures for {} dimensions: FID depends on the number of pictures \
+                 and is biased upwards; report KID beside it",
+                side.dims()
+            );
+        }
+    }
+    let name = network.map_or_else(|| "statistics".into(), |network| network.name());
+    if args.network.json {
+        let all = json!({ "metric": "FID", "network": name, "value": distance,
+                          "counts": [a.count(), b.count()], "dims": a.dims() });
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    } else {
+        println!("FID ({name}): {distance:.6}");
+    }
+    Ok(())
+}
+
+pub(super) fn kid(args: &KidArgs) -> anyhow::Result<()> {
+    let network = args.network.load()?;
+    let a = args.network.features(network.as_ref(), &args.a)?;
+    let b = args.network.features(network.as_ref(), &args.b)?;
+    let kid = kernel_distance(&a, &b, args.subsets, args.subset_size, args.seed)?;
+    if args.network.json {
+        let all = json!({ "metric": "KID", "network": network.name(), "value": kid,
+                          "counts": [a.count(), b.count()] });
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    } else {
+        println!(
+            "KID ({}): {:.6} ± {:.6} over {} subsets of {}",
+            network.name(),
+            kid.mean,
+            kid.deviation,
+            kid.subsets,
+            kid.subset_size
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! Distances between sets of feature vectors.
+
+mod distance;
+mod kernel;
+mod npz;
+mod statistics;
+
+pub use distance::{frechet_distance, frechet_from_features};
+pub use kernel::{Kid, kernel_distance};
+pub use statistics::FeatureStatistics;

@@ -1,0 +1,87 @@
+use faer::Mat;
+
+use super::npz;
+use crate::MetricsError;
+use crate::networks::Features;
+use std::path::Path;
+
+/// Mean and covariance of feature vectors, in f64.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureStatistics {
+    /// Number of vectors, where the file they came from says so.
+    pub count: Option<usize>,
+    /// Mean, `dims` values.
+    pub mean: Vec<f64>,
+    /// Covariance (divisor `count − 1`), `dims · dims` values.
+    pub covariance: Vec<f64>,
+}
+
+/// Fewest vectors a covariance can be computed from.
+const LEAST: usize = 2;
+
+impl FeatureStatistics {
+    /// Statistics of at least two vectors.
+    ///
+    /// # Errors
+    /// [`MetricsError::TooSmall`] for fewer, [`MetricsError::Decomposition`] for NaN or infinity.
+    pub fn of(features: &Features) -> Result<Self, MetricsError> {
+        let (mean, centred) = centre(features)?;
+        let scale = 1.0 / (features.count() - 1) as f64;
+        let product = centred.transpose() * &centred;
+        let dims = features.dims;
+        let covariance = (0..dims * dims).map(|i| product[(i / dims, i % dims)] * scale).collect();
+        Ok(Self { count: Some(features.count()), mean, covariance })
+    }
+
+    /// Length of a vector.
+    pub fn dims(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Reads an `.npz` as pytorch-fid writes it: arrays `mu` and `sigma`.
+    ///
+    /// # Errors
+    /// [`MetricsError`] naming the file and the array that is absent or has a wrong shape.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, MetricsError> {
+        npz::load(path.as_ref())
+    }
+
+    /// Writes an `.npz` that pytorch-fid reads; `n`, the number of vectors, is added to its arrays.
+    ///
+    /// The file appears complete or not at all.
+    ///
+    /// # Errors
+    /// [`MetricsError::Io`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), MetricsError> {
+        npz::save(self, path.as_ref())
+    }
+
+    /// The covariance as a matrix.
+    pub(super) fn matrix(&self) -> Mat<f64> {
+        let dims = self.dims();
+        Mat::from_fn(dims, dims, |row, column| self.covariance[row * dims + column])
+    }
+}
+
+/// The mean, and the vectors without it as rows.
+pub(super) fn centre(features: &Features) -> Result<(Vec<f64>, Mat<f64>), MetricsError> {
+    let (count, dims) = (features.count(), features.dims);
+    if count < LEAST {
+        return Err(MetricsError::TooSmall {
+            expected: "at least 2 pictures for a covariance",
+            found: count.to_string(),
+        });
+    }
+    if features.values.iter().any(|value| !value.is_finite()) {
+        return Err(MetricsError::Decomposition("a feature is NaN or infinite".into()));
+    }
+    let mut mean = vec![0.0; dims];
+    for row in features.rows() {
+        mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+    }
+    mean.iter_mut().for_each(|sum| *sum /= count as f64);
+    let centred = Mat::from_fn(count, dims, |row, column| {
+        features.values[row * dims + column] - mean[column]
+    });
+    Ok((mean, centred))
+}

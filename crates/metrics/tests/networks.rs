@@ -1,0 +1,104 @@
+//! CLIP towers, feature extraction, and weights out of PyTorch files.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, FloatDType};
+use clip::{OpenClipConfig, OpenClipVision};
+use metrics::{
+    Checkpoint, ClipFeatures, ClipPreprocess, FeatureNetwork, MetricsError, ResizeMode, RgbImage,
+    extract, frechet_from_features, kernel_distance, list_pictures, pair_by_name,
+};
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+fn tower() -> ClipFeatures {
+    let config = OpenClipConfig::from_file(data("clip_config.json")).unwrap();
+    let (path, device) = (data("clip_visual_only.pt"), Device::flex());
+    let tower = OpenClipVision::from_file(&config, &path, FloatDType::F32, &device).unwrap();
+    let preprocess =
+        ClipPreprocess { resize_mode: ResizeMode::Shortest, ..ClipPreprocess::hps(224) };
+    ClipFeatures::new(tower, config.embed_dim, preprocess, Checkpoint::of(&path).unwrap())
+}
+
+fn pictures() -> Vec<RgbImage> {
+    ["img1_100x70_RGB.png", "img6_90x61_RGBA.png", "img7_77x120_L.png"]
+        .map(|name| RgbImage::open(data(name)).unwrap())
+        .to_vec()
+}
+
+fn features(network: &dyn FeatureNetwork, batch: usize) -> Vec<f64> {
+    let pictures = pictures();
+    let open = |index: usize| Ok::<_, MetricsError>(pictures[index].clone());
+    extract(network, pictures.len(), &open, batch, &mut |_| {}).unwrap().values
+}
+
+#[test]
+fn picture_tower_out_of_a_pytorch_file_equals_open_clip() {
+    let text = std::fs::read_to_string(data("clip_image_features.json")).unwrap();
+    let expected: Vec<Vec<f64>> = serde_json::from_str(&text).unwrap();
+    let found = features(&tower(), 3);
+    for (found, expected) in found.iter().zip(expected.iter().flatten()) {
+        assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+    }
+}
+
+#[test]
+fn features_do_not_depend_on_the_batch() {
+    let tower = tower();
+    assert_eq!(features(&tower, 1), features(&tower, 2));
+    assert_eq!(features(&tower, 1), features(&tower, 100));
+}
+
+#[test]
+fn a_set_is_at_no_distance_from_itself() {
+    let tower = tower();
+    let pictures = pictures();
+    let open = |index: usize| Ok::<_, MetricsError>(pictures[index % 3].clone());
+    let features = extract(&tower, 6, &open, 4, &mut |_| {}).unwrap();
+    assert!(frechet_from_features(&features, &features).unwrap().abs() < 1e-6);
+    assert!(kernel_distance(&features, &features, 1, 6, 1).unwrap().mean < 1e-9);
+    let one = extract(&tower, 1, &open, 4, &mut |_| {}).unwrap();
+    assert!(frechet_from_features(&one, &features).unwrap_err().to_string().contains("at least 2"));
+}
+
+#[test]
+fn pytorch_files_that_are_broken_or_run_code_are_refused() {
+    let config = OpenClipConfig::from_file(data("clip_config.json")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.pt");
+    let whole = std::fs::read(data("clip_visual_only.pt")).unwrap();
+    let mut corrupt = whole.clone();
+    corrupt[700..740].fill(0xff);
+    let system = b"\x80\x02cposix\nsystem\nX\x09\x00\x00\x00echo pwned\x85R.".to_vec();
+    for content in [whole[..whole.len() / 2].to_vec(), whole[..100].to_vec(), corrupt, system] {
+        std::fs::write(&path, &content).unwrap();
+        let error = OpenClipVision::from_file(&config, &path, FloatDType::F32, &Device::flex());
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("bad.pt"), "{text}");
+        assert!(!text.contains("safetensors") || text.contains("import"), "{text}");
+    }
+}
+
+#[test]
+fn folders_are_paired_by_name_or_the_odd_one_is_named() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    assert!(list_pictures(a.path()).unwrap_err().to_string().contains("found none"));
+    let copy = |folder: &Path, name: &str| {
+        std::fs::copy(data("rgba.png"), folder.join(name)).unwrap();
+    };
+    for name in ["2.png", "10.png", "1.png"] {
+        copy(a.path(), name);
+        copy(b.path(), name);
+    }
+    std::fs::write(a.path().join("notes.txt"), "not a picture").unwrap();
+    let pairs = pair_by_name(a.path(), b.path()).unwrap();
+    assert!(pairs.iter().all(|(a, b)| a.file_name() == b.file_name()) && pairs.len() == 3);
+    copy(b.path(), "odd.png");
+    assert!(pair_by_name(a.path(), b.path()).unwrap_err().to_string().contains("odd.png"));
+    copy(a.path(), "odd.jpg");
+    assert_eq!(pair_by_name(a.path(), b.path()).unwrap().len(), 4);
+    copy(a.path(), "odd.webp");
+    assert!(pair_by_name(a.path(), b.path()).unwrap_err().to_string().contains("the same name"));
+}

@@ -1,0 +1,192 @@
+use ::clip::{CLIPTokenizer, OpenClip, OpenClipConfig, OpenClipVision, normalize};
+use ::metrics::{ClipPreprocess, Planes, ResizeMode, RgbImage};
+use anyhow::Context;
+use burn::tensor::{DType, FloatDType, Tensor, TensorData};
+use layers::trace::collect;
+
+use super::Metrics;
+use crate::report::{Report, values};
+
+/// Tolerance of features and scores, and of pixels before the network.
+const TOLERANCE: f64 = 1e-5;
+/// Tolerance of the states inside the Transformers, which are not normalised.
+const TRACE_TOLERANCE: f64 = 1e-4;
+/// Every so many pixels of a preprocessed picture are on record.
+const STRIDE: usize = 4;
+
+pub(super) fn run(case: &Metrics<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
+    let config = OpenClipConfig::from_file(case.folder.join("clip_config.json"))?;
+    let weights = case.folder.join("clip.safetensors");
+    let model = OpenClip::from_file(&config, weights, FloatDType::F32, &case.device)?;
+    let preprocess = preprocess(case, &config)?;
+    let pictures: Vec<Planes> = case
+        .pictures("images")?
+        .iter()
+        .map(|picture: &RgbImage| preprocess.apply(picture))
+        .collect();
+    compare_pixels(case, &preprocess, &pictures, report)?;
+    let images = features(case, "image", model.encode_image(stack(case, &pictures)), report)?;
+    let tokens = token_ids(case, &config, report)?;
+    let texts = features(case, "text", model.encode_text(&tokens), report)?;
+    let key = "clip/score_image_by_prompt";
+    let score = images.matmul(texts.transpose());
+    report.tensor(&case.label(key), score, case.golden.values(key)?, TOLERANCE);
+    trace(case, &model, &pictures, &tokens, report)?;
+    picture_tower(case, &config, &pictures, report)
+}
+
+/// The reference's constants; its resizing is told by the names of its transformations.
+fn preprocess(case: &Metrics<'_>, config: &OpenClipConfig) -> anyhow::Result<ClipPreprocess> {
+    let channels = |key: &str| -> anyhow::Result<[f32; 3]> {
+        serde_json::from_value(case.facts[key].clone())
+            .with_context(|| format!("`{key}` in golden.json"))
+    };
+    let text = case.facts["preprocess"].as_str().context("`preprocess` in golden.json")?;
+    let crops = text.contains("CenterCrop");
+    Ok(ClipPreprocess {
+        size: config.vision_cfg.image_size,
+        mean: channels("mean")?,
+        std: channels("std")?,
+        resize_mode: if crops { ResizeMode::Shortest } else { ResizeMode::Longest },
+    })
+}
+
+fn stack(case: &Metrics<'_>, pictures: &[Planes]) -> Tensor<4> {
+    let (height, width) = pictures.first().map_or((0, 0), |first| (first.height, first.width));
+    let values: Vec<f32> = pictures.iter().flat_map(|planes| planes.values.clone()).collect();
+    let data = TensorData::new(values, [pictures.len(), 3, height, width]);
+    Tensor::from_data(data, (&case.device, DType::F32))
+}
+
+fn compare_pixels(
+    case: &Metrics<'_>,
+    preprocess: &ClipPreprocess,
+    pictures: &[Planes],
+    report: &mut Report<'_>,
+) -> anyhow::Result<()> {
+    for (i, planes) in pictures.iter().enumerate() {
+        let (strided, summary) =
+            (format!("preprocess/{i}/strided4"), format!("preprocess/{i}/mean_std_min_max"));
+        if !case.golden.has(&strided) {
+            continue;
+        }
+        let mut sparse = Vec::new();
+        let mut rows = vec![Vec::new(); 4];
+        for plane in planes.values.chunks_exact(planes.width * planes.height) {
+            for row in plane.chunks_exact(planes.width).step_by(STRIDE) {
+                sparse.extend(row.iter().step_by(STRIDE).map(|value| f64::from(*value)));
+            }
+            let all: Vec<f64> = plane.iter().map(|value| f64::from(*value)).collect();
+            let count = all.len() as f64;
+            let mean = all.iter().sum::<f64>() / count;
+            let squares = all.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+            rows[0].push(mean);
+            rows[1].push((squares / (count - 1.0)).sqrt());
+            rows[2].push(all.iter().copied().fold(f64::INFINITY, f64::min));
+            rows[3].push(all.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+        }
+        // One 8-bit step is 0.004 / std; what is compared here is rounding.
+        let tolerance = TOLERANCE / f64::from(preprocess.std[0]);
+        report.compare(&case.label(&strided), &sparse, case.golden.values(&strided)?, tolerance);
+        if case.golden.has(&summary) {
+            let expected = case.golden.values(&summary)?;
+            report.compare(&case.label(&summary), &rows.concat(), expected, tolerance);
+        }
+    }
+    Ok(())
+}
+
+/// Compares raw and normalised features; returns the normalised.
+fn features(
+    case: &Metrics<'_>,
+    what: &str,
+    raw: Tensor<2>,
+    report: &mut Report<'_>,
+) -> anyhow::Result<Tensor<2>> {
+    let unit = normalize(raw.clone());
+    for (suffix, found) in [("_raw", raw), ("", unit.clone())] {
+        let key = format!("clip/{what}_features{suffix}");
+        if !case.golden.has(&key) {
+            continue;
+        }
+        let expected = case.golden.values(&key)?;
+        let largest = expected.iter().fold(1.0f64, |most, value| most.max(value.abs()));
+        report.tensor(&case.label(&key), found, expected, TOLERANCE * largest);
+    }
+    Ok(unit)
+}
+
+/// The reference's ids; where a tokenizer with its vocabulary is at hand, ours are compared too.
+fn token_ids(
+    case: &Metrics<'_>,
+    config: &OpenClipConfig,
+    report: &mut Report<'_>,
+) -> anyhow::Result<Vec<Vec<u32>>> {
+    let rows = case.golden.rows("clip/tokens")?;
+    let expected: Vec<Vec<u32>> =
+        rows.into_iter().map(|row| row.into_iter().map(|id| id as u32).collect()).collect();
+    let text = &config.text_cfg;
+    let mut folders: Vec<_> = std::fs::read_dir(case.root)?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path().join("tokenizer"))
+        .filter(|folder| folder.join("vocab.json").exists())
+        .collect();
+    folders.sort();
+    let tokenizer = folders
+        .iter()
+        .filter_map(|folder| CLIPTokenizer::from_folder(folder).ok())
+        .find(|tokenizer| tokenizer.vocab_size() == text.vocab_size);
+    let Some(tokenizer) = tokenizer else {
+        report.missed(&case.label("clip/tokens"), "no tokenizer of this vocabulary lies beside it");
+        return Ok(expected);
+    };
+    for (i, (prompt, expected)) in case.strings("prompts")?.iter().zip(&expected).enumerate() {
+        let ids = tokenizer.encode_open_clip(prompt, text.context_length);
+        report.equal(&case.label(&format!("clip/tokens[{i}]")), &ids, expected);
+    }
+    Ok(expected)
+}
+
+/// Every layer for the first picture and the first prompt.
+fn trace(
+    case: &Metrics<'_>,
+    model: &OpenClip,
+    pictures: &[Planes],
+    tokens: &[Vec<u32>],
+    report: &mut Report<'_>,
+) -> anyhow::Result<()> {
+    let first = stack(case, pictures.get(..1).unwrap_or_default());
+    let ids = tokens.get(..1).unwrap_or_default();
+    let ((), trace) = collect(|| {
+        model.encode_image(first);
+        model.encode_text(ids);
+    });
+    for (path, data) in trace {
+        let key = format!("cliptrace/{path}");
+        if case.golden.has(&key) {
+            let found: Vec<f64> = data.iter::<f64>().collect();
+            let expected = case.golden.values(&key)?;
+            report.compare(&case.label(&key), &found, expected, TRACE_TOLERANCE);
+        }
+    }
+    Ok(())
+}
+
+/// The picture tower alone, out of a PyTorch file with other things beside its weights.
+fn picture_tower(
+    case: &Metrics<'_>,
+    config: &OpenClipConfig,
+    pictures: &[Planes],
+    report: &mut Report<'_>,
+) -> anyhow::Result<()> {
+    let path = case.folder.join("clip_visual_only.pt");
+    if !path.exists() {
+        return Ok(());
+    }
+    let tower = OpenClipVision::from_file(config, path, FloatDType::F32, &case.device)?;
+    let found = values(normalize(tower.forward(stack(case, pictures))));
+    let expected = case.golden.values("clip/image_features")?;
+    let label = case.label("clip_visual_only.pt/image_features");
+    report.compare(&label, &found, expected, TOLERANCE);
+    Ok(())
+}
