@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 /// Longest source file, in lines.
-const MAX_LINES: usize = 370;
+const MAX_LINES: usize = 300;
 
 /// Crates from the lowest layer up; a crate may depend on those of lower layers only.
 const LAYERS: [&[&str]; 6] = [
-    &["layers", "scheduler", "metrics", "dataset"],
+    &["layers", "scheduler", "dataset"],
     &["unet-core", "clip", "autoencoder"],
-    &["pipeline", "reweight"],
-    &["probe", "trainer"],
+    &["pipeline", "reweight", "metrics"],
+    &["probe", "trainer", "onnx-backbone"],
     &["reproduce", "parity"],
     &["cli", "xtask"],
 ];

@@ -1,28 +1,10 @@
 //! The commands as a person runs them.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod support;
 
-fn model() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd")
-}
+use std::path::Path;
 
-fn unet_reweight(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_unet-reweight")).args(arguments).output().unwrap()
-}
-
-fn succeed(arguments: &[&str]) -> String {
-    let output = unet_reweight(arguments);
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn fail(arguments: &[&str]) -> String {
-    let output = unet_reweight(arguments);
-    assert!(!output.status.success(), "{arguments:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
+use support::{fail, model, succeed};
 
 #[test]
 fn probe_schedule_generate_and_compare_work_together() {

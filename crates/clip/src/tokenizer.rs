@@ -106,6 +106,11 @@ impl CLIPTokenizer {
         self.bpe.get_vocab_size()
     }
 
+    /// Every token and its id, sorted.
+    pub fn vocabulary(&self) -> std::collections::BTreeMap<String, u32> {
+        self.bpe.get_vocab().into_iter().collect()
+    }
+
     /// The ids of `text` without begin, end and padding.
     pub fn tokenize(&self, text: &str) -> Vec<u32> {
         let mut ids = Vec::new();

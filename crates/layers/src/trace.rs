@@ -88,7 +88,7 @@ mod tests {
         let (_, trace) = collect(model);
         let paths: Vec<&str> = trace.keys().map(String::as_str).collect();
         assert_eq!(paths, ["blocks.3", "blocks.3.attn", "norm"]);
-        assert_eq!(trace["blocks.3"].to_vec::<f32>().unwrap(), [2.0, 2.0]);
+        assert_eq!(trace["blocks.3"].try_to_vec::<f32>().unwrap(), [2.0, 2.0]);
         assert!(collect(|| ()).1.is_empty());
     }
 }

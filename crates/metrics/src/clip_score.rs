@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use clip::{CLIPTokenizer, OpenClip, OpenClipConfig, normalize};
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 
 use crate::MetricsError;
 use crate::clip_preprocess::ClipPreprocess;
@@ -105,6 +106,17 @@ impl ClipScorer {
         &self.checkpoint
     }
 
+    /// A hash of everything scores depend on: weights, sizes, preprocessing and vocabulary.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update(&self.checkpoint.sha256);
+        hasher.update(format!("{:?} {:?}", self.model.config(), self.preprocess));
+        for (token, id) in self.tokenizer.vocabulary() {
+            hasher.update(format!("{id} {token}\n"));
+        }
+        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The picture tower, for CLIP-FID and KID.
     pub fn features(&self) -> ClipFeatures {
         ClipFeatures::new(
@@ -125,23 +137,39 @@ impl ClipScorer {
         pictures: &[RgbImage],
         prompts: &[String],
     ) -> Result<Vec<f64>, MetricsError> {
+        self.cosines(&self.embed(pictures), prompts)
+    }
+
+    /// The unit vector of each picture.
+    pub fn embed(&self, pictures: &[RgbImage]) -> Vec<Vec<f32>> {
+        if pictures.is_empty() {
+            return Vec::new();
+        }
+        let squares: Vec<Planes> =
+            pictures.par_iter().map(|picture| self.preprocess.apply(picture)).collect();
+        rows(self.model.encode_image(stack(&squares, &self.device)))
+    }
+
+    /// The cosine of each picture's unit vector, as [`Self::embed`] gives it, with its prompt.
+    ///
+    /// # Errors
+    /// [`MetricsError::Size`] where there are not as many prompts as vectors.
+    pub fn cosines(
+        &self,
+        pictures: &[Vec<f32>],
+        prompts: &[String],
+    ) -> Result<Vec<f64>, MetricsError> {
         if pictures.len() != prompts.len() {
             return Err(MetricsError::Size {
                 left: format!("{} pictures", pictures.len()),
                 right: format!("{} prompts", prompts.len()),
             });
         }
-        if pictures.is_empty() {
-            return Ok(Vec::new());
-        }
-        let squares: Vec<Planes> =
-            pictures.par_iter().map(|picture| self.preprocess.apply(picture)).collect();
-        let images = rows(self.model.encode_image(stack(&squares, &self.device)));
         let texts = self.encode_prompts(prompts);
         let cosine = |(a, b): (&Vec<f32>, &Vec<f32>)| -> f64 {
             a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
         };
-        Ok(images.iter().zip(&texts).map(cosine).collect())
+        Ok(pictures.iter().zip(&texts).map(cosine).collect())
     }
 
     fn encode_prompts(&self, prompts: &[String]) -> Vec<Vec<f32>> {

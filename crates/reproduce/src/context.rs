@@ -2,11 +2,12 @@ use std::path::Path;
 
 use burn::tensor::{Device, FloatDType};
 use dataset::{Dataset, Example};
+use metrics::ClipScorer;
 use pipeline::Pipeline;
 
 use crate::experiment::Size;
 use crate::store::Store;
-use crate::{Experiment, ReproduceError, Scale};
+use crate::{Experiment, ReproduceError, Scale, ScorerConfig};
 
 /// Everything the units of one run share.
 pub struct Context {
@@ -14,6 +15,9 @@ pub struct Context {
     pub(crate) size: Size,
     pub(crate) pipeline: Pipeline,
     pub(crate) model_sha256: String,
+    pub(crate) scorer: Option<ClipScorer>,
+    /// Of everything scores depend on.
+    pub(crate) scorer_sha256: Option<String>,
     pub(crate) store: Store,
     /// Styles in alphabetic order, with their pictures.
     pub(crate) styles: Vec<(String, Vec<Example>)>,
@@ -51,7 +55,19 @@ impl Context {
         for (_, examples) in &mut styles {
             examples.truncate(size.prompts);
         }
+        let scorer = match &experiment.scorer {
+            None => None,
+            Some(ScorerConfig::Clip { path }) => {
+                Some(ClipScorer::from_folder(root.join(path), dtype, device)?)
+            }
+            Some(ScorerConfig::Hps { weights, tokenizer }) => {
+                let (weights, tokenizer) = (root.join(weights), root.join(tokenizer));
+                Some(ClipScorer::hps(weights, tokenizer, None, dtype, device)?)
+            }
+        };
         Ok(Self {
+            scorer_sha256: scorer.as_ref().map(ClipScorer::fingerprint),
+            scorer,
             model_sha256: format!("{} {dtype:?}", pipeline.fingerprint()?),
             picture_size: pictures.size,
             store: Store::new(store),

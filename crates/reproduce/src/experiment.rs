@@ -80,10 +80,30 @@ pub struct Experiment {
     pub figure4_high: f64,
     /// FreeU's factors for the comparison.
     pub freeu: FreeU,
+    /// What scores pictures against their prompts; without it those columns stay empty.
+    pub scorer: Option<ScorerConfig>,
     /// The probe's settings at full scale.
     pub probe: ProbeConfig,
     /// Sizes at each scale.
     pub scales: Scales,
+}
+
+/// What scores pictures against their prompts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, tag = "kind", rename_all = "lowercase")]
+pub enum ScorerConfig {
+    /// A contrastive model in open_clip's layout.
+    Clip {
+        /// Its folder, relative to the project's root.
+        path: PathBuf,
+    },
+    /// HPS v2 or v2.1.
+    Hps {
+        /// Its checkpoint, relative to the project's root.
+        weights: PathBuf,
+        /// Folder of CLIP's tokenizer, relative to the project's root.
+        tokenizer: PathBuf,
+    },
 }
 
 /// Sizes at each scale.

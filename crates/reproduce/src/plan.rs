@@ -50,8 +50,8 @@ pub(crate) fn block_weightings(context: &Context) -> Vec<Weighting> {
     std::iter::once(Weighting::Vanilla).chain(blocks).collect()
 }
 
-/// Examples that pictures are sampled for: the first of each style.
-pub(crate) fn sampled(context: &Context) -> Vec<usize> {
+/// Examples whose pictures are shown: the first of each style.
+pub(crate) fn shown(context: &Context) -> Vec<usize> {
     let mut first = 0;
     let mut all = Vec::new();
     for (_, examples) in &context.styles {
@@ -61,58 +61,77 @@ pub(crate) fn sampled(context: &Context) -> Vec<usize> {
     all
 }
 
-/// All units the parts need, probes before what depends on them.
+/// All units the parts need, each after those it depends on.
 pub(crate) fn units(context: &Context, parts: &[Part]) -> Result<Vec<Unit>, ReproduceError> {
     let experiment = &context.experiment;
     let examples = context.examples().count();
     let seeds = [experiment.train_seed, experiment.test_seed];
-    let (mut probes, mut rest): (Vec<Unit>, Vec<Unit>) = Default::default();
-    let add = |list: &mut Vec<Unit>, unit: Unit| {
-        if !list.contains(&unit) {
-            list.push(unit);
-        }
-    };
+    let mut queue = Queue { context, stages: Default::default() };
     for part in parts {
         match part {
             Part::Table1 => {
-                for steps in &experiment.table1_steps {
+                for weighting in block_weightings(context) {
                     for example in 0..examples {
-                        for weighting in block_weightings(context) {
+                        for steps in &experiment.table1_steps {
                             let (seed, steps) = (experiment.train_seed, *steps);
-                            add(&mut rest, Unit::Snr { example, seed, steps, weighting });
+                            queue.add(Unit::Snr { example, seed, steps, weighting });
                         }
+                        queue.scored_picture(example, experiment.train_seed, weighting);
                     }
                 }
             }
-            Part::Table2 => add(&mut probes, Unit::Probe { example: 0 }),
-            Part::Table3And4 | Part::Table5And6 | Part::Figure4 => {
-                let weightings = seeded_weightings(context, *part)?;
-                for example in 0..examples {
-                    add(&mut probes, Unit::Probe { example });
-                    for seed in seeds {
-                        for weighting in &weightings {
-                            let (steps, weighting) = (experiment.steps, *weighting);
-                            add(&mut rest, Unit::Snr { example, seed, steps, weighting });
-                        }
-                    }
-                }
-            }
-            Part::Pictures => {
-                let weightings = seeded_weightings(context, *part)?;
-                for example in sampled(context) {
-                    add(&mut probes, Unit::Probe { example });
-                    for seed in seeds {
-                        for weighting in &weightings {
-                            let weighting = *weighting;
-                            add(&mut rest, Unit::Picture { example, seed, weighting });
+            Part::Table2 => queue.add(Unit::Probe { example: 0 }),
+            Part::Table3And4 | Part::Table5And6 | Part::Figure4 | Part::Pictures => {
+                for weighting in seeded_weightings(context, *part)? {
+                    for example in 0..examples {
+                        queue.add(Unit::Probe { example });
+                        for seed in seeds {
+                            if *part != Part::Pictures {
+                                let steps = experiment.steps;
+                                queue.add(Unit::Snr { example, seed, steps, weighting });
+                            }
+                            match part {
+                                Part::Figure4 => {}
+                                Part::Pictures => {
+                                    queue.add(Unit::Picture { example, seed, weighting });
+                                    queue.scored_picture(example, seed, weighting);
+                                }
+                                _ => queue.scored_picture(example, seed, weighting),
+                            }
                         }
                     }
                 }
             }
         }
     }
-    probes.extend(rest);
-    Ok(probes)
+    Ok(queue.stages.concat())
+}
+
+/// Units in the order of what they depend on: probes, what needs them, scores of pictures.
+struct Queue<'a> {
+    context: &'a Context,
+    stages: [Vec<Unit>; 3],
+}
+
+impl Queue<'_> {
+    fn add(&mut self, unit: Unit) {
+        let stage = match unit {
+            Unit::Probe { .. } => 0,
+            Unit::Snr { .. } | Unit::Picture { .. } => 1,
+            Unit::Score { .. } => 2,
+        };
+        if !self.stages[stage].contains(&unit) {
+            self.stages[stage].push(unit);
+        }
+    }
+
+    /// A picture and its score, where there is a scorer.
+    fn scored_picture(&mut self, example: usize, seed: u64, weighting: Weighting) {
+        if self.context.scorer.is_some() {
+            self.add(Unit::Picture { example, seed, weighting });
+            self.add(Unit::Score { example, seed, weighting });
+        }
+    }
 }
 
 /// Counts what is left to do, and measures how long one sample takes.

@@ -33,7 +33,7 @@ pub struct Outcome {
 /// # Errors
 /// [`ReproduceError`].
 pub fn plan(context: &Context, parts: &[Part]) -> Result<Plan, ReproduceError> {
-    let runner = Runner::new(context);
+    let runner = Runner::new(context)?;
     plan::plan(&runner, &plan::units(context, parts)?)
 }
 
@@ -48,7 +48,7 @@ pub fn run(
     out: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, ReproduceError> {
-    let runner = Runner::new(context);
+    let runner = Runner::new(context)?;
     let units = plan::units(context, parts)?;
     let mut waiting = Vec::new();
     for unit in &units {

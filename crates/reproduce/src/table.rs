@@ -45,7 +45,10 @@ impl Cell {
                     d if d.high < 0.0 => " ↓",
                     _ => "",
                 };
-                format!("{:.3} ({:+.3} [{:+.3}, {:+.3}]){mark}", self.value, d.mean, d.low, d.high)
+                format!(
+                    "{:.3} ({:+.3} [{:+.3}, {:+.3}], p {:.3}){mark}",
+                    self.value, d.mean, d.low, d.high, d.p_value
+                )
             }
         }
     }
@@ -90,19 +93,22 @@ impl Table {
     /// The table as comma-separated values, one line per cell.
     pub fn to_csv(&self) -> String {
         let quote = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-        let mut out = String::from("row,column,value,difference,low,high,count\n");
+        let header = "row,column,value,difference,low,high,count,p_value,rank_biserial\n";
+        let mut out = String::from(header);
         for (label, cells) in &self.rows {
             for (column, cell) in self.columns.iter().zip(cells) {
                 let _ = write!(out, "{},{},", quote(label), quote(column));
                 let _ = match cell {
-                    None => writeln!(out, ",,,,"),
+                    None => writeln!(out, ",,,,,,"),
                     Some(Cell { value, difference: Some(d), .. }) => {
-                        writeln!(out, "{value},{},{},{},{}", d.mean, d.low, d.high, d.count)
+                        let (mean, low, high, count) = (d.mean, d.low, d.high, d.count);
+                        let (p, effect) = (d.p_value, d.rank_biserial);
+                        writeln!(out, "{value},{mean},{low},{high},{count},{p},{effect}")
                     }
                     Some(Cell { value, interval: Some([low, high]), .. }) => {
-                        writeln!(out, "{value},,{low},{high},")
+                        writeln!(out, "{value},,{low},{high},,,")
                     }
-                    Some(Cell { value, .. }) => writeln!(out, "{value},,,,"),
+                    Some(Cell { value, .. }) => writeln!(out, "{value},,,,,,"),
                 };
             }
         }
@@ -156,7 +162,7 @@ mod tests {
             rows: vec![("r".into(), vec![Some(Cell::plain(1.5)), None])],
         };
         assert!(table.to_text().contains("1.500") && table.to_text().contains('–'));
-        assert_eq!(table.to_csv().lines().nth(2), Some("\"r\",\"b, c\",,,,,"));
+        assert_eq!(table.to_csv().lines().nth(2), Some("\"r\",\"b, c\",,,,,,,"));
         assert!(table.to_html().contains("T &lt;1&gt;"));
     }
 }

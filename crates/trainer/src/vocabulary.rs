@@ -1,8 +1,9 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use tokenizers::models::bpe::{BPE, BpeTrainer};
-use tokenizers::{Model, Trainer};
+use tokenizers::{AddedToken, Model, Trainer};
 
 use dataset::Dataset;
 use pipeline::write_atomically;
@@ -26,6 +27,7 @@ pub(crate) fn train(
         .vocab_size(size)
         .min_frequency(1)
         .end_of_word_suffix("</w>".into())
+        .special_tokens(alphabet(data))
         .build();
     let texts = data.examples.iter().map(|example| example.text.to_lowercase());
     let words = |text: &str| -> tokenizers::Result<Vec<String>> {
@@ -65,6 +67,19 @@ pub(crate) fn train(
     Ok(())
 }
 
+/// Every character of the captions, inside a word and at its end, in the order of their codes.
+///
+/// The trainer breaks ties between equally frequent pairs by the numbers of their parts, and would
+/// number characters in the order in which a hash map with a random state gives the words. Numbered
+/// beforehand, the same captions always give the same vocabulary.
+fn alphabet(data: &Dataset) -> Vec<AddedToken> {
+    let texts = data.examples.iter().map(|example| example.text.to_lowercase());
+    let characters: BTreeSet<char> =
+        texts.flat_map(|text| text.chars().collect::<Vec<_>>()).collect();
+    let spellings = characters.iter().flat_map(|c| [c.to_string(), format!("{c}</w>")]);
+    spellings.map(|spelling| AddedToken::from(spelling, true)).collect()
+}
+
 fn vocabulary(merges: &[&str]) -> Map<String, Value> {
     let bytes = clip::byte_characters();
     let single = bytes.iter().map(char::to_string);
@@ -73,4 +88,36 @@ fn vocabulary(merges: &[&str]) -> Map<String, Value> {
     let special = ["<|startoftext|>", "<|endoftext|>"].map(String::from);
     let all = single.chain(last).chain(merged).chain(special);
     all.enumerate().map(|(id, token)| (token, json!(id))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use dataset::Example;
+
+    use super::*;
+
+    #[test]
+    fn train_same_captions_give_the_same_vocabulary() {
+        let texts = ["a red cat", "a blue cap", "the red cap", "a bed", "the cat bit the bat"];
+        let example = |text: &str| Example {
+            file_name: String::new(),
+            text: text.into(),
+            caption: String::new(),
+            style: String::new(),
+            pixels: Vec::new(),
+        };
+        let examples = texts.map(example).to_vec();
+        let folder = std::env::temp_dir().join(format!("vocabulary-{}", std::process::id()));
+        let merges: Vec<String> = (0..8)
+            .map(|run| {
+                let data = Dataset { examples: examples.clone(), size: 0 };
+                let out = folder.join(run.to_string());
+                train(&data, 530, 8, &out).unwrap();
+                std::fs::read_to_string(out.join("merges.txt")).unwrap()
+            })
+            .collect();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(merges[0].lines().count() > 5);
+        assert!(merges.iter().all(|other| *other == merges[0]));
+    }
 }

@@ -6,7 +6,7 @@ use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm};
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use layers::ops::{conv2d, layer_norm};
 use layers::trace::named;
-use layers::weights::{self, LoadOptions, StoredDtype, WeightsFile};
+use layers::weights::{self, LoadOptions, SaveOptions, StoredDtype, WeightsFile};
 
 use super::config::{OpenClipConfig, OpenClipVisionConfig};
 use super::transformer::{EPS, Sizes, Transformer, norm, renames};
@@ -45,6 +45,11 @@ fn normal<const D: usize>(shape: [usize; D], std: f64, device: &Device) -> Param
 }
 
 impl OpenClipConfig {
+    /// The picture tower alone with random weights on `device`.
+    pub fn init_vision(&self, device: &Device) -> OpenClipVision {
+        OpenClipVision::new(self, device)
+    }
+
     /// A model with random weights on `device`, its temperature at CLIP's 0.07.
     pub fn init(&self, device: &Device) -> OpenClip {
         let text = &self.text_cfg;
@@ -105,7 +110,8 @@ impl OpenClip {
     /// [`ClipError::Weights`] where the file cannot be written or a value does not fit `dtype`.
     pub fn save(&self, path: &Path, dtype: StoredDtype) -> Result<(), ClipError> {
         let rename: Vec<_> = renames().into_iter().map(|(file, module)| (module, file)).collect();
-        Ok(weights::save_renamed(self, path, dtype, &rename)?)
+        let options = SaveOptions { rename, scalars: vec!["logit_scale".into()] };
+        Ok(weights::save_with(self, path, dtype, &options)?)
     }
 
     /// The configuration it was made from.

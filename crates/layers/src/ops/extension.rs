@@ -5,10 +5,8 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn::tensor::{DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 
-use super::kernels::attention::{self, AttentionShape};
-use super::kernels::conv::{self, ConvShape};
-use super::kernels::norm::{self, NormShape};
-use super::kernels::{activation, linear};
+use super::kernels::{activation, attention, conv, linear, norm};
+use super::shapes::{attention_shape, conv_shape, dims, last, norm_shape, rows_per_sample};
 
 /// Operations with a kernel of their own on the CPU.
 #[backend_extension(Flex, Autodiff)]
@@ -117,44 +115,6 @@ macro_rules! values {
             let $tensor = &$tensor.storage::<f32>()[..$tensor.layout().shape().num_elements()];
         )*
     };
-}
-
-fn dims<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
-    tensor.layout().shape().dims()
-}
-
-fn last(tensor: &FlexTensor) -> usize {
-    tensor.layout().shape().as_slice().last().copied().unwrap_or(1)
-}
-
-/// Rows of one sample: the dimensions between the first and the last.
-fn rows_per_sample(tensor: &FlexTensor) -> usize {
-    let shape = tensor.layout().shape();
-    let dims = shape.as_slice();
-    if dims.len() < 3 { 1 } else { dims[1..dims.len() - 1].iter().product() }
-}
-
-fn conv_shape(x: &FlexTensor, w: &FlexTensor, stride: usize, padding: [usize; 2]) -> ConvShape {
-    let [out, _, height, width] = dims(w);
-    ConvShape::new(dims(x), out, [height, width], stride, padding)
-}
-
-fn norm_shape(x: &FlexTensor, groups: Option<usize>, epsilon: f64, silu: bool) -> NormShape {
-    match groups {
-        Some(groups) => {
-            let shape = x.layout().shape();
-            let channels = shape.as_slice()[1];
-            let positions = shape.as_slice()[2..].iter().product();
-            NormShape { groups, channels: channels / groups, positions, epsilon, silu }
-        }
-        None => NormShape { groups: 1, channels: last(x), positions: 1, epsilon, silu },
-    }
-}
-
-fn attention_shape(q: &FlexTensor, k: &FlexTensor, heads: usize, causal: bool) -> AttentionShape {
-    let [batch, tokens, channels] = dims(q);
-    let [_, context, _] = dims(k);
-    AttentionShape { batch, tokens, context, channels, heads, causal }
 }
 
 impl LayerOps for Flex {

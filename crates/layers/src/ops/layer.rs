@@ -1,7 +1,8 @@
 use burn::backend::Dispatch;
+use burn::module::Param;
 use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, LayerNorm, Linear, PaddingConfig2d};
-use burn::tensor::{Bool, DType, Tensor, module, ops::AttentionModuleOptions};
+use burn::tensor::{Bool, DType, Device, Tensor, module, ops::AttentionModuleOptions};
 
 use super::extension::LayerOps;
 use super::{on_cpu, silu};
@@ -22,10 +23,7 @@ pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     let plain = layer.stride == [stride; 2] && layer.dilation == [1, 1] && layer.groups == 1;
     let (Some(padding), true) = (padding, plain && on_cpu(&x)) else { return layer.forward(x) };
     let weight = layer.weight.val();
-    let bias = match &layer.bias {
-        Some(bias) => bias.val(),
-        None => Tensor::zeros([weight.dims()[0]], (&x.device(), DType::F32)),
-    };
+    let bias = bias_or_zeros(&layer.bias, weight.dims()[0], &x.device());
     Tensor::from_dispatch(<Dispatch as LayerOps>::layer_conv(
         x.into_dispatch(),
         weight.into_dispatch(),
@@ -35,16 +33,21 @@ pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
     ))
 }
 
+/// The kernels always add a bias.
+fn bias_or_zeros(bias: &Option<Param<Tensor<1>>>, outputs: usize, device: &Device) -> Tensor<1> {
+    match bias {
+        Some(bias) => bias.val(),
+        None => Tensor::zeros([outputs], (device, DType::F32)),
+    }
+}
+
 /// A linear layer over the last dimension; rows are those of `[batch, …, input]`.
 pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
     if !on_cpu(&x) {
         return layer.forward(x);
     }
     let weight = layer.weight.val();
-    let bias = match &layer.bias {
-        Some(bias) => bias.val(),
-        None => Tensor::zeros([weight.dims()[1]], (&x.device(), DType::F32)),
-    };
+    let bias = bias_or_zeros(&layer.bias, weight.dims()[1], &x.device());
     Tensor::from_dispatch(<Dispatch as LayerOps>::layer_linear(
         x.into_dispatch(),
         weight.into_dispatch(),

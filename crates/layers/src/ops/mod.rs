@@ -6,6 +6,7 @@ mod autodiff;
 mod extension;
 mod kernels;
 mod layer;
+mod shapes;
 
 pub use activation::{geglu, gelu, quick_gelu, silu};
 pub use layer::{attention, conv2d, group_norm, group_norm_silu, layer_norm, linear};

@@ -15,5 +15,5 @@ mod stored;
 pub use error::WeightsError;
 pub use file::WeightsFile;
 pub use load::{LoadOptions, Tensors, load, load_tensors};
-pub use save::{StoredDtype, save, save_renamed};
+pub use save::{SaveOptions, StoredDtype, save, save_with};
 pub use stored::StoredTensor;

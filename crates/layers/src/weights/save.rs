@@ -27,26 +27,40 @@ pub enum StoredDtype {
 /// [`WeightsError::Io`] where it cannot be written, [`WeightsError::Mismatch`] where a value does
 /// not fit the type (NaN, or beyond the range of f16).
 pub fn save<M: Module>(module: &M, path: &Path, dtype: StoredDtype) -> Result<(), WeightsError> {
-    save_renamed(module, path, dtype, &[])
+    save_with(module, path, dtype, &SaveOptions::default())
 }
 
-/// As [`save`], with pairs of the module's and the file's spelling of a part of a name.
+/// Where a file departs from the module it is made from.
+#[derive(Debug, Clone, Default)]
+pub struct SaveOptions {
+    /// Module's and file's spelling of a part of a name, applied in this order.
+    pub rename: Vec<(String, String)>,
+    /// Names, as in the file, of tensors of one value that are stored without dimensions.
+    pub scalars: Vec<String>,
+}
+
+/// As [`save`], with `options`.
 ///
 /// # Errors
 /// As [`save`].
-pub fn save_renamed<M: Module>(
+pub fn save_with<M: Module>(
     module: &M,
     path: &Path,
     dtype: StoredDtype,
-    rename: &[(String, String)],
+    options: &SaveOptions,
 ) -> Result<(), WeightsError> {
     let mut collector =
         Collector { path: KeyPath::default(), dtype, tensors: BTreeMap::new(), bad: Vec::new() };
     module.visit(&mut collector);
-    for (module, file) in rename {
+    for (module, file) in &options.rename {
         let tensors = std::mem::take(&mut collector.tensors).into_iter();
         collector.tensors =
             tensors.map(|(name, tensor)| (name.replace(module.as_str(), file), tensor)).collect();
+    }
+    for name in &options.scalars {
+        if let Some(tensor) = collector.tensors.get_mut(name) {
+            tensor.shape.clear();
+        }
     }
     if !collector.bad.is_empty() {
         let mismatch = super::error::Mismatch { not_finite: collector.bad, ..Default::default() };

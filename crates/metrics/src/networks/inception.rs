@@ -131,6 +131,11 @@ impl Layers {
 }
 
 impl Inception {
+    /// The network with random weights.
+    pub fn init(tap: InceptionTap, device: &Device) -> Self {
+        Self { layers: Layers::new(device), tap, checkpoint: None, device: device.clone() }
+    }
+
     /// Loads `pt_inception-2015-12-05-6726825d.pth`, or the same weights as safetensors.
     ///
     /// # Errors

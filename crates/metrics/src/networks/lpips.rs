@@ -36,6 +36,12 @@ const SCALE: [f32; 3] = [0.458, 0.448, 0.450];
 const EPS: f64 = 1e-10;
 
 impl Lpips {
+    /// The network with random weights, and linear layers of zeros.
+    pub fn init(network: LpipsNetwork, device: &Device) -> Self {
+        let (trunk, device) = (Trunk::new(network, device), device.clone());
+        Self { trunk, network, checkpoints: Vec::new(), device }
+    }
+
     /// Loads the trunk and the linear layers from one file or several: torchvision's
     /// `alexnet-owt-7be5be79.pth` beside lpips's `alex.pth`, a whole lpips `state_dict`, or the
     /// same as safetensors.

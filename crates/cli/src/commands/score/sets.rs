@@ -18,6 +18,9 @@ enum Network {
     Inception,
     /// A CLIP in open_clip's layout: CLIP-FID.
     Clip,
+    /// The ONNX file this program was built with.
+    #[cfg(feature = "onnx")]
+    Onnx,
 }
 
 /// Which network, from where.
@@ -33,6 +36,18 @@ struct NetworkOptions {
     /// Length of Inception's features: 64, 192, 768 or 2048.
     #[arg(long, default_value_t = 2048)]
     dims: usize,
+    /// Side of the squares the ONNX network takes, in pixels.
+    #[cfg(feature = "onnx")]
+    #[arg(long, default_value_t = 224)]
+    onnx_size: usize,
+    /// Mean of the pixels in [0, 1] that the ONNX network was trained with.
+    #[cfg(feature = "onnx")]
+    #[arg(long, value_delimiter = ',', default_value = "0.485,0.456,0.406")]
+    onnx_mean: Vec<f32>,
+    /// Their standard deviation.
+    #[cfg(feature = "onnx")]
+    #[arg(long, value_delimiter = ',', default_value = "0.229,0.224,0.225")]
+    onnx_std: Vec<f32>,
     #[command(flatten)]
     run: RunOptions,
     /// Print JSON.
@@ -94,6 +109,19 @@ impl NetworkOptions {
                 let scorer = ClipScorer::from_folder(folder, dtype, &device)
                     .with_context(|| format!("the scorer `{}`", folder.display()))?;
                 Ok(Box::new(scorer.features()))
+            }
+            #[cfg(feature = "onnx")]
+            Network::Onnx => {
+                let channels = |option: &str, values: &[f32]| -> anyhow::Result<[f32; 3]> {
+                    <[f32; 3]>::try_from(values)
+                        .with_context(|| format!("expected three numbers for --{option}"))
+                };
+                Ok(Box::new(onnx_backbone::OnnxBackbone::new(
+                    [self.onnx_size; 2],
+                    channels("onnx-mean", &self.onnx_mean)?,
+                    channels("onnx-std", &self.onnx_std)?,
+                    &device,
+                )))
             }
         }
     }

@@ -1,8 +1,8 @@
 use rayon::prelude::*;
 
 use super::activation::exp_in_place;
-use super::conv::SharedOut;
 use super::matmul::{Matrix, matmul};
+use super::shared::SharedOut;
 
 /// Query rows whose scores are held at a time.
 const TILE_ROWS: usize = 256;

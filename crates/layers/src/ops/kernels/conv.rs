@@ -1,6 +1,7 @@
 use rayon::prelude::*;
 
 use super::matmul::{Matrix, matmul};
+use super::shared::SharedOut;
 
 /// Sizes of a convolution; of two values the first is vertical.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -294,22 +295,4 @@ fn gather_channels(dy: &[f32], shape: ConvShape, count: usize) -> Vec<f32> {
         }
     }
     gathered
-}
-
-/// An output that parallel tasks write disjoint parts of.
-#[derive(Clone, Copy)]
-pub(crate) struct SharedOut(pub(crate) *mut f32);
-
-// SAFETY: whoever writes promises that tasks write disjoint elements.
-unsafe impl Send for SharedOut {}
-// SAFETY: as above.
-unsafe impl Sync for SharedOut {}
-
-impl SharedOut {
-    /// # Safety
-    /// The range must lie in the allocation, and no other task may touch it.
-    pub(crate) unsafe fn write(self, start: usize, values: &[f32]) {
-        // SAFETY: as the caller promises.
-        unsafe { self.0.add(start).copy_from_nonoverlapping(values.as_ptr(), values.len()) };
-    }
 }

@@ -10,3 +10,4 @@ pub(crate) mod conv;
 pub(crate) mod linear;
 pub(crate) mod matmul;
 pub(crate) mod norm;
+mod shared;

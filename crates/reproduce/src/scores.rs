@@ -1,0 +1,91 @@
+use std::ops::Range;
+
+use metrics::decibels;
+
+use crate::units::{Runner, Unit};
+use crate::weightings::Weighting;
+use crate::{Context, ReproduceError};
+
+/// What a table's cells are means of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// The signal-to-noise ratio of Eq. 2 on real pictures.
+    Snr,
+    /// The preference score of sampled pictures.
+    Score,
+}
+
+impl Measure {
+    /// End of the names of its files.
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Snr => "",
+            Self::Score => "-score",
+        }
+    }
+
+    /// As titles say it, with its unit.
+    pub(crate) fn name(self, context: &Context) -> String {
+        match self {
+            Self::Snr => "SNR in dB".into(),
+            Self::Score => match &context.scorer {
+                Some(scorer) => format!("{} × 100", scorer.name()),
+                None => "HPS, not measured".into(),
+            },
+        }
+    }
+
+    /// What the cells are and how they were measured.
+    pub(crate) fn note(self, context: &Context) -> String {
+        let examples = context.examples().count();
+        let brackets = "in brackets the mean difference to vanilla over the same prompts with its \
+                        95 % bootstrap interval (↑ above, ↓ below vanilla) and p of Wilcoxon's \
+                        signed-rank test, not corrected for the number of comparisons";
+        match (self, &context.scorer) {
+            (Self::Snr, _) => format!(
+                "Signal-to-noise ratio by Eq. 2, mean over {examples} real pictures and all steps; \
+                 {brackets}."
+            ),
+            (Self::Score, Some(scorer)) => format!(
+                "Cosine of a sampled picture and its prompt times 100, mean over {examples} prompts \
+                 ({}, sha256 {}…); {brackets}.",
+                scorer.checkpoint().file,
+                scorer.checkpoint().sha256.get(..12).unwrap_or("")
+            ),
+            (Self::Score, None) => "The experiment names no scorer (`[scorer]` with `kind = \
+                                    \"hps\"` or `kind = \"clip\"`); nothing was measured."
+                .into(),
+        }
+    }
+
+    /// One value per example; `None` where the measure is not available.
+    pub(crate) fn values(
+        self,
+        runner: &Runner<'_>,
+        examples: Range<usize>,
+        seed: u64,
+        steps: usize,
+        weighting: Weighting,
+    ) -> Result<Option<Vec<f64>>, ReproduceError> {
+        if self == Self::Score && runner.context.scorer.is_none() {
+            return Ok(None);
+        }
+        let value = |example: usize| -> Result<f64, ReproduceError> {
+            Ok(match self {
+                Self::Snr => {
+                    let unit = Unit::Snr { example, seed, steps, weighting };
+                    mean_decibels(&runner.ratios(&unit)?)
+                }
+                Self::Score => {
+                    100.0 * runner.scored(&Unit::Score { example, seed, weighting })?.score
+                }
+            })
+        };
+        examples.map(value).collect::<Result<_, _>>().map(Some)
+    }
+}
+
+/// Eq. 2 in decibels, its mean over the steps of one unit.
+fn mean_decibels(ratios: &[f64]) -> f64 {
+    ratios.iter().map(|ratio| decibels(*ratio)).sum::<f64>() / ratios.len() as f64
+}
