@@ -1,7 +1,7 @@
 //! A feature network of the user's own, from an ONNX file.
 //!
 //! With the feature `onnx` the build translates the file that the environment variable
-//! `METRIC_ONNX` names into Rust, weights included, and [`OnnxBackbone`] measures pictures with it
+//! `METRIC_ONNX` names into Rust, weights included, and `OnnxBackbone` measures pictures with it
 //! wherever a `FeatureNetwork` is asked for: FID and KID. Without the feature this crate is empty and
 //! costs nothing.
 //!
