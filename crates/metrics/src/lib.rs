@@ -21,7 +21,7 @@ pub use frechet::{
 };
 pub use networks::{
     Checkpoint, ClipFeatures, FeatureNetwork, Features, Inception, InceptionTap, Lpips,
-    LpipsDistances, LpipsNetwork, extract,
+    LpipsDistances, LpipsNetwork, extract, stack,
 };
 pub use paired::{
     MeanInterval, PairedDifference, Wilcoxon, mean_interval, paired_difference, wilcoxon,

@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+
 use super::error::Mismatch;
 use super::name::KeyPath;
 use super::{StoredTensor, WeightsError, WeightsFile};
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 
 /// How a file is fitted to a module.
 #[derive(Debug, Clone)]

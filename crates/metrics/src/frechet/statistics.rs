@@ -1,9 +1,10 @@
+use std::path::Path;
+
 use faer::Mat;
 
 use super::npz;
 use crate::MetricsError;
 use crate::networks::Features;
-use std::path::Path;
 
 /// Mean and covariance of feature vectors, in f64.
 #[derive(Debug, Clone, PartialEq)]

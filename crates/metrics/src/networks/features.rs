@@ -43,8 +43,8 @@ impl Features {
     }
 }
 
-/// Stacks preprocessed pictures to `[batch, 3, height, width]`.
-pub(crate) fn stack(pictures: &[Planes], device: &Device) -> Tensor<4> {
+/// Stacks preprocessed pictures of one size to `[batch, 3, height, width]`, f32.
+pub fn stack(pictures: &[Planes], device: &Device) -> Tensor<4> {
     let (height, width) = pictures.first().map_or((0, 0), |first| (first.height, first.width));
     let values: Vec<f32> = pictures.iter().flat_map(|planes| planes.values.clone()).collect();
     let data = TensorData::new(values, [pictures.len(), 3, height, width]);

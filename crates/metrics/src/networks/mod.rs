@@ -10,8 +10,7 @@ mod lpips_trunk;
 
 pub use checkpoint::Checkpoint;
 pub use clip_features::ClipFeatures;
-pub(crate) use features::stack;
-pub use features::{FeatureNetwork, Features, extract};
+pub use features::{FeatureNetwork, Features, extract, stack};
 pub use inception::{Inception, InceptionTap};
 pub use lpips::{Lpips, LpipsDistances};
 pub use lpips_trunk::LpipsNetwork;

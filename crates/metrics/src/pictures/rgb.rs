@@ -62,9 +62,9 @@ impl RgbImage {
                 grey.pixels().flat_map(|p| [p.0[0].min(255) as u8; 3]).collect()
             }
             DynamicImage::ImageLumaA16(grey) => {
-                grey.pixels().flat_map(|p| [(p.0[0] >> 8) as u8; 3]).collect()
+                grey.pixels().flat_map(|p| [high_byte(p.0[0]); 3]).collect()
             }
-            DynamicImage::ImageRgb16(rgb) => rgb.iter().map(|value| (value >> 8) as u8).collect(),
+            DynamicImage::ImageRgb16(rgb) => rgb.iter().copied().map(high_byte).collect(),
             DynamicImage::ImageRgba16(rgba) => {
                 rgba.pixels().flat_map(|p| [p.0[0], p.0[1], p.0[2]]).map(high_byte).collect()
             }

@@ -1,7 +1,7 @@
 use ::clip::{CLIPTokenizer, OpenClip, OpenClipConfig, OpenClipVision, normalize};
-use ::metrics::{ClipPreprocess, Planes, ResizeMode, RgbImage};
+use ::metrics::{ClipPreprocess, Planes, ResizeMode, RgbImage, stack};
 use anyhow::Context;
-use burn::tensor::{DType, FloatDType, Tensor, TensorData};
+use burn::tensor::{FloatDType, Tensor};
 use layers::trace::collect;
 
 use super::Metrics;
@@ -25,7 +25,8 @@ pub(super) fn run(case: &Metrics<'_>, report: &mut Report<'_>) -> anyhow::Result
         .map(|picture: &RgbImage| preprocess.apply(picture))
         .collect();
     compare_pixels(case, &preprocess, &pictures, report)?;
-    let images = features(case, "image", model.encode_image(stack(case, &pictures)), report)?;
+    let images =
+        features(case, "image", model.encode_image(stack(&pictures, &case.device)), report)?;
     let tokens = token_ids(case, &config, report)?;
     let texts = features(case, "text", model.encode_text(&tokens), report)?;
     let key = "clip/score_image_by_prompt";
@@ -49,13 +50,6 @@ fn preprocess(case: &Metrics<'_>, config: &OpenClipConfig) -> anyhow::Result<Cli
         std: channels("std")?,
         resize_mode: if crops { ResizeMode::Shortest } else { ResizeMode::Longest },
     })
-}
-
-fn stack(case: &Metrics<'_>, pictures: &[Planes]) -> Tensor<4> {
-    let (height, width) = pictures.first().map_or((0, 0), |first| (first.height, first.width));
-    let values: Vec<f32> = pictures.iter().flat_map(|planes| planes.values.clone()).collect();
-    let data = TensorData::new(values, [pictures.len(), 3, height, width]);
-    Tensor::from_data(data, (&case.device, DType::F32))
 }
 
 fn compare_pixels(
@@ -155,7 +149,7 @@ fn trace(
     tokens: &[Vec<u32>],
     report: &mut Report<'_>,
 ) -> anyhow::Result<()> {
-    let first = stack(case, pictures.get(..1).unwrap_or_default());
+    let first = stack(pictures.get(..1).unwrap_or_default(), &case.device);
     let ids = tokens.get(..1).unwrap_or_default();
     let ((), trace) = collect(|| {
         model.encode_image(first);
@@ -184,7 +178,7 @@ fn picture_tower(
         return Ok(());
     }
     let tower = OpenClipVision::from_file(config, path, FloatDType::F32, &case.device)?;
-    let found = values(normalize(tower.forward(stack(case, pictures))));
+    let found = values(normalize(tower.forward(stack(pictures, &case.device))));
     let expected = case.golden.values("clip/image_features")?;
     let label = case.label("clip_visual_only.pt/image_features");
     report.compare(&label, &found, expected, TOLERANCE);
