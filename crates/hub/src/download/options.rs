@@ -1,0 +1,73 @@
+use std::time::Duration;
+
+use crate::Variant;
+
+/// How files are fetched.
+#[derive(Debug, Clone)]
+pub struct DownloadOptions {
+    /// Which weights; the manifest's own where absent.
+    pub variant: Option<Variant>,
+    /// Files fetched at a time.
+    pub workers: usize,
+    /// Attempts in a row without a single new byte before a file is given up.
+    pub attempts: usize,
+    /// How long a connection may be silent.
+    pub silence: Duration,
+    /// Pause after the first failed attempt; doubled after each further one.
+    pub pause: Duration,
+    /// Whether files that are here already are hashed again.
+    pub verify: bool,
+}
+
+impl Default for DownloadOptions {
+    fn default() -> Self {
+        Self {
+            variant: None,
+            workers: 4,
+            attempts: 5,
+            silence: Duration::from_secs(30),
+            pause: Duration::from_secs(1),
+            verify: false,
+        }
+    }
+}
+
+/// What happens to one file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DownloadEvent<'a> {
+    /// It is here already.
+    Present {
+        /// The file.
+        file: &'a str,
+    },
+    /// It is being fetched.
+    Started {
+        /// The file.
+        file: &'a str,
+        /// Its bytes.
+        size: u64,
+        /// Bytes an earlier attempt left.
+        resumed: u64,
+    },
+    /// So many bytes of it are here.
+    Advanced {
+        /// The file.
+        file: &'a str,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// An attempt failed; another follows.
+    Retrying {
+        /// The file.
+        file: &'a str,
+        /// What went wrong.
+        reason: &'a str,
+    },
+    /// It is complete, and its hash is right.
+    Finished {
+        /// The file.
+        file: &'a str,
+        /// Whether a hash was known to compare with.
+        verified: bool,
+    },
+}

@@ -1,0 +1,88 @@
+use std::path::{Path, PathBuf};
+
+use crate::presets::unknown;
+use crate::{Cache, HubError, Manifest, Settings, Variant, presets};
+
+/// What a model's name stands for on this machine.
+#[derive(Debug, Clone)]
+pub enum Resolved {
+    /// A diffusers pipeline folder.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The preset it is of, where it was asked for by name.
+        preset: Option<&'static Manifest>,
+    },
+    /// A checkpoint in one file.
+    SingleFile {
+        /// The file.
+        path: PathBuf,
+        /// The preset it is of, where it was asked for by name or its name says so.
+        preset: Option<&'static Manifest>,
+    },
+}
+
+impl Resolved {
+    /// The preset, where one is known.
+    pub fn preset(&self) -> Option<&'static Manifest> {
+        match self {
+            Self::Folder { preset, .. } | Self::SingleFile { preset, .. } => *preset,
+        }
+    }
+}
+
+/// Finds what `name` stands for: a folder, a file, or a preset whose files are in the cache.
+///
+/// # Errors
+/// [`HubError::Unknown`] with a suggestion, [`HubError::Absent`] saying how to fetch it,
+/// [`HubError::Different`] where a file in the cache is not the preset's.
+pub fn resolve(name: &str, settings: &Settings) -> Result<Resolved, HubError> {
+    let path = Path::new(name);
+    if path.is_dir() {
+        return Ok(Resolved::Folder { path: path.into(), preset: None });
+    }
+    if path.is_file() {
+        let own = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let preset = presets().find(|preset| {
+            preset.files_of(Some(Variant::SingleFile)).iter().any(|f| Some(&f.path) == own.as_ref())
+        });
+        return Ok(Resolved::SingleFile { path: path.into(), preset });
+    }
+    let Some(manifest) = presets().find(|preset| preset.name == name) else {
+        return Err(unknown(name, Manifest::is_preset));
+    };
+    let cache = Cache::new(settings);
+    for folder in cache.snapshots(manifest) {
+        if let Some(resolved) = complete(&cache, manifest, &folder)? {
+            return Ok(resolved);
+        }
+    }
+    Err(HubError::Absent { name: name.into(), looked: cache.hub().display().to_string() })
+}
+
+/// The preset in one snapshot, in the first variant that is complete there.
+fn complete(
+    cache: &Cache,
+    manifest: &'static Manifest,
+    folder: &Path,
+) -> Result<Option<Resolved>, HubError> {
+    let variants = [manifest.variant, Some(Variant::Fp16), Some(Variant::Fp32)];
+    for variant in variants.into_iter().flatten().chain([Variant::SingleFile]) {
+        let files = manifest.files_of(Some(variant));
+        let here = |path: &str| Some(folder.join(path)).filter(|path| path.is_file());
+        // Vocabularies may come as `tokenizer.json` alone elsewhere; the named files are needed.
+        if files.is_empty() || files.iter().any(|file| here(&file.path).is_none()) {
+            continue;
+        }
+        for file in &files {
+            cache.check(file, &folder.join(&file.path))?;
+        }
+        let preset = Some(manifest);
+        return Ok(Some(if variant == Variant::SingleFile {
+            Resolved::SingleFile { path: folder.join(&files[0].path), preset }
+        } else {
+            Resolved::Folder { path: folder.into(), preset }
+        }));
+    }
+    Ok(None)
+}
