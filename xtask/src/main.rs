@@ -22,10 +22,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Fetch models, metrics' weights and prompts into the usual caches.
+    Download(commands::download::DownloadArgs),
     /// Compare with a folder of reference outputs.
     Parity(commands::parity::ParityArgs),
     /// Measure how well the shipped model's pictures show what they were asked for.
     Quality(commands::quality::QualityArgs),
+    /// Write a model with a preset's files and random weights, to measure or to test with.
+    RandomModel(commands::random_model::RandomModelArgs),
     /// Run the paper's experiments on a model.
     Reproduce(commands::reproduce::ReproduceArgs),
     /// Train the model that ships in `models/`.
@@ -42,8 +46,10 @@ fn project_root() -> PathBuf {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Download(args) => commands::download::handle_command(args),
         Command::Parity(args) => commands::parity::handle_command(args),
         Command::Quality(args) => commands::quality::handle_command(args),
+        Command::RandomModel(args) => commands::random_model::handle_command(args),
         Command::Reproduce(args) => commands::reproduce::handle_command(args),
         Command::Validate(args) => commands::validate::handle_command(args),
         Command::Train(args) => commands::train::handle_command(args),

@@ -9,7 +9,7 @@ const MAX_LINES: usize = 300;
 
 /// Crates from the lowest layer up; a crate may depend on those of lower layers only.
 const LAYERS: [&[&str]; 6] = [
-    &["layers", "scheduler", "dataset"],
+    &["layers", "scheduler", "dataset", "hub"],
     &["unet-core", "clip", "autoencoder"],
     &["pipeline", "reweight", "metrics"],
     &["probe", "trainer", "onnx-backbone"],

@@ -6,6 +6,7 @@ mod coder;
 mod config;
 mod error;
 mod model;
+mod tiling;
 
 pub use config::AutoencoderKLConfig;
 pub use error::AutoencoderError;

@@ -5,7 +5,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, FloatDType, Tensor};
 use layers::ops::conv2d;
 use layers::trace::named;
-use layers::weights::{self, LoadOptions, WeightsFile};
+use layers::weights::{self, LoadOptions, Tensors, WeightsFile};
 
 use crate::coder::{Decoder, Encoder};
 use crate::{AutoencoderError, AutoencoderKLConfig};
@@ -73,6 +73,20 @@ impl AutoencoderKL {
         let mut options = LoadOptions::new(dtype);
         options.rename = OLD_NAMES.map(|(old, new)| (old.into(), new.into())).to_vec();
         Ok(weights::load(config.init(device), &file, &options)?)
+    }
+
+    /// Loads tensors that have diffusers' names already; they came from `path`.
+    ///
+    /// # Errors
+    /// As [`Self::from_folder`].
+    pub fn from_tensors(
+        config: &AutoencoderKLConfig,
+        tensors: Tensors<'_>,
+        path: &Path,
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Result<Self, AutoencoderError> {
+        Ok(weights::load_tensors(config.init(device), tensors, path, dtype)?)
     }
 
     /// The configuration it was made from.

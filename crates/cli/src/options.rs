@@ -3,29 +3,44 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 use pipeline::{
-    Guidance, PictureRecord, Pipeline, SampleRequest, initial_noise, parse_device, parse_dtype,
+    Guidance, NoiseKind, NoiseSource, PictureRecord, Pipeline, SampleRequest, parse_device,
+    parse_dtype,
 };
 use reweight::Policy;
-use scheduler::SchedulerKind;
+use scheduler::{SchedulerConfig, SchedulerKind};
+
+/// Inference steps and guidance scale where neither the user nor a preset says.
+const DEFAULTS: (usize, f64) = (20, 3.0);
 
 /// Which model, where.
 #[derive(Args)]
 pub struct ModelOptions {
-    /// Folder of a diffusers pipeline.
+    /// Preset (sd-turbo, sdxl-turbo, sd-2.1-base, sd-2.1, sdxl-base), folder of a diffusers
+    /// pipeline, or checkpoint in one file.
     #[arg(long, default_value = "models/emoji-sd")]
-    pub model: PathBuf,
+    pub model: String,
+    /// Preset whose configuration a checkpoint in one file has.
+    #[arg(long)]
+    base: Option<String>,
     /// Device: cpu, cuda or cuda:n.
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Data type of the weights: f32, f16 or bf16.
     #[arg(long, default_value = "f32")]
     dtype: String,
+    /// Decode one picture at a time, to save memory.
+    #[arg(long)]
+    vae_slicing: bool,
+    /// Decode in overlapping tiles, to save memory on large pictures.
+    #[arg(long)]
+    vae_tiling: bool,
 }
 
 impl ModelOptions {
     pub fn load(&self) -> anyhow::Result<Pipeline> {
         let (device, dtype) = (parse_device(&self.device)?, parse_dtype(&self.dtype)?);
-        Ok(Pipeline::from_folder(&self.model, dtype, &device)?)
+        let pipeline = Pipeline::open(&self.model, self.base.as_deref(), dtype, &device)?;
+        Ok(pipeline.with_vae_slicing(self.vae_slicing).with_vae_tiling(self.vae_tiling))
     }
 }
 
@@ -37,33 +52,40 @@ pub struct SamplingOptions {
     /// Negative prompt.
     #[arg(long)]
     negative: Option<String>,
-    /// Inference steps.
-    #[arg(long, default_value_t = 20)]
-    pub steps: usize,
-    /// Guidance scale; 0 or 1 for none.
-    #[arg(long, default_value_t = 3.0)]
-    pub guidance: f64,
+    /// Inference steps; the preset's own where absent, else 20.
+    #[arg(long)]
+    steps: Option<usize>,
+    /// Guidance scale, 0 or 1 for none; the preset's own where absent, else 3.
+    #[arg(long)]
+    guidance: Option<f64>,
     /// Seeds, one picture each.
     #[arg(long, value_delimiter = ',', default_value = "42")]
     pub seeds: Vec<u64>,
+    /// Noise a seed stands for: counter (our own), torch-cpu, torch-cuda (PyTorch's, in the
+    /// weights' data type), or torch-cpu-legacy (that of
+    /// PyTorch 2.3).
+    #[arg(long, default_value = "counter")]
+    noise: NoiseKind,
     /// Width in pixels; the model's own where absent.
     #[arg(long)]
     width: Option<usize>,
     /// Height in pixels; the model's own where absent.
     #[arg(long)]
     height: Option<usize>,
-    /// Scheduler: ddim or euler.
+    /// Scheduler: ddim, euler, euler-a, pndm, dpm++2m, or model for the model's own.
     #[arg(long, default_value = "ddim")]
     scheduler: String,
+    /// DDIM's η: 0 is deterministic, 1 as noisy as DDPM.
+    #[arg(long, default_value_t = 0.0)]
+    eta: f64,
 }
 
 impl SamplingOptions {
-    fn kind(&self) -> anyhow::Result<SchedulerKind> {
-        match self.scheduler.as_str() {
-            "ddim" => Ok(SchedulerKind::Ddim),
-            "euler" => Ok(SchedulerKind::Euler),
-            other => bail!("expected the scheduler `ddim` or `euler`, found `{other}`"),
-        }
+    fn kind(&self, pipeline: &Pipeline) -> anyhow::Result<SchedulerKind> {
+        Ok(match self.scheduler.as_str() {
+            "model" => pipeline.scheduler_config().kind()?,
+            name => name.parse()?,
+        })
     }
 
     fn size(&self, pipeline: &Pipeline) -> [usize; 2] {
@@ -71,9 +93,26 @@ impl SamplingOptions {
         [self.height.unwrap_or(height), self.width.unwrap_or(width)]
     }
 
+    /// Inference steps for the model.
+    pub fn steps(&self, pipeline: &Pipeline) -> usize {
+        self.steps.unwrap_or(pipeline.recommended().unwrap_or(DEFAULTS).0)
+    }
+
+    fn guidance(&self, pipeline: &Pipeline) -> f64 {
+        self.guidance.unwrap_or(pipeline.recommended().unwrap_or(DEFAULTS).1)
+    }
+
+    /// The model's scheduler configuration with what was asked for.
+    pub fn config(&self, pipeline: &Pipeline) -> SchedulerConfig {
+        let mut config = pipeline.scheduler_config().clone();
+        config.eta = self.eta;
+        config
+    }
+
     /// One sample per seed.
     pub fn request(&self, pipeline: &Pipeline) -> anyhow::Result<SampleRequest> {
-        if self.steps == 0 {
+        let steps = self.steps(pipeline);
+        if steps == 0 {
             bail!("expected at least one step, found 0");
         }
         let prompts = [self.prompt.clone()];
@@ -85,14 +124,51 @@ impl SamplingOptions {
         let negative = pipeline.encode_negative(self.negative.as_deref(), &encoded)?;
         let [height, width] = pipeline.latent_size(self.size(pipeline))?;
         let shape = [pipeline.unet().config().in_channels, height, width];
-        Ok(SampleRequest {
+        let source = NoiseSource {
+            kind: self.noise,
+            dtype: pipeline.noise_type(),
+            seeds: self.seeds.clone(),
+        };
+        let request = SampleRequest {
             prompts: encoded,
-            guidance: Some(Guidance { scale: self.guidance, negative }),
-            noise: initial_noise(&self.seeds, shape, pipeline.device()),
-            scheduler: self.kind()?,
-            steps: self.steps,
+            guidance: Some(Guidance { scale: self.guidance(pipeline), negative }),
+            noise: source.draw(0, shape, pipeline.device()),
+            fresh_noise: Some(source),
+            scheduler: self.kind(pipeline)?,
+            steps,
             sizes: None,
-        })
+        };
+        request.check(&self.config(pipeline))?;
+        Ok(request)
+    }
+
+    /// What tells a run of these options from another, apart from the model.
+    pub fn facts(&self, pipeline: &Pipeline) -> anyhow::Result<serde_json::Value> {
+        let mut facts = serde_json::json!({
+            "prompt": self.prompt,
+            "seeds": self.seeds,
+            "steps": self.steps(pipeline),
+            "guidance": self.guidance(pipeline),
+        });
+        // Left out where they are as they always were, so that older states go on.
+        let kind = self.kind(pipeline)?;
+        let others = [
+            ("negative", self.negative.is_some(), serde_json::json!(self.negative)),
+            ("noise", self.noise != NoiseKind::Counter, serde_json::json!(self.noise)),
+            ("scheduler", kind != SchedulerKind::Ddim, kind.class_name().into()),
+            ("eta", self.eta != 0.0, self.eta.into()),
+            (
+                "size",
+                self.size(pipeline) != pipeline.default_size(),
+                serde_json::json!(self.size(pipeline)),
+            ),
+        ];
+        for (key, differs, value) in others {
+            if differs {
+                facts[key] = value;
+            }
+        }
+        Ok(facts)
     }
 
     /// What is stored with the picture of `seed`.
@@ -107,11 +183,13 @@ impl SamplingOptions {
             prompt: self.prompt.clone(),
             negative_prompt: self.negative.clone(),
             seed,
-            steps: self.steps,
-            guidance_scale: self.guidance,
-            scheduler: self.kind()?.class_name().into(),
+            steps: self.steps(pipeline),
+            guidance_scale: self.guidance(pipeline),
+            scheduler: self.kind(pipeline)?.class_name().into(),
+            noise: self.noise,
+            eta: self.eta,
             size: self.size(pipeline),
-            model: pipeline.name(),
+            model: pipeline.name().into(),
             model_sha256: model_sha256.into(),
             version: env!("CARGO_PKG_VERSION").into(),
             intervention: serde_json::to_value(policy)?,

@@ -26,6 +26,14 @@ pub fn byte_characters() -> [char; 256] {
     characters
 }
 
+/// The stand-ins in the order of CLIP's ids: those that stand for themselves first.
+pub(crate) fn byte_tokens() -> Vec<String> {
+    let characters = byte_characters();
+    let own = |byte: &usize| characters[*byte] as usize == *byte;
+    let (first, last): (Vec<usize>, Vec<usize>) = (0..256).partition(own);
+    first.into_iter().chain(last).map(|byte| characters[byte].to_string()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -69,8 +69,21 @@ impl CLIPTextConfig {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path)
             .map_err(|source| ClipError::Io { path: path.into(), source })?;
-        let config: Self = serde_json::from_str(&text)
-            .map_err(|error| ClipError::Config(format!("`{}`: {error}", path.display())))?;
+        Self::from_json(&text).map_err(|error| match error {
+            ClipError::Config(reason) => {
+                ClipError::Config(format!("`{}`: {reason}", path.display()))
+            }
+            other => other,
+        })
+    }
+
+    /// Reads the text of a transformers `config.json`.
+    ///
+    /// # Errors
+    /// [`ClipError::Config`].
+    pub fn from_json(text: &str) -> Result<Self, ClipError> {
+        let config: Self =
+            serde_json::from_str(text).map_err(|error| ClipError::Config(error.to_string()))?;
         config.validate()?;
         Ok(config)
     }

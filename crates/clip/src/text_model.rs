@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use layers::ops::{attention, gelu, layer_norm, linear, quick_gelu};
-use layers::weights::{self, LoadOptions, WeightsFile};
+use layers::weights::{self, LoadOptions, Tensors, WeightsFile};
 
 use crate::{CLIPTextConfig, ClipError, HiddenAct};
 
@@ -143,6 +143,20 @@ impl CLIPTextModel {
         // A buffer that older files store; it only counts from 0.
         options.ignore.push("text_model.embeddings.position_ids".into());
         Ok(weights::load(config.init(device), &file, &options)?)
+    }
+
+    /// Loads tensors that have transformers' names already; they came from `path`.
+    ///
+    /// # Errors
+    /// As [`Self::from_folder`].
+    pub fn from_tensors(
+        config: &CLIPTextConfig,
+        tensors: Tensors<'_>,
+        path: &Path,
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Result<Self, ClipError> {
+        Ok(weights::load_tensors(config.init(device), tensors, path, dtype)?)
     }
 
     /// The configuration it was made from.

@@ -7,7 +7,7 @@ use tokenizers::Model;
 use tokenizers::models::bpe::BPE;
 
 use crate::ClipError;
-use crate::clean::{byte_characters, clean, collapse};
+use crate::clean::{byte_characters, byte_tokens, clean, collapse};
 
 /// CLIP's byte-pair tokenizer, from `vocab.json` and `merges.txt`.
 ///
@@ -37,6 +37,10 @@ impl std::fmt::Debug for CLIPTokenizer {
 /// CLIP's vocabulary counts on this many merges at most; files have more lines.
 const MAX_MERGES: usize = 49_152 - 256 - 2;
 
+/// The merges all Stable Diffusion models share.
+const OPENAI: &str = include_str!("../../../models/clip-tokenizer/merges.txt");
+const OPENAI_PATH: &str = "models/clip-tokenizer/merges.txt";
+
 impl CLIPTokenizer {
     /// Loads a `tokenizer` folder of a diffusers pipeline.
     ///
@@ -54,13 +58,63 @@ impl CLIPTokenizer {
                 .or_else(|| token_text(config.get(key)))
                 .unwrap_or(default.into())
         };
-        let broken = |reason: String| ClipError::Tokenizer { path: folder.into(), reason };
         let names = [
             special_name("bos_token", "<|startoftext|>"),
             special_name("eos_token", "<|endoftext|>"),
             special_name("pad_token", "<|endoftext|>"),
             special_name("unk_token", "<|endoftext|>"),
         ];
+        let max_length = config.get("model_max_length").and_then(Value::as_u64);
+        // Some files say 10³⁰ for "no limit".
+        let max_length = max_length.map_or(77, |length| (length as usize).min(77));
+        Self::from_parts(vocab, merges, names, max_length, folder)
+    }
+
+    /// The tokenizer all Stable Diffusion models share, with the padding token `pad`: `!` for
+    /// OpenCLIP's encoders, `<|endoftext|>` for OpenAI's.
+    ///
+    /// # Errors
+    /// [`ClipError::Tokenizer`] where `pad` is no token.
+    pub fn openai(pad: &str) -> Result<Self, ClipError> {
+        let path = Path::new(OPENAI_PATH);
+        let merges = parse_merges(OPENAI, path)?;
+        let [bos, eos] = ["<|startoftext|>", "<|endoftext|>"].map(String::from);
+        let bytes = byte_tokens();
+        let words = bytes.iter().map(|byte| format!("{byte}</w>"));
+        let merged = merges.iter().map(|(left, right)| format!("{left}{right}"));
+        let special = [bos.clone(), eos.clone()];
+        let tokens = bytes.iter().cloned().chain(words).chain(merged).chain(special);
+        let vocab = tokens.enumerate().map(|(id, token)| (token, id as u32)).collect();
+        Self::from_parts(vocab, merges, [bos, eos.clone(), pad.into(), eos], 77, path)
+    }
+
+    /// The files of a `tokenizer` folder that gives the ids of [`Self::openai`]: names and contents.
+    ///
+    /// # Errors
+    /// As [`Self::openai`].
+    pub fn openai_files(pad: &str) -> Result<[(&'static str, String); 3], ClipError> {
+        let vocabulary: serde_json::Map<String, Value> =
+            Self::openai(pad)?.vocabulary().into_iter().map(|(k, id)| (k, id.into())).collect();
+        let special = serde_json::json!({
+            "bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>",
+            "pad_token": pad, "unk_token": "<|endoftext|>",
+        });
+        Ok([
+            ("merges.txt", OPENAI.into()),
+            ("vocab.json", Value::Object(vocabulary).to_string()),
+            ("special_tokens_map.json", special.to_string()),
+        ])
+    }
+
+    /// `names`: begin, end, padding and unknown token.
+    fn from_parts(
+        vocab: Vocabulary,
+        merges: Vec<(String, String)>,
+        names: [String; 4],
+        max_length: usize,
+        path: &Path,
+    ) -> Result<Self, ClipError> {
+        let broken = |reason: String| ClipError::Tokenizer { path: path.into(), reason };
         let id = |name: &String| {
             vocab
                 .get(name)
@@ -72,7 +126,6 @@ impl CLIPTokenizer {
             names.iter().cloned().zip([bos, eos, pad, unk]).collect();
         special.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.0.cmp(&b.0)));
         special.dedup();
-        let max_length = config.get("model_max_length").and_then(Value::as_u64);
         let bpe = BPE::builder()
             .vocab_and_merges(vocab, merges)
             .end_of_word_suffix("</w>".into())
@@ -83,17 +136,8 @@ impl CLIPTokenizer {
             r"(?i)<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+",
         )
         .map_err(|error| broken(error.to_string()))?;
-        Ok(Self {
-            bpe,
-            pattern,
-            bytes: byte_characters(),
-            special,
-            bos,
-            eos,
-            pad,
-            // Some files say 10³⁰ for "no limit".
-            max_length: max_length.map_or(77, |length| (length as usize).min(77)),
-        })
+        let bytes = byte_characters();
+        Ok(Self { bpe, pattern, bytes, special, bos, eos, pad, max_length })
     }
 
     /// Length of a padded sequence, begin and end included.
@@ -198,7 +242,10 @@ fn read_vocab(path: &Path) -> Result<Vocabulary, ClipError> {
 }
 
 fn read_merges(path: &Path) -> Result<Vec<(String, String)>, ClipError> {
-    let text = read(path)?;
+    parse_merges(&read(path)?, path)
+}
+
+fn parse_merges(text: &str, path: &Path) -> Result<Vec<(String, String)>, ClipError> {
     // The first line is the version.
     let lines = text.trim().lines().enumerate().skip(1).take(MAX_MERGES);
     lines

@@ -46,3 +46,17 @@ fn tokenize_special_tokens_and_any_unicode_are_read() {
         assert!(ids.iter().all(|id| *id < end), "{text:?}: {ids:?}");
     }
 }
+
+#[test]
+fn openai_ids_are_those_of_the_published_vocabulary() {
+    let sd2 = CLIPTokenizer::openai("!").unwrap();
+    assert_eq!(sd2.vocab_size(), 49408);
+    // transformers' `CLIPTokenizer` of openai/clip-vit-large-patch14 gives these.
+    assert_eq!(sd2.tokenize("a photo of a cat")[..2], [320, 1125]);
+    assert_eq!(sd2.tokenize("CAT!!!"), [2368, 0, 0, 0]);
+    let sdxl = CLIPTokenizer::openai("<|endoftext|>").unwrap();
+    assert_eq!(sdxl.encode("cat")[..4], [49406, 2368, 49407, 49407]);
+    assert_eq!(sd2.encode("cat")[..4], [49406, 2368, 49407, 0]);
+    assert_eq!(sdxl.tokenize("a cat"), [320, 2368]);
+    assert!(CLIPTokenizer::openai("no token").is_err());
+}

@@ -83,6 +83,7 @@ fn batches(case: &Case<'_>, noise: &Golden, run: &Value) -> anyhow::Result<Vec<S
             prompts,
             guidance: Some(Guidance { scale, negative }),
             noise: noise.tensor(key, &case.device)?,
+            fresh_noise: None,
             scheduler: kind,
             steps,
             sizes: None,

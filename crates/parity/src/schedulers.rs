@@ -39,14 +39,13 @@ fn one(
         config[name] = value.clone();
     }
     let config = SchedulerConfig::from_json(&config.to_string())?;
-    let kind = match case["scheduler"].as_str() {
-        Some("ddim") => SchedulerKind::Ddim,
-        Some("euler") => SchedulerKind::Euler,
-        other => {
-            report.missed(key, &format!("the scheduler {other:?} is not implemented"));
-            return Ok(());
-        }
+    let name = case["scheduler"].as_str().context("`scheduler`")?;
+    let Some(kind) = kind(name) else {
+        report.missed(key, &format!("the scheduler `{name}` is not implemented"));
+        return Ok(());
     };
+    let mut config = config;
+    config.eta = case["eta"].as_f64().unwrap_or(0.0);
     let steps = case["steps"].as_u64().context("`steps`")? as usize;
     let mut scheduler = config.build(kind, steps)?;
     let expected = golden.values(&format!("{key}/timesteps"))?;
@@ -55,8 +54,8 @@ fn one(
     let label = format!("{key}/init_noise_sigma");
     report.compare(&label, &[scheduler.init_noise_sigma()], &[sigma], RELATIVE * sigma);
     if golden.has(&format!("{key}/sigmas")) {
-        let found = scheduler::Euler::new(&config, steps)?;
-        let found: Vec<f64> = found.sigmas().iter().map(|sigma| f64::from(*sigma)).collect();
+        let found = scheduler.sigmas().unwrap_or_default();
+        let found: Vec<f64> = found.iter().map(|sigma| f64::from(*sigma)).collect();
         let expected = golden.values(&format!("{key}/sigmas"))?;
         report.compare(&format!("{key}/sigmas"), &found, expected, RELATIVE * largest(expected));
     }
@@ -72,11 +71,22 @@ fn one(
     let device = Device::flex();
     let mut sample: Tensor<4> = golden.tensor(&format!("{key}/x0"), &device)?;
     let outputs: Tensor<5> = golden.tensor(&format!("{key}/model_outputs"), &device)?;
+    let fresh: Option<Tensor<5>> = ["noise", "noises", "variance_noise"]
+        .iter()
+        .map(|name| format!("{key}/{name}"))
+        .find(|name| golden.has(name))
+        .map(|name| golden.tensor(&name, &device))
+        .transpose()?;
+    let shape = sample.dims();
+    let mut noise = |step: usize| match &fresh {
+        Some(all) => all.clone().narrow(0, step, 1).squeeze_dim::<4>(0),
+        None => Tensor::zeros(shape, &device),
+    };
     let (mut found, mut inputs) = (Vec::new(), Vec::new());
-    for step in 0..steps {
+    for step in 0..outputs.dims()[0] {
         inputs.extend(values(scheduler.scale_model_input(sample.clone(), step)));
         let output = outputs.clone().narrow(0, step, 1).squeeze_dim::<4>(0);
-        sample = scheduler.step(output, step, sample);
+        sample = scheduler.step(output, step, sample, &mut noise);
         found.extend(values(sample.clone()));
     }
     let expected = golden.values(&format!("{key}/outs"))?;
@@ -87,4 +97,17 @@ fn one(
         report.compare(&label, &inputs, expected, RELATIVE * largest(expected));
     }
     Ok(())
+}
+
+/// The class a reference means by `name`: our short name, diffusers' class name, or a common
+/// abbreviation.
+pub(crate) fn kind(name: &str) -> Option<SchedulerKind> {
+    match name {
+        "euler_ancestral" | "euler_a" => Some(SchedulerKind::EulerAncestral),
+        "plms" => Some(SchedulerKind::Pndm),
+        "dpm" | "dpmpp" | "dpmpp_2m" | "dpmsolver++" | "dpm_multistep" | "dpmsolver" => {
+            Some(SchedulerKind::DpmSolverMultistep)
+        }
+        other => other.parse().ok(),
+    }
 }

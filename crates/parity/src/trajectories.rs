@@ -1,6 +1,8 @@
 use anyhow::Context;
 use burn::tensor::Tensor;
-use pipeline::{Control, Guidance, Picture, Pipeline, SampleRequest, SizeConditioning};
+use pipeline::{
+    Control, Guidance, NoiseKind, NoiseSource, Picture, Pipeline, SampleRequest, SizeConditioning,
+};
 use reweight::{BlockWeights, FreeU, Policy};
 use scheduler::{SchedulerConfig, SchedulerKind};
 use serde_json::Value;
@@ -74,9 +76,8 @@ pub(crate) fn scheduler(
     let config = SchedulerConfig::from_file(path)?;
     let kind = match kind {
         None => config.kind()?,
-        Some("ddim") => SchedulerKind::Ddim,
-        Some("euler") => SchedulerKind::Euler,
-        Some(other) => anyhow::bail!("the scheduler `{other}` is not implemented"),
+        Some(name) => crate::schedulers::kind(name)
+            .with_context(|| format!("the scheduler `{name}` is not implemented"))?,
     };
     Ok((config, kind))
 }
@@ -113,15 +114,17 @@ fn one(case: &Case<'_>, name: &str, facts: &Value, report: &mut Report<'_>) -> a
     let negative = facts["negative_prompt"][0].as_str();
     let negative = pipeline.encode_negative(negative, &prompts)?;
     let noise = format!("traj/{}", facts["noise"].as_str().context("`noise`")?);
+    let built = config.build(kind, steps)?;
     let request = SampleRequest {
         prompts,
         guidance: Some(Guidance { scale, negative }),
         noise: case.golden.tensor(&noise, &case.device)?,
+        fresh_noise: fresh_noise(facts),
         scheduler: kind,
-        steps,
+        // PNDM runs the U-Net once more than it has steps.
+        steps: built.timesteps().len(),
         sizes: sizes(facts),
     };
-    let built = config.build(kind, steps)?;
     let timesteps = case.golden.values(&key("timesteps"))?;
     report.compare(
         &format!("{}/{}", case.name, key("timesteps")),
@@ -130,8 +133,8 @@ fn one(case: &Case<'_>, name: &str, facts: &Value, report: &mut Report<'_>) -> a
         1e-4,
     );
     if case.golden.has(&key("sigmas")) {
-        let sigmas = scheduler::Euler::new(&config, steps)?;
-        let found: Vec<f64> = sigmas.sigmas().iter().map(|sigma| f64::from(*sigma)).collect();
+        let found: Vec<f64> =
+            built.sigmas().unwrap_or_default().iter().map(|sigma| f64::from(*sigma)).collect();
         let expected = case.golden.values(&key("sigmas"))?;
         let label = format!("{}/{}", case.name, key("sigmas"));
         report.compare(&label, &found, expected, 1e-5 * largest(expected));
@@ -165,4 +168,10 @@ fn sizes(facts: &Value) -> Option<SizeConditioning> {
         crops_coords_top_left: pair("crops_coords_top_left")?,
         target_size: pair("target_size")?,
     })
+}
+
+/// Seeds of a CPU generator, where the reference drew fresh noise from one.
+fn fresh_noise(facts: &Value) -> Option<NoiseSource> {
+    let seeds: Vec<u64> = serde_json::from_value(facts["noise_seeds"].clone()).ok()?;
+    Some(NoiseSource { kind: NoiseKind::TorchCpu, ..NoiseSource::new(&seeds) })
 }

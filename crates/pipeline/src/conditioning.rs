@@ -1,3 +1,4 @@
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use clip::{CLIPTextModel, CLIPTokenizer};
 use unet_core::AddedConditioning;
@@ -151,18 +152,65 @@ impl TextEncoders {
         dtype: burn::tensor::FloatDType,
         device: &Device,
     ) -> Result<Self, PipelineError> {
-        let tokenizer = |name: &str| CLIPTokenizer::from_folder(folder.join(name));
-        let encoder = |name: &str| CLIPTextModel::from_folder(folder.join(name), dtype, device);
-        if index.get("text_encoder_2").is_none_or(|entry| entry[0].is_null()) {
-            return Ok(Self::Single {
-                tokenizer: Box::new(tokenizer("tokenizer")?),
-                encoder: Box::new(encoder("text_encoder")?),
-            });
-        }
-        Ok(Self::Double {
-            tokenizers: Box::new([tokenizer("tokenizer")?, tokenizer("tokenizer_2")?]),
-            encoders: Box::new([encoder("text_encoder")?, encoder("text_encoder_2")?]),
-            zeros_for_absent_negative: index["force_zeros_for_empty_prompt"] == true,
+        let double = index.get("text_encoder_2").is_some_and(|entry| !entry[0].is_null());
+        let names = if double { 2 } else { 1 };
+        let tokenizers = ["tokenizer", "tokenizer_2"][..names]
+            .iter()
+            .map(|name| CLIPTokenizer::from_folder(folder.join(name)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let encoders = ["text_encoder", "text_encoder_2"][..names]
+            .iter()
+            .map(|name| CLIPTextModel::from_folder(folder.join(name), dtype, device))
+            .collect::<Result<Vec<_>, _>>()?;
+        let zeros = index["force_zeros_for_empty_prompt"] == true;
+        Self::assemble(tokenizers, encoders, zeros).ok_or_else(|| PipelineError::Folder {
+            path: folder.to_path_buf(),
+            reason: "it has no text encoder".into(),
         })
+    }
+
+    /// One tokenizer and encoder, or two of each; `None` for any other number.
+    pub(crate) fn assemble(
+        tokenizers: Vec<CLIPTokenizer>,
+        encoders: Vec<CLIPTextModel>,
+        zeros_for_absent_negative: bool,
+    ) -> Option<Self> {
+        if tokenizers.len() != encoders.len() {
+            return None;
+        }
+        let (mut tokenizers, mut encoders) = (tokenizers.into_iter(), encoders.into_iter());
+        let (tokenizer, encoder) = (tokenizers.next()?, encoders.next()?);
+        Some(match (tokenizers.next(), encoders.next()) {
+            (Some(second), Some(second_encoder)) => Self::Double {
+                tokenizers: Box::new([tokenizer, second]),
+                encoders: Box::new([encoder, second_encoder]),
+                zeros_for_absent_negative,
+            },
+            _ => Self::Single { tokenizer: Box::new(tokenizer), encoder: Box::new(encoder) },
+        })
+    }
+
+    /// Channels of the context the encoders make, and of the pooled embedding where there is one.
+    pub(crate) fn widths(&self) -> (usize, Option<usize>) {
+        match self {
+            Self::Single { encoder, .. } => (encoder.config().hidden_size, None),
+            Self::Double { encoders, .. } => {
+                let [first, second] = [encoders[0].config(), encoders[1].config()];
+                let pooled = if second.with_projection() {
+                    second.projection_dim
+                } else {
+                    second.hidden_size
+                };
+                (first.hidden_size + second.hidden_size, Some(pooled))
+            }
+        }
+    }
+
+    /// Parameters of all encoders.
+    pub(crate) fn num_params(&self) -> usize {
+        match self {
+            Self::Single { encoder, .. } => encoder.num_params(),
+            Self::Double { encoders, .. } => encoders.iter().map(Module::num_params).sum(),
+        }
     }
 }

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use autoencoder::AutoencoderError;
 use clip::ClipError;
+use hub::HubError;
 use scheduler::SchedulerError;
 use unet_core::UNetError;
 
@@ -24,6 +25,25 @@ pub enum PipelineError {
         /// What is missing or wrong.
         reason: String,
     },
+    /// The file is no checkpoint that can be used.
+    #[error("`{path}`: {reason}")]
+    SingleFile {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or wrong.
+        reason: String,
+    },
+    /// The parts of a pipeline are of different models.
+    #[error("`{path}`: {reason}; its parts are of different models or revisions")]
+    Mixed {
+        /// The folder or file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The model's name stands for nothing that is here.
+    #[error(transparent)]
+    Hub(#[from] HubError),
     /// A request that cannot be served.
     #[error("{0}")]
     Request(String),

@@ -4,19 +4,25 @@
 #![warn(missing_docs)]
 
 mod conditioning;
+mod configs;
 mod device;
 mod error;
 mod files;
+mod folder;
 mod model;
 mod noise;
 mod picture;
 mod sample;
+mod single_file;
+mod synthetic;
 
 pub use conditioning::{Conditioning, SizeConditioning};
+pub use configs::PipelineConfigs;
 pub use device::{parse_device, parse_dtype};
 pub use error::PipelineError;
 pub use files::write_atomically;
 pub use model::Pipeline;
-pub use noise::{InitialNoise, initial_noise};
+pub use noise::{InitialNoise, NoiseKind, NoiseSource, NoiseType, initial_noise};
 pub use picture::{Picture, PictureRecord};
 pub use sample::{Control, Guidance, Prediction, SampleRequest, StepInfo, StepIntervention};
+pub use synthetic::{tiny, write_synthetic};

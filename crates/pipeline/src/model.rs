@@ -2,29 +2,60 @@ use std::path::{Path, PathBuf};
 
 use autoencoder::AutoencoderKL;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
+use hub::{PipelineFacts, Resolved};
 use scheduler::{NoiseSchedule, SchedulerConfig};
-use sha2::{Digest, Sha256};
 use unet_core::UNet2DConditionModel;
 
 use crate::conditioning::TextEncoders;
-use crate::{Conditioning, PipelineError};
-
-/// Folders of a pipeline that determine what it computes.
-const PARTS: [&str; 7] =
-    ["scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae"];
+use crate::folder::{fingerprint, read_index};
+use crate::{Conditioning, NoiseType, PipelineError};
 
 /// A Stable Diffusion pipeline: text encoders, U-Net, autoencoder and scheduler configuration.
 #[derive(Debug)]
 pub struct Pipeline {
-    folder: PathBuf,
+    path: PathBuf,
+    name: String,
     device: Device,
     unet: UNet2DConditionModel,
     vae: AutoencoderKL,
     text: TextEncoders,
     scheduler: SchedulerConfig,
+    facts: Option<PipelineFacts>,
+    vae_slicing: bool,
+    vae_tiling: bool,
 }
 
 impl Pipeline {
+    /// Loads what `name` stands for: a diffusers pipeline folder, a checkpoint in one file, or a
+    /// preset whose files are in the cache.
+    ///
+    /// `base` is the preset whose configuration a checkpoint in one file has, where the file itself
+    /// does not tell.
+    ///
+    /// # Errors
+    /// [`PipelineError`] naming the file and what is wrong with it, or how to fetch the preset.
+    pub fn open(
+        name: &str,
+        base: Option<&str>,
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Result<Self, PipelineError> {
+        match hub::resolve(name, &hub::Settings::from_env())? {
+            Resolved::Folder { path, preset } => {
+                let mut pipeline = Self::from_folder(path, dtype, device)?;
+                if let Some(preset) = preset {
+                    pipeline.name.clone_from(&preset.name);
+                    pipeline.facts.clone_from(&preset.pipeline);
+                }
+                Ok(pipeline)
+            }
+            Resolved::SingleFile { path, preset } => {
+                let preset = base.map(hub::preset).transpose()?.or(preset);
+                Self::from_single_file(path, preset, dtype, device)
+            }
+        }
+    }
+
     /// Loads a diffusers pipeline folder.
     ///
     /// In half precision the autoencoder stays in f32 where its `force_upcast` says that it would
@@ -43,25 +74,97 @@ impl Pipeline {
         let vae_config =
             autoencoder::AutoencoderKLConfig::from_file(folder.join("vae/config.json"))?;
         let vae_dtype = if vae_config.force_upcast { FloatDType::F32 } else { dtype };
-        Ok(Self {
-            folder: folder.to_path_buf(),
-            device: device.clone(),
-            text: TextEncoders::load(folder, &index, dtype, device)?,
-            unet: UNet2DConditionModel::from_folder(folder.join("unet"), dtype, device)?,
-            vae: AutoencoderKL::from_folder(folder.join("vae"), vae_dtype, device)?,
+        let canonical = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+        let name = canonical.file_name().map(|name| name.to_string_lossy().into_owned());
+        Self::assemble(
+            (folder, name.unwrap_or_default()),
+            device,
+            UNet2DConditionModel::from_folder(folder.join("unet"), dtype, device)?,
+            AutoencoderKL::from_folder(folder.join("vae"), vae_dtype, device)?,
+            TextEncoders::load(folder, &index, dtype, device)?,
             scheduler,
-        })
+        )
     }
 
-    /// The folder it was loaded from.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// Puts parts together that fit each other.
+    pub(crate) fn assemble(
+        (path, name): (&Path, String),
+        device: &Device,
+        unet: UNet2DConditionModel,
+        vae: AutoencoderKL,
+        text: TextEncoders,
+        scheduler: SchedulerConfig,
+    ) -> Result<Self, PipelineError> {
+        let mixed = |what: &str, expected: usize, found: usize| {
+            let reason = format!("the U-Net expects {expected} {what}, found {found}");
+            Err(PipelineError::Mixed { path: path.to_path_buf(), reason })
+        };
+        let config = unet.config();
+        let (context, pooled) = text.widths();
+        if config.cross_attention_dim != context {
+            return mixed("channels of text", config.cross_attention_dim, context);
+        }
+        if let Some(sizes) = config.addition_embed {
+            let expected = sizes.input_dim.saturating_sub(6 * sizes.time_embed_dim);
+            if pooled != Some(expected) {
+                return mixed("channels of pooled text", expected, pooled.unwrap_or(0));
+            }
+        }
+        if config.in_channels != vae.config().latent_channels {
+            return mixed("channels of latents", config.in_channels, vae.config().latent_channels);
+        }
+        let path = path.to_path_buf();
+        let device = device.clone();
+        let (vae_slicing, vae_tiling, facts) = (false, false, None);
+        Ok(Self { path, name, device, unet, vae, text, scheduler, facts, vae_slicing, vae_tiling })
     }
 
-    /// The folder's own name.
-    pub fn name(&self) -> String {
-        let canonical = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
-        canonical.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    /// The folder or file it was loaded from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The preset's name, or the folder's or file's own.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The same pipeline with what a preset says of its use.
+    pub(crate) fn with_facts(mut self, facts: &PipelineFacts) -> Self {
+        self.facts = Some(facts.clone());
+        self
+    }
+
+    /// Inference steps and guidance scale of the preset, where it is of one.
+    pub fn recommended(&self) -> Option<(usize, f64)> {
+        self.facts.as_ref().map(|facts| (facts.steps, facts.guidance_scale))
+    }
+
+    /// The data type in which diffusers would draw this pipeline's noise: that of its weights.
+    pub fn noise_type(&self) -> NoiseType {
+        match self.unet.dtype() {
+            DType::F16 => NoiseType::F16,
+            DType::BF16 => NoiseType::BF16,
+            _ => NoiseType::F32,
+        }
+    }
+
+    /// Whether a batch is decoded picture by picture: less memory, the same pictures.
+    pub fn with_vae_slicing(mut self, on: bool) -> Self {
+        self.vae_slicing = on;
+        self
+    }
+
+    /// Whether large pictures are decoded in overlapping tiles: much less memory, slightly
+    /// different pictures.
+    pub fn with_vae_tiling(mut self, on: bool) -> Self {
+        self.vae_tiling = on;
+        self
+    }
+
+    /// Parameters of its text encoders.
+    pub fn text_params(&self) -> usize {
+        self.text.num_params()
     }
 
     /// The device its parameters are on.
@@ -89,36 +192,12 @@ impl Pipeline {
         NoiseSchedule::new(&self.scheduler)
     }
 
-    /// SHA-256 of the weights and configurations in the folder, in hexadecimal.
+    /// SHA-256 of the weights and configurations, in hexadecimal.
     ///
     /// # Errors
     /// [`PipelineError::Io`] naming the file that cannot be read.
     pub fn fingerprint(&self) -> Result<String, PipelineError> {
-        let mut hasher = Sha256::new();
-        let mut files = Vec::new();
-        for part in PARTS {
-            let folder = self.folder.join(part);
-            if !folder.is_dir() {
-                continue;
-            }
-            let io = |source| PipelineError::Io { path: folder.clone(), source };
-            for entry in std::fs::read_dir(&folder).map_err(io)? {
-                let path = entry.map_err(io)?.path();
-                if path.is_file() {
-                    files.push(path);
-                }
-            }
-        }
-        files.sort();
-        for path in files {
-            let io = |source| PipelineError::Io { path: path.clone(), source };
-            hasher.update(
-                path.strip_prefix(&self.folder).unwrap_or(&path).to_string_lossy().as_bytes(),
-            );
-            let mut file = std::fs::File::open(&path).map_err(io)?;
-            std::io::copy(&mut file, &mut hasher).map_err(io)?;
-        }
-        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        fingerprint(&self.path, &self.name)
     }
 
     /// Latent height and width of a picture of `height` × `width` pixels.
@@ -174,7 +253,18 @@ impl Pipeline {
     /// - output: `[batch, 3, height, width]` in pixels, values about [-1, 1], f32
     pub fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
         let latents = latents.cast(DType::F32) / self.vae.config().scaling_factor;
-        self.vae.decode(latents).cast(DType::F32)
+        let decode = |latents: Tensor<4>| {
+            let decoded = match self.vae_tiling {
+                true => self.vae.decode_tiled(latents),
+                false => self.vae.decode(latents),
+            };
+            decoded.cast(DType::F32)
+        };
+        if !self.vae_slicing {
+            return decode(latents);
+        }
+        let samples = latents.dims()[0];
+        Tensor::cat((0..samples).map(|i| decode(latents.clone().narrow(0, i, 1))).collect(), 0)
     }
 
     /// Encodes pixels to the mean of their latents, scaled as the U-Net sees them, f32.
@@ -183,25 +273,5 @@ impl Pipeline {
     /// - pixels: `[batch, 3, height, width]`, values in [-1, 1]
     pub fn encode(&self, pixels: Tensor<4>) -> Tensor<4> {
         self.vae.encode(pixels).mean.cast(DType::F32) * self.vae.config().scaling_factor
-    }
-}
-
-/// Reads and checks `model_index.json`.
-fn read_index(folder: &Path) -> Result<serde_json::Value, PipelineError> {
-    let wrong = |reason: String| PipelineError::Folder { path: folder.to_path_buf(), reason };
-    let path = folder.join("model_index.json");
-    if !folder.is_dir() {
-        return Err(wrong("no such folder".into()));
-    }
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| wrong(format!("`model_index.json`: {error}")))?;
-    let index: serde_json::Value = serde_json::from_str(&text)
-        .map_err(|error| wrong(format!("`model_index.json`: {error}")))?;
-    let class = index["_class_name"].as_str().unwrap_or("");
-    match class {
-        "StableDiffusionPipeline" | "StableDiffusionXLPipeline" => Ok(index),
-        _ => Err(wrong(format!(
-            "expected a StableDiffusionPipeline or StableDiffusionXLPipeline, found `{class}`"
-        ))),
     }
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::{PipelineError, write_atomically};
+use crate::{NoiseKind, PipelineError, write_atomically};
 
 /// An RGB picture with 8 bits per channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,12 @@ pub struct PictureRecord {
     pub guidance_scale: f64,
     /// Scheduler class.
     pub scheduler: String,
+    /// The generator that made the seed's noise.
+    #[serde(default)]
+    pub noise: NoiseKind,
+    /// DDIM's η.
+    #[serde(default)]
+    pub eta: f64,
     /// Height and width in pixels.
     pub size: [usize; 2],
     /// Name of the model folder.

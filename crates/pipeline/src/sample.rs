@@ -1,8 +1,8 @@
 use burn::tensor::{DType, Tensor};
-use scheduler::{SchedulerConfig, SchedulerKind};
+use scheduler::{SchedulerConfig, SchedulerKind, StepNoise};
 use unet_core::Intervention;
 
-use crate::{Conditioning, Pipeline, PipelineError, SizeConditioning};
+use crate::{Conditioning, NoiseSource, Pipeline, PipelineError, SizeConditioning};
 
 /// Classifier-free guidance.
 #[derive(Debug, Clone)]
@@ -22,9 +22,11 @@ pub struct SampleRequest {
     pub guidance: Option<Guidance>,
     /// Initial Gaussian noise `[batch, channels, height, width]`, of unit variance.
     pub noise: Tensor<4>,
+    /// Where fresh noise comes from, for schedulers that add some after each step.
+    pub fresh_noise: Option<NoiseSource>,
     /// Scheduler class.
     pub scheduler: SchedulerKind,
-    /// Number of inference steps.
+    /// Number of U-Net calls of a sample (PNDM is asked for one inference step less).
     pub steps: usize,
     /// SDXL's sizes; those of the picture where absent.
     pub sizes: Option<SizeConditioning>,
@@ -70,7 +72,41 @@ impl SampleRequest {
         self.guidance.as_ref().is_some_and(|guidance| guidance.scale > 1.0)
     }
 
-    fn check(&self) -> Result<(), PipelineError> {
+    /// The fresh noise of a step, drawn after the initial noise.
+    pub fn step_noise(&self) -> Box<StepNoise<'_>> {
+        let [_, channels, height, width] = self.noise.dims();
+        let device = self.noise.device();
+        Box::new(move |step| match &self.fresh_noise {
+            Some(source) => source.draw(step + 1, [channels, height, width], &device),
+            None => self.noise.zeros_like(),
+        })
+    }
+
+    /// Whether the request can be served under a scheduler configuration.
+    ///
+    /// # Errors
+    /// [`PipelineError::Request`] saying what does not fit.
+    pub fn check(&self, config: &SchedulerConfig) -> Result<(), PipelineError> {
+        let noisy = match self.scheduler {
+            SchedulerKind::EulerAncestral => true,
+            SchedulerKind::Ddim => config.eta > 0.0,
+            _ => false,
+        };
+        let sources = self.fresh_noise.as_ref().map_or(0, |source| source.seeds.len());
+        if noisy && sources != self.noise.dims()[0] {
+            return Err(PipelineError::Request(format!(
+                "{} adds fresh noise after each step: expected a seed for each of {} samples, \
+                 found {sources}",
+                self.scheduler.class_name(),
+                self.noise.dims()[0]
+            )));
+        }
+        if !(0.0..=1.0).contains(&config.eta) {
+            return Err(PipelineError::Request(format!(
+                "expected an η from 0 to 1, found {}",
+                config.eta
+            )));
+        }
         let (samples, prompts) = (self.noise.dims()[0], self.prompts.batch());
         if samples != prompts {
             return Err(PipelineError::Request(format!(
@@ -163,8 +199,9 @@ impl Pipeline {
         intervention: Option<&StepIntervention<'_>>,
         callback: &mut dyn FnMut(StepInfo, &Tensor<4>) -> Control,
     ) -> Result<Tensor<4>, PipelineError> {
-        request.check()?;
-        let mut scheduler = config.build(request.scheduler, request.steps)?;
+        request.check(config)?;
+        let mut scheduler = config.build_for_calls(request.scheduler, request.steps)?;
+        let mut fresh = request.step_noise();
         let conditioning = self.unet_conditioning(request);
         let scale = request.guidance.as_ref().map_or(1.0, |guidance| guidance.scale);
         let mut latents = request.noise.clone().cast(DType::F32) * scheduler.init_noise_sigma();
@@ -181,7 +218,7 @@ impl Pipeline {
                 request.sizes.as_ref(),
                 active.as_deref(),
             );
-            latents = scheduler.step(prediction.guided, step, latents);
+            latents = scheduler.step(prediction.guided, step, latents, &mut *fresh);
             if !latents.clone().sum().into_scalar::<f32>().is_finite() {
                 return Err(PipelineError::NotFinite { step });
             }

@@ -26,6 +26,7 @@ fn sample_shipped_model_matches_diffusers() {
         prompts,
         guidance: Some(Guidance { scale: 3.0, negative }),
         noise: Tensor::from_data(noise, &device),
+        fresh_noise: None,
         scheduler: SchedulerKind::Ddim,
         steps: 4,
         sizes: None,

@@ -21,6 +21,7 @@ fn probe_epoch(criterion: &mut Criterion) {
         prompts,
         guidance: Some(Guidance { scale: 3.0, negative }),
         noise: initial_noise(&[42], [4, 16, 16], &device),
+        fresh_noise: None,
         scheduler: SchedulerKind::Ddim,
         steps: 4,
         sizes: None,

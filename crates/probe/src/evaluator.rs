@@ -74,7 +74,9 @@ impl<'a> UNetEvaluator<'a> {
     fn teacher(&mut self, batch: &SampleBatch) -> Result<Vec<TeacherStep>, ProbeError> {
         let request = &batch.request;
         let config = batch.scheduler.as_ref().unwrap_or(self.pipeline.scheduler_config());
-        let mut scheduler = config.build(request.scheduler, request.steps)?;
+        request.check(config)?;
+        let mut scheduler = config.build_for_calls(request.scheduler, request.steps)?;
+        let mut fresh = request.step_noise();
         let conditioning = self.pipeline.unet_conditioning(request);
         let scale = request.guidance.as_ref().map_or(1.0, |guidance| guidance.scale);
         let mut latents = request.noise.clone() * scheduler.init_noise_sigma();
@@ -86,7 +88,7 @@ impl<'a> UNetEvaluator<'a> {
             let predicted =
                 self.pipeline.predict(input.clone(), timestep, &conditioning, scale, sizes, None);
             self.calls += conditioning.batch();
-            latents = scheduler.step(predicted.guided, step, latents);
+            latents = scheduler.step(predicted.guided, step, latents, &mut *fresh);
             let doubled = conditioning.batch() / input.dims()[0];
             steps.push(TeacherStep {
                 timestep,

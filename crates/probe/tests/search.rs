@@ -206,6 +206,7 @@ fn unet_evaluator_results_do_not_depend_on_the_batch() {
         prompts,
         guidance: Some(Guidance { scale: 3.0, negative }),
         noise: initial_noise(&[1, 2], [4, 16, 16], &device),
+        fresh_noise: None,
         scheduler: SchedulerKind::Ddim,
         steps: 2,
         sizes: None,

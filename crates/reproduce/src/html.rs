@@ -23,7 +23,7 @@ pub(crate) fn report(context: &Context, rendered: &Rendered) -> Result<String, R
          styles, guidance {5}, DDIM. All values in the tables below were measured on this model; the \
          paper's own figures, for other models and another metric, stand at the end.</p>",
         escape(&experiment.name),
-        escape(&context.pipeline.name()),
+        escape(context.pipeline.name()),
         context.model_sha256.get(..12).unwrap_or(""),
         context.examples().count(),
         context.styles.len(),

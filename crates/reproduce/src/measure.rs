@@ -2,7 +2,9 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 use metrics::RgbImage;
-use pipeline::{Control, Guidance, Picture, PictureRecord, SampleRequest, initial_noise};
+use pipeline::{
+    Control, Guidance, NoiseKind, Picture, PictureRecord, SampleRequest, initial_noise,
+};
 use probe::{CounterDraws, ProbeState, SampleBatch, UNetEvaluator, search, vote};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -29,6 +31,7 @@ impl Runner<'_> {
             prompts,
             guidance: Some(Guidance { scale: experiment.guidance_scale, negative }),
             noise: initial_noise(&[seed], shape, pipeline.device()),
+            fresh_noise: None,
             scheduler: SchedulerKind::Ddim,
             steps: experiment.steps,
             sizes: None,
@@ -176,7 +179,9 @@ impl Runner<'_> {
             guidance_scale: experiment.guidance_scale,
             scheduler: SchedulerKind::Ddim.class_name().into(),
             size: [self.context.picture_size; 2],
-            model: pipeline.name(),
+            noise: NoiseKind::Counter,
+            eta: 0.0,
+            model: pipeline.name().into(),
             model_sha256: self.context.model_sha256.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
             intervention: serde_json::to_value(&policy).unwrap_or_default(),

@@ -3,66 +3,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Ddim, Euler, Scheduler, SchedulerError};
-
-/// What the U-Net predicts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PredictionType {
-    /// The noise ε.
-    Epsilon,
-    /// The velocity v = √ᾱ ε − √(1−ᾱ) x₀.
-    VPrediction,
-    /// The clean sample x₀.
-    Sample,
-}
-
-/// How the inference steps are spread over the training timesteps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TimestepSpacing {
-    /// Evenly from first to last, both included.
-    Linspace,
-    /// Multiples of `num_train_timesteps / n`, plus `steps_offset`.
-    Leading,
-    /// Counted from the last timestep downwards.
-    Trailing,
-}
-
-/// How β grows over the training timesteps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum BetaSchedule {
-    /// Linearly.
-    #[serde(rename = "linear")]
-    Linear,
-    /// Its square root grows linearly.
-    #[serde(rename = "scaled_linear")]
-    ScaledLinear,
-    /// By the cosine of ᾱ (Nichol and Dhariwal).
-    #[serde(rename = "squaredcos_cap_v2")]
-    SquaredcosCapV2,
-}
-
-/// The implemented scheduler classes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SchedulerKind {
-    /// `DDIMScheduler`, η = 0.
-    #[serde(rename = "DDIMScheduler")]
-    Ddim,
-    /// `EulerDiscreteScheduler` without churn.
-    #[serde(rename = "EulerDiscreteScheduler")]
-    Euler,
-}
-
-impl SchedulerKind {
-    /// diffusers' class name.
-    pub fn class_name(self) -> &'static str {
-        match self {
-            Self::Ddim => "DDIMScheduler",
-            Self::Euler => "EulerDiscreteScheduler",
-        }
-    }
-}
+use crate::{
+    BetaSchedule, Ddim, DpmSolverMultistep, Euler, EulerAncestral, Pndm, PredictionType, Scheduler,
+    SchedulerError, SchedulerKind, SolverType, TimestepSpacing,
+};
 
 /// A pipeline's `scheduler_config.json`.
 ///
@@ -88,20 +32,34 @@ pub struct SchedulerConfig {
     pub timestep_spacing: Option<TimestepSpacing>,
     /// Added to every timestep of the leading spacing.
     pub steps_offset: usize,
-    /// Whether the step after the last has ᾱ = 1 instead of ᾱ₀ (DDIM).
-    pub set_alpha_to_one: bool,
+    /// Whether the step after the last has ᾱ = 1 instead of ᾱ₀ (DDIM, PNDM); `None` is the class's
+    /// default.
+    pub set_alpha_to_one: Option<bool>,
     /// Whether predicted clean samples are clamped (DDIM); `None` is the class's default.
     pub clip_sample: Option<bool>,
     /// Bound of that clamp.
     pub clip_sample_range: f64,
     /// Whether β is rescaled so that the last timestep is pure noise.
     pub rescale_betas_zero_snr: bool,
-    /// Whether σ follows Karras et al. (Euler).
+    /// Whether predicted clean samples are clamped to a percentile of their own (DDIM, DPM-Solver).
+    pub thresholding: bool,
+    /// That percentile, as a share.
+    pub dynamic_thresholding_ratio: f64,
+    /// Largest bound of that clamp.
+    pub sample_max_value: f64,
+    /// Order of DPM-Solver: 1 or 2.
+    pub solver_order: usize,
+    /// DPM-Solver's second-order formula.
+    pub solver_type: SolverType,
+    /// Whether σ follows Karras et al. (Euler, DPM-Solver).
     pub use_karras_sigmas: bool,
     /// Least σ of the Karras schedule.
     pub sigma_min: Option<f64>,
     /// Largest σ of the Karras schedule.
     pub sigma_max: Option<f64>,
+    /// DDIM's η, from 0 (deterministic) to 1 (as noisy as DDPM); no part of the file.
+    #[serde(skip)]
+    pub eta: f64,
     /// Everything else in the file; checked when it is read.
     #[serde(flatten)]
     rest: Map<String, Value>,
@@ -118,30 +76,39 @@ impl Default for SchedulerConfig {
             prediction_type: PredictionType::Epsilon,
             timestep_spacing: None,
             steps_offset: 0,
-            set_alpha_to_one: true,
+            set_alpha_to_one: None,
             clip_sample: None,
             clip_sample_range: 1.0,
             rescale_betas_zero_snr: false,
+            thresholding: false,
+            dynamic_thresholding_ratio: 0.995,
+            sample_max_value: 1.0,
+            solver_order: 2,
+            solver_type: SolverType::Midpoint,
             use_karras_sigmas: false,
             sigma_min: None,
             sigma_max: None,
+            eta: 0.0,
             rest: Map::new(),
         }
     }
 }
 
 /// Keys of other classes, or with only one implemented value (null and false are always fine).
-const FIXED: [(&str, &[&str]); 11] = [
+///
+/// The last step of DPM-Solver is of first order anyway, because its σ is 0.
+const FIXED: [(&str, &[&str]); 12] = [
+    ("algorithm_type", &["\"dpmsolver++\""]),
+    ("euler_at_final", &[]),
     ("final_sigmas_type", &["\"zero\""]),
+    ("flow_shift", &[]),
     ("interpolation_type", &["\"linear\""]),
-    ("timestep_type", &["\"discrete\""]),
-    ("dynamic_thresholding_ratio", &[]),
-    ("sample_max_value", &[]),
+    ("lambda_min_clipped", &["null"]),
+    ("lower_order_final", &[]),
     ("skip_prk_steps", &["true"]),
-    ("thresholding", &["false"]),
+    ("timestep_type", &["\"discrete\""]),
     ("trained_betas", &["null"]),
-    ("use_beta_sigmas", &["false"]),
-    ("use_exponential_sigmas", &["false"]),
+    ("use_lu_lambdas", &["false"]),
     ("variance_type", &[]),
 ];
 
@@ -162,7 +129,9 @@ impl SchedulerConfig {
     /// # Errors
     /// [`SchedulerError`] naming the key that is broken or not implemented.
     pub fn from_json(text: &str) -> Result<Self, SchedulerError> {
-        let config: Self = serde_json::from_str(text)
+        // Python writes infinity as no JSON reader but its own expects it.
+        let text = text.replace(": -Infinity", ": null");
+        let config: Self = serde_json::from_str(&text)
             .map_err(|error| SchedulerError::Config(error.to_string()))?;
         for (key, value) in &config.rest {
             let off = value.is_null() || *value == Value::Bool(false) || key.starts_with('_');
@@ -198,21 +167,19 @@ impl SchedulerConfig {
     /// The class the file was written for.
     ///
     /// # Errors
-    /// [`SchedulerError::Unimplemented`] where it is not among [`SchedulerKind`].
+    /// [`SchedulerError::Kind`] where it is not among [`SchedulerKind`].
     pub fn kind(&self) -> Result<SchedulerKind, SchedulerError> {
-        [SchedulerKind::Ddim, SchedulerKind::Euler]
-            .into_iter()
-            .find(|kind| kind.class_name() == self.class_name)
-            .ok_or_else(|| SchedulerError::Unimplemented {
-                key: "_class_name".into(),
-                found: format!("{:?} (read it as DDIM or Euler instead)", self.class_name),
-            })
+        self.class_name.parse()
     }
 
-    /// A scheduler of class `kind` with `num_inference_steps` steps.
+    /// A scheduler of class `kind`, whatever class the configuration was written for.
+    ///
+    /// As in diffusers, PNDM runs the U-Net once more than `num_inference_steps` says; see
+    /// [`Self::build_for_calls`].
     ///
     /// # Errors
-    /// [`SchedulerError::Steps`] for 0 steps, or more than there are training timesteps.
+    /// [`SchedulerError::Steps`] for 0 steps, or more than there are training timesteps;
+    /// [`SchedulerError::Unimplemented`] for a value that `kind` has no code for.
     pub fn build(
         &self,
         kind: SchedulerKind,
@@ -221,6 +188,32 @@ impl SchedulerConfig {
         Ok(match kind {
             SchedulerKind::Ddim => Box::new(Ddim::new(self, num_inference_steps)?),
             SchedulerKind::Euler => Box::new(Euler::new(self, num_inference_steps)?),
+            SchedulerKind::EulerAncestral => {
+                Box::new(EulerAncestral::new(self, num_inference_steps)?)
+            }
+            SchedulerKind::Pndm => Box::new(Pndm::new(self, num_inference_steps)?),
+            SchedulerKind::DpmSolverMultistep => {
+                Box::new(DpmSolverMultistep::new(self, num_inference_steps)?)
+            }
         })
+    }
+
+    /// A scheduler that runs the U-Net `calls` times.
+    ///
+    /// Weights are given for every call, so PNDM is asked for one inference step less (so do the
+    /// paper's authors, `util/pipeline_util.py`).
+    ///
+    /// # Errors
+    /// As [`Self::build`]; [`SchedulerError::PndmCalls`] for two calls of PNDM.
+    pub fn build_for_calls(
+        &self,
+        kind: SchedulerKind,
+        calls: usize,
+    ) -> Result<Box<dyn Scheduler>, SchedulerError> {
+        match (kind, calls) {
+            (SchedulerKind::Pndm, 2) => Err(SchedulerError::PndmCalls),
+            (SchedulerKind::Pndm, 3..) => self.build(kind, calls - 1),
+            _ => self.build(kind, calls),
+        }
     }
 }

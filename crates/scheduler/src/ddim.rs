@@ -1,11 +1,13 @@
 use burn::tensor::Tensor;
 
 use crate::spacing::timesteps;
+use crate::threshold::Clamp;
 use crate::{
-    NoiseSchedule, PredictionType, Scheduler, SchedulerConfig, SchedulerError, TimestepSpacing,
+    NoiseSchedule, PredictionType, Scheduler, SchedulerConfig, SchedulerError, StepNoise,
+    TimestepSpacing,
 };
 
-/// Denoising diffusion implicit models with η = 0 (Song et al.; the paper's Eq. 1).
+/// Denoising diffusion implicit models (Song et al.; the paper's Eq. 1 for η = 0).
 #[derive(Debug, Clone)]
 pub struct Ddim {
     noise: NoiseSchedule,
@@ -14,7 +16,8 @@ pub struct Ddim {
     /// Distance to the previous timestep: a whole division, not the next listed timestep.
     stride: usize,
     final_alpha_cumprod: f32,
-    clip: Option<f64>,
+    clamp: Clamp,
+    eta: f64,
 }
 
 impl Ddim {
@@ -33,8 +36,9 @@ impl Ddim {
             prediction_type: config.prediction_type,
             timesteps,
             stride: config.num_train_timesteps / num_inference_steps,
-            final_alpha_cumprod: if config.set_alpha_to_one { 1.0 } else { first },
-            clip: config.clip_sample.unwrap_or(true).then_some(config.clip_sample_range),
+            final_alpha_cumprod: if config.set_alpha_to_one == Some(false) { first } else { 1.0 },
+            clamp: Clamp::new(config, true),
+            eta: config.eta,
             noise,
         })
     }
@@ -58,7 +62,13 @@ impl Scheduler for Ddim {
         sample
     }
 
-    fn step(&mut self, model_output: Tensor<4>, index: usize, sample: Tensor<4>) -> Tensor<4> {
+    fn step(
+        &mut self,
+        model_output: Tensor<4>,
+        index: usize,
+        sample: Tensor<4>,
+        noise: &mut StepNoise<'_>,
+    ) -> Tensor<4> {
         let timestep = self.timesteps[index] as usize;
         let previous = match timestep.checked_sub(self.stride) {
             Some(previous) => self.alpha(previous),
@@ -78,11 +88,16 @@ impl Scheduler for Ddim {
                 (model_output.clone(), (sample - model_output * signal) / sigma)
             }
         };
-        let original = match self.clip {
-            Some(range) => original.clamp(-range, range),
-            None => original,
+        let original = self.clamp.apply(original);
+        let previous = f64::from(previous);
+        let now = f64::from(alpha);
+        // The paper's σ_t: 0 for η = 0.
+        let spread = match self.eta {
+            0.0 => 0.0,
+            eta => eta * ((1.0 - previous) / (1.0 - now) * (1.0 - now / previous)).max(0.0).sqrt(),
         };
-        let direction = epsilon * f64::from((1.0 - previous).sqrt());
-        original * f64::from(previous.sqrt()) + direction
+        let direction = epsilon * (1.0 - previous - spread * spread).max(0.0).sqrt();
+        let moved = original * previous.sqrt() + direction;
+        if spread > 0.0 { moved + noise(index) * spread } else { moved }
     }
 }

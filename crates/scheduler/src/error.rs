@@ -30,4 +30,15 @@ pub enum SchedulerError {
         /// What was asked for.
         found: usize,
     },
+    /// No scheduler class of that name is implemented.
+    #[error("expected a scheduler `{known}` (or diffusers' class name), found `{found}`")]
+    Kind {
+        /// What was asked for.
+        found: String,
+        /// The known names.
+        known: String,
+    },
+    /// PNDM repeats its second step, so it cannot make exactly two.
+    #[error("PNDM cannot run the U-Net exactly twice: expected 1, or 3 and more steps")]
+    PndmCalls,
 }

@@ -1,29 +1,46 @@
-//! diffusers' noise schedulers in burn: DDIM and Euler, read from a pipeline's own configuration.
+//! diffusers' noise schedulers in burn, read from a pipeline's own configuration: DDIM, Euler,
+//! Euler ancestral, PNDM and DPM-Solver++ 2M.
 
 #![warn(missing_docs)]
 
 mod config;
 mod ddim;
+mod dpm_solver;
 mod error;
 mod euler;
+mod kind;
 mod noise;
+mod pndm;
+mod sigmas;
 mod spacing;
+mod threshold;
 
-pub use config::{BetaSchedule, PredictionType, SchedulerConfig, SchedulerKind, TimestepSpacing};
+pub use config::SchedulerConfig;
 pub use ddim::Ddim;
+pub use dpm_solver::DpmSolverMultistep;
 pub use error::SchedulerError;
-pub use euler::Euler;
+pub use euler::{Euler, EulerAncestral};
+pub use kind::{BetaSchedule, PredictionType, SchedulerKind, SolverType, TimestepSpacing};
 pub use noise::NoiseSchedule;
+pub use pndm::Pndm;
 
 use burn::tensor::Tensor;
 
+/// Gives the fresh Gaussian noise of a step, of the sample's shape and unit variance.
+pub type StepNoise<'a> = dyn FnMut(usize) -> Tensor<4> + 'a;
+
 /// A sampler: turns the U-Net's predictions into less noisy latents, step by step.
 ///
-/// Steps are named by their index, from 0 to `timesteps().len()`; latents are
-/// `[batch, channels, height, width]`.
+/// Steps are named by their index, from 0 to `timesteps().len()`, and taken in that order; latents
+/// are `[batch, channels, height, width]`.
 pub trait Scheduler: Send {
-    /// Training timestep of each inference step, falling.
+    /// Training timestep of each step, falling (PNDM repeats one).
     fn timesteps(&self) -> &[f64];
+
+    /// σ of each step and the end, for the classes that count in σ.
+    fn sigmas(&self) -> Option<&[f32]> {
+        None
+    }
 
     /// Factor of the initial Gaussian noise.
     fn init_noise_sigma(&self) -> f64;
@@ -31,6 +48,13 @@ pub trait Scheduler: Send {
     /// What the U-Net is given at `index`.
     fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4>;
 
-    /// The next, less noisy sample.
-    fn step(&mut self, model_output: Tensor<4>, index: usize, sample: Tensor<4>) -> Tensor<4>;
+    /// The next, less noisy sample. `noise` is called at most once, by the classes that add fresh
+    /// noise.
+    fn step(
+        &mut self,
+        model_output: Tensor<4>,
+        index: usize,
+        sample: Tensor<4>,
+        noise: &mut StepNoise<'_>,
+    ) -> Tensor<4>;
 }

@@ -22,6 +22,17 @@ impl NoiseSchedule {
         Self { alphas_cumprod: cumprod(&betas), prediction_type: config.prediction_type }
     }
 
+    /// σ = √((1−ᾱ)/ᾱ) of every training timestep. Where ᾱ ends at 0 its last value counts as 2⁻²⁴,
+    /// so that σ stays finite.
+    pub(crate) fn sigmas(&self) -> Vec<f64> {
+        const SMALLEST: f32 = 1.0 / 16_777_216.0;
+        let sigma = |alpha: &f32| {
+            let alpha = if *alpha == 0.0 { SMALLEST } else { *alpha };
+            f64::from(((1.0 - alpha) / alpha).sqrt())
+        };
+        self.alphas_cumprod.iter().map(sigma).collect()
+    }
+
     /// ᾱ of every training timestep.
     pub fn alphas_cumprod(&self) -> &[f32] {
         &self.alphas_cumprod

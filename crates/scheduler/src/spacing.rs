@@ -33,6 +33,25 @@ pub(crate) fn timesteps(
     })
 }
 
+/// The training timesteps of DPM-Solver: where the spacing counts from 0, it is one of `n + 1`
+/// steps without the last.
+pub(crate) fn timesteps_between(
+    config: &SchedulerConfig,
+    n: usize,
+) -> Result<Vec<f64>, SchedulerError> {
+    let spacing = config.timestep_spacing.unwrap_or(TimestepSpacing::Linspace);
+    if spacing == TimestepSpacing::Trailing {
+        return timesteps(config, spacing, n, true);
+    }
+    let max = config.num_train_timesteps;
+    if n == 0 || n >= max {
+        return Err(SchedulerError::Steps { max: max - 1, found: n });
+    }
+    let mut all = timesteps(config, TimestepSpacing::Linspace, n + 1, true)?;
+    all.pop();
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

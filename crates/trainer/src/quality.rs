@@ -93,6 +93,7 @@ fn sample(
         prompts,
         guidance: Some(Guidance { scale: settings.guidance_scale, negative }),
         noise: initial_noise(&[seed], shape, pipeline.device()),
+        fresh_noise: None,
         scheduler: SchedulerKind::Ddim,
         steps: settings.steps,
         sizes: None,

@@ -9,6 +9,7 @@
 mod blocks;
 mod config;
 mod config_json;
+mod cost;
 mod embeddings;
 mod error;
 mod intervention;
@@ -17,6 +18,7 @@ mod table;
 mod unet;
 
 pub use config::{AdditionEmbed, BlockType, UNet2DConditionConfig};
+pub use cost::{PartCost, parameter_count};
 pub use error::UNetError;
 pub use intervention::{
     BlockAction, BlockKind, BlockSite, Intervention, SkipSite, TransformerSite,

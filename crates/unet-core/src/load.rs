@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use burn::tensor::{Device, FloatDType};
-use layers::weights::{self, LoadOptions, WeightsFile};
+use layers::weights::{self, LoadOptions, Tensors, WeightsFile};
 
 use crate::{UNet2DConditionConfig, UNet2DConditionModel, UNetError};
 
@@ -40,5 +40,19 @@ impl UNet2DConditionModel {
         device: &Device,
     ) -> Result<Self, UNetError> {
         Ok(weights::load(config.init(device), file, &LoadOptions::new(dtype))?)
+    }
+
+    /// Loads tensors that have diffusers' names already; they came from `path`.
+    ///
+    /// # Errors
+    /// As [`Self::from_weights`].
+    pub fn from_tensors(
+        config: &UNet2DConditionConfig,
+        tensors: Tensors<'_>,
+        path: &Path,
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Result<Self, UNetError> {
+        Ok(weights::load_tensors(config.init(device), tensors, path, dtype)?)
     }
 }

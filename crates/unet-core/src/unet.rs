@@ -1,7 +1,7 @@
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, PaddingConfig2d};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use layers::ops::{conv2d, group_norm, group_norm_silu, silu};
 use layers::trace::{extra, named};
 
@@ -75,6 +75,11 @@ impl UNet2DConditionModel {
         self.conv_in.weight.lazy_device()
     }
 
+    /// The data type of its parameters.
+    pub fn dtype(&self) -> DType {
+        self.conv_in.weight.val().dtype()
+    }
+
     /// Predicts the noise (or velocity) in `sample`.
     ///
     /// # Shapes
@@ -94,7 +99,7 @@ impl UNet2DConditionModel {
     ) -> Tensor<4> {
         let batch = sample.dims()[0];
         let device = sample.device();
-        let dtype = self.conv_in.weight.val().dtype();
+        let dtype = self.dtype();
         let temb = self.embed_time(timesteps, batch, added, (&device, dtype));
         let conditions = Conditions {
             temb: silu(temb),
@@ -138,7 +143,7 @@ impl UNet2DConditionModel {
         timesteps: &[f64],
         batch: usize,
         added: Option<&AddedConditioning>,
-        options: (&Device, burn::tensor::DType),
+        options: (&Device, DType),
     ) -> Tensor<2> {
         assert!(
             timesteps.len() == 1 || timesteps.len() == batch,

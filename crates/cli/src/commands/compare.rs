@@ -38,12 +38,13 @@ pub fn run(args: CompareArgs) -> anyhow::Result<()> {
     let freeu = FreeU::constant(b1, b2, s1, s2);
     freeu.check()?;
     let pipeline = args.model.load()?;
-    let weights = policy(Some(&args.weights), args.sampling.steps, &pipeline)?;
+    let weights = policy(Some(&args.weights), args.sampling.steps(&pipeline), &pipeline)?;
     let request = args.sampling.request(&pipeline)?;
+    let config = args.sampling.config(&pipeline);
     let policies = [("vanilla", Policy::default()), ("weighted", weights), ("FreeU", freeu.into())];
     let mut columns = Vec::new();
     for (name, policy) in &policies {
-        columns.push(sample(&pipeline, &request, policy, name)?);
+        columns.push(sample(&pipeline, &config, &request, policy, name)?);
     }
     let grid = grid(&columns);
     let sha256 = pipeline.fingerprint()?;

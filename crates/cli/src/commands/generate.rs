@@ -28,10 +28,11 @@ pub struct GenerateArgs {
 
 pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
     let pipeline = args.model.load()?;
-    let policy = policy(args.weights.as_ref(), args.sampling.steps, &pipeline)?;
+    let policy = policy(args.weights.as_ref(), args.sampling.steps(&pipeline), &pipeline)?;
     let request = args.sampling.request(&pipeline)?;
+    let config = args.sampling.config(&pipeline);
     let sha256 = pipeline.fingerprint()?;
-    let pictures = sample(&pipeline, &request, &policy, "sampling")?;
+    let pictures = sample(&pipeline, &config, &request, &policy, "sampling")?;
     let mut written = Vec::new();
     for (picture, seed) in pictures.iter().zip(&args.sampling.seeds) {
         let path = args.out.join(format!("{seed}.png"));

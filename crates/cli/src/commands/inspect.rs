@@ -1,78 +1,145 @@
-use burn::module::Module;
+use burn::tensor::Device;
 use clap::Args;
-use serde_json::json;
+use pipeline::PipelineConfigs;
+use serde_json::{Value, json};
+use unet_core::{PartCost, parameter_count};
 
-use crate::options::ModelOptions;
+/// Tokens of a prompt, begin, end and padding included.
+const TOKENS: usize = 77;
 
 /// Arguments of `inspect`.
 #[derive(Args)]
-#[command(after_help = "Example:\n  unet-reweight inspect --model models/emoji-sd")]
+#[command(after_help = "Examples:\n  unet-reweight inspect --model models/emoji-sd\n  \
+                        unet-reweight inspect --model sdxl-base --width 512 --height 512")]
 pub struct InspectArgs {
-    #[command(flatten)]
-    model: ModelOptions,
+    /// Preset, downloaded or not, folder of a diffusers pipeline, or checkpoint in one file.
+    #[arg(long, default_value = "models/emoji-sd")]
+    model: String,
+    /// Preset whose configuration a checkpoint in one file has.
+    #[arg(long)]
+    base: Option<String>,
+    /// Width in pixels; the model's own where absent.
+    #[arg(long)]
+    width: Option<usize>,
+    /// Height in pixels; the model's own where absent.
+    #[arg(long)]
+    height: Option<usize>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(args: InspectArgs) -> anyhow::Result<()> {
-    let pipeline = args.model.load()?;
-    let config = pipeline.unet().config();
-    let [height, width] = pipeline.default_size();
-    let latents = pipeline.latent_size([height, width])?;
-    let blocks: Vec<_> = config
-        .blocks()
-        .into_iter()
-        .map(|block| {
-            let [rows, columns] = block.resolution(latents);
-            json!({
-                "index": block.site.index,
-                "path": block.path,
-                "resolution": [rows, columns],
-                "channels": block.channels,
-                "transformers": block.transformers,
-                "depth": block.depth,
-                "comfyui": block.comfyui,
-            })
-        })
-        .collect();
-    let unet = pipeline.unet().num_params();
-    let vae = pipeline.vae().num_params();
-    let bytes = |parameters: usize, width: usize| (parameters * width) as f64 / (1 << 20) as f64;
-    let facts = json!({
-        "model": pipeline.name(),
-        "default_size": [height, width],
-        "blocks": blocks,
-        "parameters": { "unet": unet, "vae": vae },
-        "unet_mebibytes": { "f32": bytes(unet, 4), "f16": bytes(unet, 2) },
-        "scheduler": pipeline.scheduler_config().class_name,
-        "prediction_type": pipeline.scheduler_config().prediction_type,
-    });
+    let configs = PipelineConfigs::open(&args.model, args.base.as_deref())?;
+    let [height, width] = configs.default_size();
+    let size = [args.height.unwrap_or(height), args.width.unwrap_or(width)];
+    let latents = size.map(|side| side.div_ceil(configs.vae.downscale()));
+    let facts = facts(&configs, size, latents);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&facts)?);
-        return Ok(());
-    }
-    println!("{}: {width}×{height} pixels", pipeline.name());
-    println!(
-        "U-Net {:.1} M parameters ({:.1} MiB in f16, {:.1} in f32), autoencoder {:.1} M",
-        unet as f64 / 1e6,
-        bytes(unet, 2),
-        bytes(unet, 4),
-        vae as f64 / 1e6
-    );
-    println!("block  path            resolution  channels  Transformers  depth  ComfyUI");
-    for block in config.blocks() {
-        let [rows, columns] = block.resolution(latents);
-        println!(
-            "{:>5}  {:<14}  {:>10}  {:>8}  {:>12}  {:>5}  {}",
-            block.site.index,
-            block.path,
-            format!("{rows}×{columns}"),
-            block.channels,
-            block.transformers,
-            block.depth,
-            block.comfyui.join(" ")
-        );
+    } else {
+        print(&facts);
     }
     Ok(())
+}
+
+fn mebibytes(values: usize, width: usize) -> f64 {
+    (values * width) as f64 / f64::from(1 << 20)
+}
+
+fn facts(configs: &PipelineConfigs, size: [usize; 2], latents: [usize; 2]) -> Value {
+    let table = configs.unet.blocks();
+    let costs = configs.unet.costs(latents, TOKENS);
+    let part = |cost: &PartCost| {
+        let block = table.iter().find(|block| block.path == cost.path);
+        json!({
+            "path": cost.path,
+            "index": block.map(|block| block.site.index),
+            "resolution": block.map(|block| block.resolution(latents)),
+            "channels": block.map(|block| block.channels),
+            "transformers": block.map(|block| block.transformers),
+            "depth": block.map(|block| block.depth),
+            "comfyui": block.map(|block| block.comfyui.clone()),
+            "parameters": cost.parameters,
+            "mebibytes": { "f32": mebibytes(cost.parameters, 4), "f16": mebibytes(cost.parameters, 2) },
+            "gigamacs": cost.macs as f64 / 1e9,
+            "attention_gigamacs": cost.attention_macs as f64 / 1e9,
+            "largest_activation_mebibytes_f32": mebibytes(cost.widest, 4),
+        })
+    };
+    let device = Device::flex();
+    let unet: usize = costs.iter().map(|cost| cost.parameters).sum();
+    let vae = parameter_count(&configs.vae.init(&device));
+    let text: usize = configs.text.iter().map(|text| parameter_count(&text.init(&device))).sum();
+    let macs: u64 = costs.iter().map(|cost| cost.macs).sum();
+    let all = unet + vae + text;
+    let parts: Vec<Value> = costs.iter().map(part).collect();
+    let blocks: Vec<&Value> = parts.iter().filter(|part| !part["index"].is_null()).collect();
+    json!({
+        "model": configs.name,
+        "size": size,
+        "blocks": blocks,
+        "parts": parts,
+        "parameters": { "unet": unet, "vae": vae, "text_encoders": text },
+        "weights_mebibytes": { "f32": mebibytes(all, 4), "f16": mebibytes(all, 2) },
+        "unet_mebibytes": { "f32": mebibytes(unet, 4), "f16": mebibytes(unet, 2) },
+        "unet_gigamacs": macs as f64 / 1e9,
+        "scheduler": configs.scheduler.class_name,
+        "prediction_type": configs.scheduler.prediction_type,
+    })
+}
+
+fn print(facts: &Value) {
+    let number = |value: &Value| value.as_f64().unwrap_or(0.0);
+    let millions = |value: &Value| number(value) / 1e6;
+    println!(
+        "{}: {}×{} pixels, {}",
+        facts["model"].as_str().unwrap_or(""),
+        facts["size"][1],
+        facts["size"][0],
+        facts["scheduler"].as_str().unwrap_or("")
+    );
+    println!(
+        "parameters: U-Net {:.1} M, autoencoder {:.1} M, text encoders {:.1} M",
+        millions(&facts["parameters"]["unet"]),
+        millions(&facts["parameters"]["vae"]),
+        millions(&facts["parameters"]["text_encoders"])
+    );
+    println!(
+        "weights: {:.0} MiB in f16, {:.0} MiB in f32; a U-Net call: {:.1} GMACs a sample",
+        number(&facts["weights_mebibytes"]["f16"]),
+        number(&facts["weights_mebibytes"]["f32"]),
+        number(&facts["unet_gigamacs"])
+    );
+    println!(
+        "block  path             resolution  channels  Transf.  depth  {:>12}  {:>9}  {:>9}  \
+         {:>9}  ComfyUI",
+        "parameters M", "f16 MiB", "GMACs", "attention"
+    );
+    for part in facts["parts"].as_array().into_iter().flatten() {
+        let text = |value: &Value| match value {
+            Value::Null => "-".to_string(),
+            other => other.to_string(),
+        };
+        let resolution = match &part["resolution"] {
+            Value::Array(sides) => format!("{}×{}", sides[0], sides[1]),
+            _ => "-".into(),
+        };
+        let comfyui: Vec<&str> =
+            part["comfyui"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        println!(
+            "{:>5}  {:<15}  {resolution:>10}  {:>8}  {:>7}  {:>5}  {:>12.1}  {:>9.1}  {:>9.2}  \
+             {:>9.2}  {}",
+            text(&part["index"]),
+            part["path"].as_str().unwrap_or(""),
+            text(&part["channels"]),
+            text(&part["transformers"]),
+            text(&part["depth"]),
+            millions(&part["parameters"]),
+            number(&part["mebibytes"]["f16"]),
+            number(&part["gigamacs"]),
+            number(&part["attention_gigamacs"]),
+            comfyui.join(" ")
+        );
+    }
 }

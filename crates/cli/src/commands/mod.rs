@@ -9,20 +9,27 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use pipeline::{Control, Picture, Pipeline, SampleRequest};
 use reweight::Policy;
+use scheduler::SchedulerConfig;
 
 /// Samples under a policy, with progress on standard error.
 fn sample(
     pipeline: &Pipeline,
+    config: &SchedulerConfig,
     request: &SampleRequest,
     policy: &Policy,
     what: &str,
 ) -> anyhow::Result<Vec<Picture>> {
     let bar = progress_bar(request.steps as u64, what);
     let latents = pipeline
-        .sample(request, Some(&|info| policy.at_step(info.step, info.steps)), &mut |_, _| {
-            bar.inc(1);
-            Control::Continue
-        })
+        .sample_with(
+            config,
+            request,
+            Some(&|info| policy.at_step(info.step, info.steps)),
+            &mut |_, _| {
+                bar.inc(1);
+                Control::Continue
+            },
+        )
         .with_context(|| format!("sampling {what}"))?;
     bar.finish_and_clear();
     Ok(Picture::from_tensor(pipeline.decode(latents)))

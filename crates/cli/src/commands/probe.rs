@@ -77,14 +77,13 @@ impl ProbeArgs {
 
 pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
     let config = args.config()?;
-    config.check(args.sampling.steps)?;
     let pipeline = args.model.load()?;
+    config.check(args.sampling.steps(&pipeline))?;
     let request = args.sampling.request(&pipeline)?;
     let (steps, blocks) = (request.steps, pipeline.unet().config().num_attention_blocks());
-    let facts = json!({ "prompt": args.sampling.prompt, "seeds": args.sampling.seeds,
-                        "steps": steps, "guidance": args.sampling.guidance,
-                        "model_sha256": pipeline.fingerprint()? });
-    let batch = SampleBatch { request, scheduler: None };
+    let mut facts = args.sampling.facts(&pipeline)?;
+    facts["model_sha256"] = pipeline.fingerprint()?.into();
+    let batch = SampleBatch { request, scheduler: Some(args.sampling.config(&pipeline)) };
     let mut evaluator = UNetEvaluator::new(&pipeline, &[batch], args.unet_batch)?;
     let mut draws = CounterDraws::new(config.seed);
     let state_path = args.out.join("state.json");

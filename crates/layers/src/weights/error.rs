@@ -36,6 +36,15 @@ pub enum WeightsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The file holds an adapter, not a model's own weights.
+    #[error(
+        "`{path}` is a LoRA adapter, not the weights of a model: merge it into a model first \
+         (diffusers: `load_lora_weights`, `fuse_lora`, `save_pretrained`), then give that model"
+    )]
+    Adapter {
+        /// The file.
+        path: PathBuf,
+    },
     /// File and module disagree; everything that disagrees is listed.
     #[error("`{path}` does not fit the model:{}", list(.mismatch))]
     Mismatch {

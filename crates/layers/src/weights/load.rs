@@ -69,6 +69,9 @@ pub fn load_tensors<M: Module>(
     path: &Path,
     dtype: FloatDType,
 ) -> Result<M, WeightsError> {
+    if tensors.keys().any(|name| name.contains("lora_")) {
+        return Err(WeightsError::Adapter { path: path.to_path_buf() });
+    }
     let unused = tensors.keys().cloned().collect();
     let mut loader = Loader {
         tensors,

@@ -8,12 +8,16 @@ mod error;
 mod file;
 mod load;
 mod name;
+mod outline;
 mod pickle;
+mod random;
 mod save;
 mod stored;
 
 pub use error::WeightsError;
 pub use file::WeightsFile;
 pub use load::{LoadOptions, Tensors, load, load_tensors};
+pub use outline::{Outline, outline};
+pub use random::write_random;
 pub use save::{SaveOptions, StoredDtype, save, save_with};
 pub use stored::StoredTensor;

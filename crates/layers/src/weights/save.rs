@@ -80,7 +80,7 @@ pub fn save_with<M: Module>(
 }
 
 /// Temporary files are private by default; a checkpoint is not.
-fn make_readable(file: &tempfile::NamedTempFile) -> std::io::Result<()> {
+pub(super) fn make_readable(file: &tempfile::NamedTempFile) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use pytorch_reader::DType;
 use safetensors::{Dtype, tensor::TensorView};
 
@@ -25,7 +27,37 @@ enum Float {
     F64,
 }
 
-impl StoredTensor<'_> {
+impl<'a> StoredTensor<'a> {
+    /// The rows `rows` of its first dimension; `None` where it has no such rows, or a type other
+    /// than f16, bf16, f32 and f64. Memory-mapped tensors are not copied.
+    ///
+    /// # Errors
+    /// Where the file breaks off or cannot be read.
+    pub fn rows(&self, rows: Range<usize>) -> std::io::Result<Option<StoredTensor<'a>>> {
+        let Some(&first) = self.shape().first().filter(|first| rows.end <= **first) else {
+            return Ok(None);
+        };
+        let mut shape = self.shape().to_vec();
+        shape[0] = rows.len();
+        let part = |length: usize| length / first * rows.start..length / first * rows.end;
+        if let Self::Mapped(view) = self {
+            let data = &view.data()[part(view.data().len())];
+            return Ok(TensorView::new(view.dtype(), shape, data).ok().map(Self::Mapped));
+        }
+        let values = self.to_f32()?.map(|values| values[part(values.len())].to_vec());
+        Ok(values.map(|values| StoredTensor::Owned { shape, values }))
+    }
+
+    /// A matrix with rows and columns exchanged; `None` for anything else.
+    ///
+    /// # Errors
+    /// Where the file breaks off or cannot be read.
+    pub fn transposed(&self) -> std::io::Result<Option<StoredTensor<'a>>> {
+        let [rows, columns] = *self.shape() else { return Ok(None) };
+        let values = self.to_f32()?.map(|values| super::load::transpose(&values, rows, columns));
+        Ok(values.map(|values| StoredTensor::Owned { shape: vec![columns, rows], values }))
+    }
+
     /// Its shape; empty for a scalar.
     pub fn shape(&self) -> &[usize] {
         match self {

@@ -1,0 +1,109 @@
+use std::path::Path;
+
+use autoencoder::AutoencoderKLConfig;
+use clip::CLIPTextConfig;
+use hub::{HubError, Manifest, PipelineFacts, Resolved, Settings};
+use scheduler::SchedulerConfig;
+use unet_core::UNet2DConditionConfig;
+
+use crate::PipelineError;
+use crate::folder::read_index;
+
+/// The configurations of a pipeline's parts, without their weights.
+#[derive(Debug, Clone)]
+pub struct PipelineConfigs {
+    /// The preset's name, or the folder's own.
+    pub name: String,
+    /// The denoiser's.
+    pub unet: UNet2DConditionConfig,
+    /// The autoencoder's.
+    pub vae: AutoencoderKLConfig,
+    /// The text encoders'.
+    pub text: Vec<CLIPTextConfig>,
+    /// The scheduler's.
+    pub scheduler: SchedulerConfig,
+    /// How a preset is used.
+    pub facts: Option<PipelineFacts>,
+}
+
+impl PipelineConfigs {
+    /// Reads what `name` stands for. A preset need not be on this machine.
+    ///
+    /// # Errors
+    /// [`PipelineError`] naming the file and what is wrong with it.
+    pub fn open(name: &str, base: Option<&str>) -> Result<Self, PipelineError> {
+        match hub::resolve(name, &Settings::from_env()) {
+            Ok(Resolved::Folder { path, preset }) => {
+                let mut configs = Self::from_folder(&path)?;
+                if let Some(preset) = preset {
+                    configs.name.clone_from(&preset.name);
+                    configs.facts.clone_from(&preset.pipeline);
+                }
+                Ok(configs)
+            }
+            Ok(Resolved::SingleFile { path, preset }) => {
+                match base.map(hub::preset).transpose()?.or(preset) {
+                    Some(preset) => Self::of_preset(preset),
+                    None => Err(PipelineError::SingleFile {
+                        path,
+                        reason: "it holds no configuration: name the preset it is like (`--base`)"
+                            .into(),
+                    }),
+                }
+            }
+            Err(HubError::Absent { name, .. }) => Self::of_preset(hub::preset(&name)?),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The configurations a manifest holds.
+    ///
+    /// # Errors
+    /// [`PipelineError`] where it is of no model, or a configuration is broken.
+    pub fn of_preset(preset: &Manifest) -> Result<Self, PipelineError> {
+        let json = |part: &str| preset.config.get(part).map(ToString::to_string);
+        let of = |part: &str| json(part).unwrap_or_else(|| "null".into());
+        Ok(Self {
+            name: preset.name.clone(),
+            unet: UNet2DConditionConfig::from_json(&of("unet"))?,
+            vae: AutoencoderKLConfig::from_json(&of("vae"))?,
+            text: ["text_encoder", "text_encoder_2"]
+                .into_iter()
+                .filter_map(json)
+                .map(|text| Ok(CLIPTextConfig::from_json(&text)?))
+                .collect::<Result<_, PipelineError>>()?,
+            scheduler: SchedulerConfig::from_json(&of("scheduler"))?,
+            facts: preset.pipeline.clone(),
+        })
+    }
+
+    /// The configurations in a diffusers pipeline folder.
+    ///
+    /// # Errors
+    /// [`PipelineError`] naming the file and what is wrong with it.
+    pub fn from_folder(folder: &Path) -> Result<Self, PipelineError> {
+        let index = read_index(folder)?;
+        let double = index.get("text_encoder_2").is_some_and(|entry| !entry[0].is_null());
+        let encoders: &[&str] =
+            if double { &["text_encoder", "text_encoder_2"] } else { &["text_encoder"] };
+        let canonical = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+        let name = canonical.file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(Self {
+            name: name.unwrap_or_default(),
+            unet: UNet2DConditionConfig::from_file(folder.join("unet/config.json"))?,
+            vae: AutoencoderKLConfig::from_file(folder.join("vae/config.json"))?,
+            text: encoders
+                .iter()
+                .map(|part| Ok(CLIPTextConfig::from_file(folder.join(part).join("config.json"))?))
+                .collect::<Result<_, PipelineError>>()?,
+            scheduler: SchedulerConfig::from_file(folder.join("scheduler/scheduler_config.json"))?,
+            facts: None,
+        })
+    }
+
+    /// Height and width, in pixels, the model was trained on (512×512 where it does not say).
+    pub fn default_size(&self) -> [usize; 2] {
+        let factor = self.vae.downscale();
+        self.unet.sample_size.map_or([512, 512], |size| size.map(|side| side * factor))
+    }
+}

@@ -1,0 +1,112 @@
+//! What a pipeline folder is, and what it is not.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::PipelineError;
+
+/// Folders of a pipeline that determine what it computes.
+const PARTS: [&str; 7] =
+    ["scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae"];
+
+/// Reads and checks `model_index.json`.
+pub(crate) fn read_index(folder: &Path) -> Result<serde_json::Value, PipelineError> {
+    let wrong = |reason: String| PipelineError::Folder { path: folder.to_path_buf(), reason };
+    let path = folder.join("model_index.json");
+    if !folder.is_dir() {
+        return Err(wrong("no such folder".into()));
+    }
+    if !path.is_file() {
+        return Err(wrong(format!("it has no `model_index.json`{}", likely(folder))));
+    }
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| wrong(format!("`model_index.json`: {error}")))?;
+    let index: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|error| wrong(format!("`model_index.json`: {error}")))?;
+    let class = index["_class_name"].as_str().unwrap_or("");
+    match class {
+        "StableDiffusionPipeline" | "StableDiffusionXLPipeline" => Ok(index),
+        _ => Err(wrong(format!(
+            "expected a StableDiffusionPipeline or StableDiffusionXLPipeline, found `{class}`"
+        ))),
+    }
+}
+
+/// What a folder without `model_index.json` may be instead.
+fn likely(folder: &Path) -> String {
+    let entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    let up = |levels: usize| folder.ancestors().nth(levels).unwrap_or(folder).display().to_string();
+    let inside = |path: &PathBuf| path.join("model_index.json").is_file();
+    if folder.join("config.json").is_file() && folder.join("../model_index.json").is_file() {
+        return format!(": it is one part of a pipeline, give `{}`", up(1));
+    }
+    if let Ok(snapshots) = std::fs::read_dir(folder.join("snapshots")) {
+        let snapshots: Vec<PathBuf> = snapshots.flatten().map(|entry| entry.path()).collect();
+        if let Some(snapshot) = snapshots.iter().find(|path| inside(path)) {
+            return format!(": it is a cached repository, give `{}`", snapshot.display());
+        }
+    }
+    if let Some(other) = entries.iter().find(|path| inside(path)) {
+        return format!(": did you mean `{}`?", other.display());
+    }
+    if folder.join("adapter_config.json").is_file()
+        || folder.join("pytorch_lora_weights.safetensors").is_file()
+    {
+        return ": it is a LoRA adapter, merge it into a model first".into();
+    }
+    let is_checkpoint =
+        |path: &&PathBuf| path.extension().is_some_and(|end| end == "safetensors" || end == "ckpt");
+    match entries.iter().find(is_checkpoint) {
+        Some(file) => format!(": if `{}` is a whole checkpoint, give that file", file.display()),
+        None => String::new(),
+    }
+}
+
+/// SHA-256 over a pipeline's files and their names, or over a single file and the name of its
+/// configuration.
+pub(crate) fn fingerprint(path: &Path, name: &str) -> Result<String, PipelineError> {
+    let mut hasher = Sha256::new();
+    if path.is_file() {
+        hasher.update(name.as_bytes());
+        add(&mut hasher, path)?;
+    }
+    let mut files = Vec::new();
+    for part in PARTS {
+        let folder = path.join(part);
+        if !folder.is_dir() {
+            continue;
+        }
+        let io = |source| PipelineError::Io { path: folder.clone(), source };
+        for entry in std::fs::read_dir(&folder).map_err(io)? {
+            let path = entry.map_err(io)?.path();
+            let end = path.extension().map(|end| end.to_string_lossy().into_owned());
+            if path.is_file() && matches!(end.as_deref(), Some("json" | "txt" | "safetensors")) {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    for file in files {
+        hasher.update(file.strip_prefix(path).unwrap_or(&file).to_string_lossy().as_bytes());
+        add(&mut hasher, &file)?;
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Adds a file's content; of a file that the cache stores under its hash, that hash.
+fn add(hasher: &mut Sha256, path: &Path) -> Result<(), PipelineError> {
+    let io = |source| PipelineError::Io { path: path.to_path_buf(), source };
+    if let Ok(target) = std::fs::read_link(path) {
+        let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            hasher.update(name.as_bytes());
+            return Ok(());
+        }
+    }
+    let mut file = std::fs::File::open(path).map_err(io)?;
+    std::io::copy(&mut file, hasher).map_err(io)?;
+    Ok(())
+}

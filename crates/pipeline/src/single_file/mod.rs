@@ -1,0 +1,80 @@
+//! Checkpoints in one file, under the names of the first implementation (LDM).
+
+mod parts;
+mod text_names;
+mod unet_names;
+mod vae_names;
+
+use std::path::Path;
+
+use autoencoder::AutoencoderKL;
+use burn::tensor::{Device, FloatDType};
+use clip::{CLIPTextModel, CLIPTokenizer};
+use hub::Manifest;
+use layers::weights::WeightsFile;
+use unet_core::UNet2DConditionModel;
+
+use crate::conditioning::TextEncoders;
+use crate::{Pipeline, PipelineConfigs, PipelineError};
+use parts::Parts;
+
+impl Pipeline {
+    /// Loads a checkpoint in one file, safetensors or PyTorch, with the configuration of a preset
+    /// (such files hold none).
+    ///
+    /// Without a preset it is told by the tensors where that is possible: SDXL's count as
+    /// `sdxl-base`; those of SD 2.x do not say whether they predict noise or velocity.
+    ///
+    /// # Errors
+    /// [`PipelineError`] naming the file and what is wrong with it.
+    pub fn from_single_file(
+        path: impl AsRef<Path>,
+        preset: Option<&Manifest>,
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Result<Self, PipelineError> {
+        let path = path.as_ref();
+        let file = WeightsFile::open(path).map_err(unet_core::UNetError::from)?;
+        let all = file.tensors().map_err(unet_core::UNetError::from)?;
+        let wrong = |reason: String| PipelineError::SingleFile { path: path.to_path_buf(), reason };
+        let preset = match preset {
+            Some(preset) => preset,
+            None => hub::preset(parts::guess(&all).map_err(wrong)?)?,
+        };
+        let facts = preset
+            .pipeline
+            .as_ref()
+            .ok_or_else(|| wrong(format!("`{}` is no model", preset.name)))?;
+        let PipelineConfigs { unet, vae, text, scheduler, .. } =
+            PipelineConfigs::of_preset(preset)?;
+        let tokenizers = facts
+            .pad_tokens
+            .iter()
+            .map(|pad| Ok(CLIPTokenizer::openai(pad)?))
+            .collect::<Result<Vec<_>, PipelineError>>()?;
+        let parts = Parts::sort(all, &unet, &vae, &text).map_err(wrong)?;
+        let vae_dtype = if vae.force_upcast { FloatDType::F32 } else { dtype };
+        let encoders = text
+            .iter()
+            .zip(parts.text)
+            .map(|(config, tensors)| {
+                Ok(CLIPTextModel::from_tensors(config, tensors, path, dtype, device)?)
+            })
+            .collect::<Result<Vec<_>, PipelineError>>()?;
+        let text = TextEncoders::assemble(tokenizers, encoders, facts.force_zeros_for_empty_prompt)
+            .ok_or_else(|| wrong(format!("`{}` has no text encoder", preset.name)))?;
+        let pipeline = Self::assemble(
+            (path, format!("{} ({})", stem(path), preset.name)),
+            device,
+            UNet2DConditionModel::from_tensors(&unet, parts.unet, path, dtype, device)?,
+            AutoencoderKL::from_tensors(&vae, parts.vae, path, vae_dtype, device)?,
+            text,
+            scheduler,
+        )?;
+        Ok(pipeline.with_facts(facts))
+    }
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}

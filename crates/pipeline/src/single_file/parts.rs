@@ -1,0 +1,122 @@
+use autoencoder::AutoencoderKLConfig;
+use clip::CLIPTextConfig;
+use layers::weights::Tensors;
+use unet_core::UNet2DConditionConfig;
+
+use super::text_names::{from_open_clip, is_buffer};
+use super::unet_names::unet_name;
+use super::vae_names::vae_name;
+
+const UNET: &str = "model.diffusion_model.";
+const VAE: &str = "first_stage_model.";
+/// OpenCLIP's encoder in SD 2.x.
+const TEXT_SD2: &str = "cond_stage_model.model.";
+/// OpenAI's encoder in SDXL, under transformers' names.
+const TEXT_SDXL: &str = "conditioner.embedders.0.transformer.";
+/// OpenCLIP's encoder in SDXL.
+const TEXT_SDXL_2: &str = "conditioner.embedders.1.model.";
+
+/// What training leaves in a checkpoint beside the model: schedules, averages, counters.
+const LEFTOVERS: [&str; 16] = [
+    "alphas_cumprod",
+    "betas",
+    "cond_stage_model.logit_scale",
+    "denoiser.",
+    "epoch",
+    "global_step",
+    "log_one_minus",
+    "logvar",
+    "loss.",
+    "lvlb_weights",
+    "model_ema.",
+    "posterior_",
+    "pytorch-lightning_version",
+    "scale_factor",
+    "sqrt_",
+    "v_pred",
+];
+
+/// A checkpoint's tensors under the names of diffusers and transformers.
+pub(super) struct Parts<'a> {
+    pub(super) unet: Tensors<'a>,
+    pub(super) vae: Tensors<'a>,
+    /// One for each encoder.
+    pub(super) text: Vec<Tensors<'a>>,
+}
+
+/// The preset whose shape a checkpoint has.
+pub(super) fn guess(tensors: &Tensors<'_>) -> Result<&'static str, String> {
+    if tensors.keys().any(|name| name.contains("lora_")) {
+        return Err("it is a LoRA adapter, not a checkpoint: merge it into a model first".into());
+    }
+    let context = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight";
+    let width = tensors.get(&format!("{UNET}{context}")).and_then(|view| view.shape().get(1));
+    if tensors.keys().any(|name| name.starts_with(TEXT_SDXL_2)) {
+        return Ok("sdxl-base");
+    }
+    let named = tensors.keys().next().map_or("nothing", String::as_str);
+    Err(match width {
+        Some(1024) => "an SD 2.x checkpoint does not say whether it predicts noise or velocity: \
+                       name the preset it is like (`--base sd-turbo`, `sd-2.1-base` or `sd-2.1`)"
+            .into(),
+        Some(768) => "SD 1.x checkpoints in one file are not implemented: convert it to a \
+                      diffusers folder (`StableDiffusionPipeline.from_single_file(…)\
+                      .save_pretrained(…)`)"
+            .into(),
+        _ => format!("expected tensors that begin with `{UNET}`, found `{named}` first"),
+    })
+}
+
+impl<'a> Parts<'a> {
+    /// Sorts and renames; what fits nowhere is listed.
+    pub(super) fn sort(
+        all: Tensors<'a>,
+        unet: &UNet2DConditionConfig,
+        vae: &AutoencoderKLConfig,
+        text: &[CLIPTextConfig],
+    ) -> Result<Self, String> {
+        let mut parts = Self {
+            unet: Tensors::new(),
+            vae: Tensors::new(),
+            text: text.iter().map(|_| Tensors::new()).collect(),
+        };
+        let (mut strange, mut open_clip) = (Vec::new(), [Tensors::new(), Tensors::new()]);
+        for (name, tensor) in all {
+            if let Some(own) = name.strip_prefix(UNET) {
+                match unet_name(own, unet) {
+                    Some(renamed) => drop(parts.unet.insert(renamed, tensor)),
+                    None => strange.push(name),
+                }
+            } else if let Some(own) = name.strip_prefix(VAE) {
+                match vae_name(own, vae) {
+                    Some(renamed) => drop(parts.vae.insert(renamed, tensor)),
+                    None if own.starts_with("loss.") || own.starts_with("model_ema.") => {}
+                    None => strange.push(name),
+                }
+            } else if let Some(own) = name.strip_prefix(TEXT_SD2) {
+                open_clip[0].insert(own.to_string(), tensor);
+            } else if let Some(own) = name.strip_prefix(TEXT_SDXL_2) {
+                open_clip[1].insert(own.to_string(), tensor);
+            } else if let Some(own) = name.strip_prefix(TEXT_SDXL) {
+                if let Some(first) = parts.text.first_mut().filter(|_| !is_buffer(own)) {
+                    first.insert(own.to_string(), tensor);
+                }
+            } else if !LEFTOVERS.iter().any(|start| name.starts_with(start)) {
+                strange.push(name);
+            }
+        }
+        for (index, tensors) in open_clip.into_iter().enumerate() {
+            if let Some(config) = text.get(index).filter(|_| !tensors.is_empty()) {
+                parts.text[index] = from_open_clip(tensors, config)?;
+            }
+        }
+        match strange.len() {
+            0 => Ok(parts),
+            count => {
+                strange.truncate(10);
+                let names = strange.join("`, `");
+                Err(format!("{count} tensors of the checkpoint have no place, such as `{names}`"))
+            }
+        }
+    }
+}
