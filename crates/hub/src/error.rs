@@ -27,7 +27,7 @@ pub enum HubError {
     /// A preset whose files are not on this machine.
     #[error(
         "`{name}` is not on this machine (looked in {looked}): fetch it with `cargo xtask \
-         download {name}`, or give the path of a diffusers folder"
+         download {name}`, or give a path"
     )]
     Absent {
         /// The preset.

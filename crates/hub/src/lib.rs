@@ -23,5 +23,5 @@ pub use error::HubError;
 pub use hash::{FileHash, hash_file};
 pub use manifest::{Digest, FileEntry, Manifest, PipelineFacts, RepositoryType, Source, Variant};
 pub use presets::{packages, preset, presets};
-pub use resolve::{Resolved, resolve};
+pub use resolve::{Resolved, file_or_installed, installed, resolve};
 pub use settings::Settings;

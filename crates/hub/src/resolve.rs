@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::presets::unknown;
-use crate::{Cache, HubError, Manifest, Settings, Variant, presets};
+use crate::{Cache, FileEntry, HubError, Manifest, Settings, Variant, preset, presets};
 
 /// What a model's name stands for on this machine.
 #[derive(Debug, Clone)]
@@ -58,6 +58,39 @@ pub fn resolve(name: &str, settings: &Settings) -> Result<Resolved, HubError> {
         }
     }
     Err(HubError::Absent { name: name.into(), looked: cache.hub().display().to_string() })
+}
+
+/// The files of a package on this machine, in the manifest's order.
+///
+/// # Errors
+/// [`HubError::Unknown`] with a suggestion, [`HubError::Absent`] saying how to fetch it,
+/// [`HubError::Different`] where a file in the cache is not the package's.
+pub fn installed(name: &str, settings: &Settings) -> Result<Vec<PathBuf>, HubError> {
+    let package = preset(name)?;
+    let cache = Cache::new(settings);
+    let find = |file: &FileEntry| {
+        let path = cache.find(package, file).ok_or_else(|| HubError::Absent {
+            name: name.into(),
+            looked: match file.url {
+                Some(_) => settings.torch_cache.display().to_string(),
+                None => settings.hub_cache.display().to_string(),
+            },
+        })?;
+        cache.check(file, &path)?;
+        Ok(path)
+    };
+    package.files_of(None).into_iter().map(find).collect()
+}
+
+/// `path` where there is such a file, else the files of the package of that name.
+///
+/// # Errors
+/// As [`installed`].
+pub fn file_or_installed(path: &Path, settings: &Settings) -> Result<Vec<PathBuf>, HubError> {
+    if path.is_file() {
+        return Ok(vec![path.into()]);
+    }
+    installed(&path.to_string_lossy(), settings)
 }
 
 /// The preset in one snapshot, in the first variant that is complete there.

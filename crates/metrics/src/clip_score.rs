@@ -33,7 +33,8 @@ pub struct ClipScorer {
 
 impl ClipScorer {
     /// Loads an HPS checkpoint (`HPS_v2_compressed.pt`, `HPS_v2.1_compressed.pt`, or the same
-    /// weights as safetensors), with CLIP's tokenizer from the folder `tokenizer`.
+    /// weights as safetensors), with CLIP's tokenizer from the folder `tokenizer`, or the built-in
+    /// one.
     ///
     /// `config` is ViT-H-14's unless another is given.
     ///
@@ -41,7 +42,7 @@ impl ClipScorer {
     /// [`MetricsError`] where a file is absent, broken, or does not fit.
     pub fn hps(
         checkpoint: impl AsRef<Path>,
-        tokenizer: impl AsRef<Path>,
+        tokenizer: Option<&Path>,
         config: Option<&OpenClipConfig>,
         dtype: FloatDType,
         device: &Device,
@@ -49,7 +50,11 @@ impl ClipScorer {
         let path = checkpoint.as_ref();
         let standard = OpenClipConfig::vit_h_14();
         let config = config.unwrap_or(&standard);
-        let tokenizer = CLIPTokenizer::from_folder(tokenizer)?;
+        let tokenizer = match tokenizer {
+            Some(folder) => CLIPTokenizer::from_folder(folder)?,
+            // open_clip pads with id 0, which is "!".
+            None => CLIPTokenizer::openai("!")?,
+        };
         let model = OpenClip::from_file(config, path, dtype, device)?;
         let checkpoint = Checkpoint::of(path)?;
         let name = hps_name(&checkpoint);

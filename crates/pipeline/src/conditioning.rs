@@ -80,7 +80,7 @@ impl Conditioning {
     }
 
     /// SDXL's additional conditioning with the same sizes for every sample.
-    pub(crate) fn added(&self, sizes: &SizeConditioning) -> Option<AddedConditioning> {
+    pub fn added(&self, sizes: &SizeConditioning) -> Option<AddedConditioning> {
         self.pooled.as_ref().map(|pooled| AddedConditioning {
             text_embeds: pooled.clone(),
             time_ids: vec![sizes.time_ids(); self.batch()],

@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use autoencoder::AutoencoderKL;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
@@ -11,14 +12,16 @@ use crate::folder::{fingerprint, read_index};
 use crate::{Conditioning, NoiseType, PipelineError};
 
 /// A Stable Diffusion pipeline: text encoders, U-Net, autoencoder and scheduler configuration.
-#[derive(Debug)]
+///
+/// A clone shares the weights.
+#[derive(Debug, Clone)]
 pub struct Pipeline {
     path: PathBuf,
     name: String,
     device: Device,
     unet: UNet2DConditionModel,
     vae: AutoencoderKL,
-    text: TextEncoders,
+    text: Arc<TextEncoders>,
     scheduler: SchedulerConfig,
     facts: Option<PipelineFacts>,
     vae_slicing: bool,
@@ -116,6 +119,7 @@ impl Pipeline {
         let path = path.to_path_buf();
         let device = device.clone();
         let (vae_slicing, vae_tiling, facts) = (false, false, None);
+        let text = Arc::new(text);
         Ok(Self { path, name, device, unet, vae, text, scheduler, facts, vae_slicing, vae_tiling })
     }
 
@@ -133,6 +137,12 @@ impl Pipeline {
     pub(crate) fn with_facts(mut self, facts: &PipelineFacts) -> Self {
         self.facts = Some(facts.clone());
         self
+    }
+
+    /// The same pipeline with another denoiser of the same configuration; its
+    /// [`fingerprint`](Self::fingerprint) stays that of the files.
+    pub fn with_unet(&self, unet: UNet2DConditionModel) -> Self {
+        Self { unet, ..self.clone() }
     }
 
     /// Inference steps and guidance scale of the preset, where it is of one.

@@ -67,6 +67,26 @@ pub struct Prediction {
 }
 
 impl SampleRequest {
+    /// One request for the samples of all, which must agree in everything but prompts, seeds and
+    /// noise; `None` where there are none.
+    pub fn joined(requests: Vec<Self>) -> Option<Self> {
+        let mut requests = requests.into_iter();
+        let mut all = requests.next()?;
+        let mut noise = vec![all.noise.clone()];
+        for next in requests {
+            noise.push(next.noise);
+            all.prompts = all.prompts.followed_by(next.prompts);
+            if let (Some(own), Some(next)) = (&mut all.guidance, next.guidance) {
+                own.negative = own.negative.clone().followed_by(next.negative);
+            }
+            if let (Some(own), Some(next)) = (&mut all.fresh_noise, next.fresh_noise) {
+                own.seeds.extend(next.seeds);
+            }
+        }
+        all.noise = Tensor::cat(noise, 0);
+        Some(all)
+    }
+
     /// Whether guidance has an effect.
     pub fn guided(&self) -> bool {
         self.guidance.as_ref().is_some_and(|guidance| guidance.scale > 1.0)

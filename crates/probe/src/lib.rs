@@ -28,6 +28,8 @@ pub use heatmap::heatmap_svg;
 pub use search::{Candidate, Evaluator, Progress, energy, fitness, perturb, search};
 pub use state::{ProbeState, RoundState};
 pub use statistics::{Interval, bootstrap_scores, kendalls_w};
-pub use strategies::{PruningStrategy, SKIP_THRESHOLD, skip_strategies};
+pub use strategies::{
+    PruningStrategy, SKIP_THRESHOLD, skip_strategies, static_blocks, static_pairs,
+};
 pub use update::{AcceptedWeights, RejectedWeights, UpdateStrategy};
 pub use voting::{Vote, vote};

@@ -64,12 +64,18 @@ fn row(blocks: usize, skipped: impl Iterator<Item = usize>) -> Vec<f64> {
 
 /// The static strategies: each block alone, or each symmetric pair.
 fn baselines(steps: usize, blocks: usize, skipped: usize) -> Vec<Vec<Vec<f64>>> {
-    let rows: Vec<Vec<f64>> = if skipped == 1 {
-        (0..blocks).map(|block| row(blocks, [block].into_iter())).collect()
-    } else {
-        (0..blocks / 2).map(|i| row(blocks, [i, blocks - 1 - i].into_iter())).collect()
-    };
+    let rows = if skipped == 1 { static_blocks(blocks) } else { static_pairs(blocks) };
     rows.into_iter().map(|row| vec![row; steps]).collect()
+}
+
+/// Thresholds of one step that skip one block, for each block.
+pub fn static_blocks(blocks: usize) -> Vec<Vec<f64>> {
+    (0..blocks).map(|block| row(blocks, [block].into_iter())).collect()
+}
+
+/// Thresholds of one step that skip a block and the one opposite, for each such pair.
+pub fn static_pairs(blocks: usize) -> Vec<Vec<f64>> {
+    (0..blocks / 2).map(|i| row(blocks, [i, blocks - 1 - i].into_iter())).collect()
 }
 
 #[cfg(test)]

@@ -20,53 +20,88 @@ const RIGHT: f64 = 170.0;
 const BOTTOM: f64 = 50.0;
 const TOP: f64 = 20.0;
 
+/// One mark of a scatter plot.
+pub(crate) struct Point {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) colour: &'static str,
+    pub(crate) symbol: &'static str,
+    pub(crate) label: String,
+}
+
+/// Where values are drawn.
+struct Frame {
+    x: (f64, f64),
+    y: (f64, f64),
+}
+
+impl Frame {
+    fn place_x(&self, x: f64) -> f64 {
+        LEFT + (x - self.x.0) / (self.x.1 - self.x.0) * (WIDTH - LEFT - RIGHT)
+    }
+
+    fn place_y(&self, y: f64) -> f64 {
+        HEIGHT - BOTTOM - (y - self.y.0) / (self.y.1 - self.y.0) * (HEIGHT - TOP - BOTTOM)
+    }
+
+    /// The beginning of the picture: grid, ticks and labels.
+    fn open(&self, x_label: &str, y_label: &str) -> String {
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
+             viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\">"
+        );
+        let tick = |(low, high): (f64, f64), i: i32| low + (high - low) * f64::from(i) / 4.0;
+        for i in 0..=4 {
+            let (x, y) = (tick(self.x, i), tick(self.y, i));
+            let (px, py) = (self.place_x(x), self.place_y(y));
+            let _ = write!(
+                svg,
+                "<line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{py:.1}\" y2=\"{py:.1}\" stroke=\"#ddd\"/>\
+                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
+                 <text x=\"{px:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{x:.3}</text>",
+                WIDTH - RIGHT,
+                LEFT - 6.0,
+                py + 4.0,
+                short(y, self.y),
+                HEIGHT - BOTTOM + 18.0
+            );
+        }
+        let _ = write!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
+             <text x=\"14\" y=\"{:.1}\" transform=\"rotate(-90 14 {:.1})\" text-anchor=\"middle\">{}</text>",
+            (LEFT + WIDTH - RIGHT) / 2.0,
+            HEIGHT - 10.0,
+            escape(x_label),
+            HEIGHT / 2.0,
+            HEIGHT / 2.0,
+            escape(y_label)
+        );
+        svg
+    }
+}
+
+/// A number with as many digits as its axis needs.
+fn short(value: f64, (low, high): (f64, f64)) -> String {
+    if high - low < 0.5 { format!("{value:.4}") } else { format!("{value:.2}") }
+}
+
 /// A line chart as a self-contained SVG picture.
 pub(crate) fn line_chart(lines: &[Line], x_label: &str, y_label: &str) -> String {
     let xs = lines.iter().flat_map(|line| line.points.iter().map(|point| point.0));
     let ys = lines
         .iter()
         .flat_map(|line| line.points.iter().map(|point| point.1).chain([line.baseline]));
-    let (x0, x1) = bounds(xs);
-    let (y0, y1) = bounds(ys);
-    let place_x = |x: f64| LEFT + (x - x0) / (x1 - x0) * (WIDTH - LEFT - RIGHT);
-    let place_y = |y: f64| HEIGHT - BOTTOM - (y - y0) / (y1 - y0) * (HEIGHT - TOP - BOTTOM);
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
-         viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\">"
-    );
-    for i in 0..=4 {
-        let (x, y) = (x0 + (x1 - x0) * f64::from(i) / 4.0, y0 + (y1 - y0) * f64::from(i) / 4.0);
-        let (px, py) = (place_x(x), place_y(y));
-        let _ = write!(
-            svg,
-            "<line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{py:.1}\" y2=\"{py:.1}\" stroke=\"#ddd\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{y:.2}</text>\
-             <text x=\"{px:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{x:.3}</text>",
-            WIDTH - RIGHT,
-            LEFT - 6.0,
-            py + 4.0,
-            HEIGHT - BOTTOM + 18.0
-        );
-    }
-    let _ = write!(
-        svg,
-        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
-         <text x=\"14\" y=\"{:.1}\" transform=\"rotate(-90 14 {:.1})\" text-anchor=\"middle\">{}</text>",
-        (LEFT + WIDTH - RIGHT) / 2.0,
-        HEIGHT - 10.0,
-        escape(x_label),
-        HEIGHT / 2.0,
-        HEIGHT / 2.0,
-        escape(y_label)
-    );
+    let frame = Frame { x: bounds(xs), y: bounds(ys) };
+    let mut svg = frame.open(x_label, y_label);
     for (i, line) in lines.iter().enumerate() {
         let colour = COLOURS[i % COLOURS.len()];
         let points: Vec<String> = line
             .points
             .iter()
-            .map(|(x, y)| format!("{:.1},{:.1}", place_x(*x), place_y(*y)))
+            .map(|(x, y)| format!("{:.1},{:.1}", frame.place_x(*x), frame.place_y(*y)))
             .collect();
-        let base = place_y(line.baseline);
+        let base = frame.place_y(line.baseline);
         let legend = TOP + 16.0 * (i as f64 + 1.0);
         let _ = write!(
             svg,
@@ -78,6 +113,37 @@ pub(crate) fn line_chart(lines: &[Line], x_label: &str, y_label: &str) -> String
             WIDTH - RIGHT,
             WIDTH - RIGHT + 12.0,
             escape(&line.label)
+        );
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+/// A scatter plot as a self-contained SVG picture; marks tell their label when pointed at.
+pub(crate) fn scatter(points: &[Point], x_label: &str, y_label: &str) -> String {
+    let frame = Frame {
+        x: bounds(points.iter().map(|point| point.x)),
+        y: bounds(points.iter().map(|point| point.y)),
+    };
+    let mut svg = frame.open(x_label, y_label);
+    for Point { x, y, colour, symbol, label } in points {
+        let _ = write!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"15\" \
+             fill=\"{colour}\">{symbol}<title>{}</title></text>",
+            frame.place_x(*x),
+            frame.place_y(*y) + 5.0,
+            escape(label)
+        );
+    }
+    let legend =
+        [("#1f77b4", "● baseline"), ("#e377c2", "▲ from the ranking"), ("#9467bd", "★ both")];
+    for (i, (colour, text)) in legend.into_iter().enumerate() {
+        let _ = write!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"{colour}\">{text}</text>",
+            WIDTH - RIGHT + 12.0,
+            TOP + 16.0 * (i as f64 + 1.0)
         );
     }
     svg.push_str("</svg>");

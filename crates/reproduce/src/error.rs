@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
+use ::pruning::PruningError;
 use dataset::DatasetError;
+use hub::HubError;
 use metrics::MetricsError;
 use pipeline::PipelineError;
 use probe::ProbeError;
@@ -40,6 +42,12 @@ pub enum ReproduceError {
     /// The probe failed.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// Something that must be fetched first, or is not what it should be.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// A student could not be fine-tuned.
+    #[error(transparent)]
+    Pruning(#[from] PruningError),
     /// Weights out of range.
     #[error(transparent)]
     Reweight(#[from] ReweightError),

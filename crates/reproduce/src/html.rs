@@ -16,18 +16,26 @@ text-align:center;font-size:12px}img{width:128px;image-rendering:pixelated;borde
 
 /// One self-contained page with everything that was measured.
 pub(crate) fn report(context: &Context, rendered: &Rendered) -> Result<String, ReproduceError> {
-    let experiment = &context.experiment;
+    let (study, experiment) = (&context.study, context.experiment());
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{0}</title>\
-         <style>{STYLE}</style><h1>{0}</h1><p class=\"note\">Model {1} ({2}…), {3} pictures in {4} \
-         styles, guidance {5}, DDIM. All values in the tables below were measured on this model; the \
-         paper's own figures, for other models and another metric, stand at the end.</p>",
+         <style>{STYLE}</style><h1>{0}</h1><p class=\"note\">Model {1} ({2}…), {3} prompts in {4} \
+         categories, guidance {5}, DDIM, seeds {6} and {7}, version {8}. All values in the tables \
+         below were measured on this model{9}.</p>",
         escape(&experiment.name),
         escape(context.pipeline.name()),
         context.model_sha256.get(..12).unwrap_or(""),
-        context.examples().count(),
-        context.styles.len(),
+        study.examples(),
+        study.styles.len(),
         experiment.guidance_scale,
+        experiment.train_seed,
+        experiment.test_seed,
+        env!("CARGO_PKG_VERSION"),
+        if paper::is_of_the_paper(study)? {
+            "; what the paper prints for it stands in brackets, and again at the end"
+        } else {
+            "; the paper's own figures, for other models and another metric, stand at the end"
+        },
     );
     for table in &rendered.tables {
         let _ = write!(page, "<div class=\"wide\">{}</div>", table.to_html());
@@ -54,7 +62,7 @@ pub(crate) fn report(context: &Context, rendered: &Rendered) -> Result<String, R
         }
     }
     page.push_str("<h2>What the paper prints</h2>");
-    for table in paper::printed()? {
+    for table in paper::beside(study)? {
         let _ = write!(page, "<div class=\"wide\">{}</div>", table.to_html());
     }
     page.push_str("</html>\n");

@@ -1,10 +1,8 @@
-//! How each kind of unit is computed.
+//! How probes, signal-to-noise ratios and scores are computed.
 
 use burn::tensor::{DType, Tensor, TensorData};
 use metrics::RgbImage;
-use pipeline::{
-    Control, Guidance, NoiseKind, Picture, PictureRecord, SampleRequest, initial_noise,
-};
+use pipeline::{Guidance, NoiseSource, Picture, PipelineError, SampleRequest};
 use probe::{CounterDraws, ProbeState, SampleBatch, UNetEvaluator, search, vote};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -13,39 +11,62 @@ use reweight::Policy;
 use scheduler::SchedulerKind;
 
 use crate::ReproduceError;
-use crate::units::{Runner, Scored, UNET_BATCH, Unit};
+use crate::units::{Runner, Scored, Unit};
 use crate::weightings::Weighting;
 
 impl Runner<'_> {
+    /// The noise of a seed, as the experiment wants it made.
+    pub(crate) fn noise(&self, seed: u64) -> NoiseSource {
+        NoiseSource {
+            kind: self.context.experiment().noise,
+            dtype: self.context.pipeline.noise_type(),
+            seeds: vec![seed],
+        }
+    }
+
+    /// Channels, height and width of the latents.
+    pub(crate) fn latent_shape(&self) -> Result<[usize; 3], ReproduceError> {
+        let pipeline = &self.context.pipeline;
+        let [height, width] = pipeline.latent_size([self.context.study.picture_size; 2])?;
+        Ok([pipeline.unet().config().in_channels, height, width])
+    }
+
+    /// One sample of one prompt, from the `draw`th noise of `seed`.
     pub(crate) fn request(
         &self,
         example: usize,
         seed: u64,
+        draw: usize,
+        steps: usize,
     ) -> Result<SampleRequest, ReproduceError> {
-        let (pipeline, experiment) = (&self.context.pipeline, &self.context.experiment);
-        let prompts = pipeline.encode_prompts(&[self.examples[example].text.clone()])?;
+        let (pipeline, experiment) = (&self.context.pipeline, self.context.experiment());
+        let prompts = pipeline.encode_prompts(&[self.example(example).text.clone()])?;
         let negative = pipeline.encode_negative(experiment.negative_prompt.as_deref(), &prompts)?;
-        let [height, width] = pipeline.latent_size([self.context.picture_size; 2])?;
-        let shape = [pipeline.unet().config().in_channels, height, width];
         Ok(SampleRequest {
             prompts,
             guidance: Some(Guidance { scale: experiment.guidance_scale, negative }),
-            noise: initial_noise(&[seed], shape, pipeline.device()),
+            noise: self.noise(seed).draw(draw, self.latent_shape()?, pipeline.device()),
             fresh_noise: None,
             scheduler: SchedulerKind::Ddim,
-            steps: experiment.steps,
+            steps,
             sizes: None,
         })
     }
 
-    pub(crate) fn probe(&self, example: usize, key: &str) -> Result<(), ReproduceError> {
-        let experiment = &self.context.experiment;
-        let config = experiment.probe_at(self.context.size);
-        let request = self.request(example, experiment.train_seed)?;
+    pub(crate) fn probe(
+        &self,
+        example: usize,
+        steps: usize,
+        key: &str,
+    ) -> Result<(), ReproduceError> {
+        let experiment = self.context.experiment();
+        let config = experiment.probe_at(self.context.study.size);
+        let request = self.request(example, experiment.train_seed, 0, steps)?;
         let batch = SampleBatch { request, scheduler: None };
-        let mut evaluator = UNetEvaluator::new(&self.context.pipeline, &[batch], UNET_BATCH)?;
+        let unet_batch = self.context.options.unet_batch;
+        let mut evaluator = UNetEvaluator::new(&self.context.pipeline, &[batch], unet_batch)?;
         let mut draws = CounterDraws::new(config.seed);
-        let (steps, blocks) = (experiment.steps, self.context.blocks());
+        let blocks = self.context.study.blocks();
         let store = &self.context.store;
         let state_key = store.key(&("probe state", key))?;
         let mut state = store
@@ -64,27 +85,40 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// What a weighting does for one caption.
-    fn policy(
+    /// What a weighting does for one prompt.
+    pub(crate) fn policy(
         &self,
         example: usize,
         steps: usize,
         weighting: &Weighting,
     ) -> Result<Policy, ReproduceError> {
-        let vote = if weighting.needs_probe() { Some(self.vote(example)?) } else { None };
-        weighting.policy(steps, self.context.blocks(), vote.as_ref())
+        let vote = match weighting.needs_probe() {
+            true => Some(self.result(&Unit::Probe { example, steps })?),
+            false => None,
+        };
+        weighting.policy(steps, self.context.study.blocks(), vote.as_ref())
     }
 
     /// The picture's latent, encoded once.
-    fn clean(&self, example: usize) -> Tensor<4> {
-        let mut cached = self.latents.borrow_mut();
-        let side = self.context.picture_size;
-        let encode = || {
-            let data = TensorData::new(self.examples[example].pixels.clone(), [1, 3, side, side]);
-            let device = self.context.pipeline.device();
-            self.context.pipeline.encode(Tensor::from_data(data, (device, DType::F32)))
-        };
-        cached.entry(example).or_insert_with(encode).clone()
+    fn clean(&self, example: usize) -> Result<Tensor<4>, ReproduceError> {
+        if let Some(latent) = self.latents.borrow().get(&example) {
+            return Ok(latent.clone());
+        }
+        let pixels = self.example(example).pixels.clone().ok_or_else(|| {
+            ReproduceError::Experiment("Eq. 2 needs `pictures`, not prompts alone".into())
+        })?;
+        let side = self.context.study.picture_size;
+        let found = pixels.len();
+        if found != 3 * side * side {
+            return Err(ReproduceError::Experiment(format!(
+                "expected pictures of {side}×{side}, found {found} values of one; leave `size` out"
+            )));
+        }
+        let device = self.context.pipeline.device();
+        let data = TensorData::new(pixels, [1, 3, side, side]);
+        let latent = self.context.pipeline.encode(Tensor::from_data(data, (device, DType::F32)));
+        self.latents.borrow_mut().insert(example, latent.clone());
+        Ok(latent)
     }
 
     /// Encode, noise, predict: Eq. 2 at each inference step, all steps in one U-Net call.
@@ -99,11 +133,11 @@ impl Runner<'_> {
         let scheduler = pipeline
             .scheduler_config()
             .build(SchedulerKind::Ddim, steps)
-            .map_err(pipeline::PipelineError::from)?;
+            .map_err(PipelineError::from)?;
         let timesteps = scheduler.timesteps().to_vec();
         let schedule = pipeline.noise_schedule();
-        let picture = u64::from_str_radix(&self.pixels[example][..12], 16).unwrap_or(0);
-        let clean = self.clean(example);
+        let picture = u64::from_str_radix(&self.content[example][..12], 16).unwrap_or(0);
+        let clean = self.clean(example)?;
         let shape = clean.dims();
         let device = clean.device();
         let noised: Vec<(Tensor<4>, Tensor<4>)> = timesteps
@@ -120,7 +154,7 @@ impl Runner<'_> {
             })
             .collect();
         let policy = self.policy(example, steps, weighting)?;
-        let prompt = pipeline.encode_prompts(&[self.examples[example].text.clone()])?;
+        let prompt = pipeline.encode_prompts(&[self.example(example).text.clone()])?;
         let input = Tensor::cat(noised.iter().map(|(_, sample)| sample.clone()).collect(), 0);
         let output = self.predict(input, &timesteps, prompt.repeated(steps), &policy);
         let clean: Vec<f32> = clean.into_data().iter::<f32>().collect();
@@ -137,7 +171,7 @@ impl Runner<'_> {
     }
 
     /// One unguided U-Net call with a sample per step, each under its step's weights.
-    pub(crate) fn predict(
+    fn predict(
         &self,
         input: Tensor<4>,
         timesteps: &[f64],
@@ -145,73 +179,31 @@ impl Runner<'_> {
         policy: &Policy,
     ) -> Tensor<4> {
         let unet = self.context.pipeline.unet();
-        let blocks = policy.blocks.as_ref().map(reweight::BlockWeights::all_steps);
         let mut both = reweight::Composed::new();
-        if let Some(blocks) = blocks {
-            both = both.with(blocks);
+        if let Some(blocks) = &policy.blocks {
+            both = both.with(blocks.all_steps());
         }
         if let Some(freeu) = policy.freeu {
             both = both.with(freeu);
         }
-        unet.forward(input, timesteps, prompt.embeds, None, Some(&both)).cast(DType::F32)
-    }
-
-    pub(crate) fn picture(
-        &self,
-        example: usize,
-        seed: u64,
-        weighting: &Weighting,
-        key: &str,
-    ) -> Result<(), ReproduceError> {
-        let (pipeline, experiment) = (&self.context.pipeline, &self.context.experiment);
-        let policy = self.policy(example, experiment.steps, weighting)?;
-        let request = self.request(example, seed)?;
-        let latents = pipeline.sample(
-            &request,
-            Some(&|info| policy.at_step(info.step, info.steps)),
-            &mut |_, _| Control::Continue,
-        )?;
-        let record = PictureRecord {
-            prompt: self.examples[example].text.clone(),
-            negative_prompt: experiment.negative_prompt.clone(),
-            seed,
-            steps: experiment.steps,
-            guidance_scale: experiment.guidance_scale,
-            scheduler: SchedulerKind::Ddim.class_name().into(),
-            size: [self.context.picture_size; 2],
-            noise: NoiseKind::Counter,
-            eta: 0.0,
-            model: pipeline.name().into(),
-            model_sha256: self.context.model_sha256.clone(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            intervention: serde_json::to_value(&policy).unwrap_or_default(),
-        };
-        let path = self.context.store.path(key, "png");
-        for picture in Picture::from_tensor(pipeline.decode(latents)) {
-            let png = picture
-                .to_png(Some(&record))
-                .map_err(|error| ReproduceError::broken(&path, error))?;
-            self.context.store.write_bytes(&path, &png)?;
-        }
-        Ok(())
+        let sizes = pipeline::SizeConditioning::of_picture([self.context.study.picture_size; 2]);
+        let added = prompt.added(&sizes);
+        unet.forward(input, timesteps, prompt.embeds, added.as_ref(), Some(&both)).cast(DType::F32)
     }
 
     /// The scorer's word on a picture that is stored.
     pub(crate) fn score(
         &self,
         example: usize,
-        seed: u64,
-        weighting: &Weighting,
+        picture: &Unit,
         key: &str,
     ) -> Result<(), ReproduceError> {
         let scorer = self.context.scorer.as_ref().ok_or_else(|| {
             ReproduceError::Experiment("a score needs a `[scorer]` in the experiment".into())
         })?;
-        let weighting = *weighting;
-        let picture = Picture::from_png(&self.png(&Unit::Picture { example, seed, weighting })?)?;
-        let Picture { width, height, rgb } = picture;
+        let Picture { width, height, rgb } = Picture::from_png(&self.png(picture)?)?;
         let vectors = scorer.embed(&[RgbImage { width, height, rgb }]);
-        let prompt = [self.examples[example].text.clone()];
+        let prompt = [self.example(example).text.clone()];
         let scores = scorer.cosines(&vectors, &prompt)?;
         for (features, score) in vectors.into_iter().zip(scores) {
             self.context.store.write(key, &Scored { score, features })?;

@@ -1,9 +1,9 @@
 use metrics::{Features, RgbView, frechet_from_features, kernel_distance, psnr, ssim};
 use pipeline::Picture;
 
-use crate::plan::{seeded_weightings, shown};
+use crate::plan::{compared, seeded_weightings, shown};
 use crate::tables::SEED;
-use crate::units::{Runner, Unit};
+use crate::units::{Runner, Scored, Unit};
 use crate::weightings::Weighting;
 use crate::{Cell, Part, ReproduceError, Table};
 
@@ -17,10 +17,11 @@ pub(crate) type PictureRow = (String, Vec<(String, Vec<u8>)>);
 /// How far each weighting moves the sampled pictures from the vanilla ones.
 pub(crate) fn fidelity(runner: &Runner<'_>) -> Result<Table, ReproduceError> {
     let context = runner.context;
-    let experiment = &context.experiment;
+    let experiment = context.experiment();
     let seeds = [("train", experiment.train_seed), ("test", experiment.test_seed)];
-    let weightings = seeded_weightings(context, Part::Pictures)?;
-    let examples = context.examples().count();
+    let weightings = seeded_weightings(&context.study, Part::Pictures)?;
+    let (examples, steps) = (compared(&context.study), experiment.steps);
+    let pairs = examples.len();
     let mut rows: Vec<_> = weightings[1..].iter().map(|w| (w.label(), Vec::new())).collect();
     let mut columns = Vec::new();
     for (what, seed) in seeds {
@@ -29,19 +30,22 @@ pub(crate) fn fidelity(runner: &Runner<'_>) -> Result<Table, ReproduceError> {
         }
         for (row, weighting) in rows.iter_mut().zip(&weightings[1..]) {
             let (mut decibels, mut similarities) = (0.0, 0.0);
-            for example in 0..examples {
-                let own = decoded(runner, &Unit::Picture { example, seed, weighting: *weighting })?;
+            for example in examples.iter().copied() {
+                let own = decoded(
+                    runner,
+                    &Unit::Picture { example, seed, steps, weighting: *weighting },
+                )?;
                 let weighting = Weighting::Vanilla;
-                let vanilla = decoded(runner, &Unit::Picture { example, seed, weighting })?;
+                let vanilla = decoded(runner, &Unit::Picture { example, seed, steps, weighting })?;
                 decibels += psnr(view(&own), view(&vanilla))?.min(100.0);
                 similarities += ssim(view(&own), view(&vanilla))?;
             }
-            let count = examples.max(1) as f64;
+            let count = pairs.max(1) as f64;
             row.1.push(Some(Cell::plain(decibels / count)));
             row.1.push(Some(Cell::plain(similarities / count)));
             // LPIPS needs weights that do not ship with the project.
             row.1.push(None);
-            row.1.extend(set_distances(runner, examples, seed, *weighting)?);
+            row.1.extend(set_distances(runner, &examples, seed, *weighting)?);
         }
     }
     let freeu = &experiment.freeu;
@@ -49,7 +53,7 @@ pub(crate) fn fidelity(runner: &Runner<'_>) -> Result<Table, ReproduceError> {
         name: "pictures".into(),
         title: "Identity: how close weighted pictures stay to the vanilla ones".into(),
         note: format!(
-            "Against the vanilla pictures of the same {examples} prompts and the seed: PSNR (100 dB \
+            "Against the vanilla pictures of the same {pairs} prompts and the seed: PSNR (100 dB \
              for equal pictures) and SSIM, means over pairs; Fréchet and kernel distance of the two \
              sets by the scorer's features. With fewer pictures than features a Fréchet distance is \
              biased upwards; the kernel distance is not, and stands beside it. LPIPS is not measured \
@@ -66,26 +70,28 @@ pub(crate) fn fidelity(runner: &Runner<'_>) -> Result<Table, ReproduceError> {
 /// pictures than a covariance needs.
 fn set_distances(
     runner: &Runner<'_>,
-    examples: usize,
+    examples: &[usize],
     seed: u64,
     weighting: Weighting,
 ) -> Result<[Option<Cell>; 2], ReproduceError> {
+    let steps = runner.context.experiment().steps;
     let Some(scorer) = &runner.context.scorer else { return Ok([None, None]) };
     let features = |weighting: Weighting| -> Result<Features, ReproduceError> {
         let mut values = Vec::new();
-        for example in 0..examples {
-            let scored = runner.scored(&Unit::Score { example, seed, weighting })?;
+        for example in examples.iter().copied() {
+            let unit = Unit::Score { example, seed, steps, weighting };
+            let scored: Scored = runner.result(&unit)?;
             values.extend(scored.features.into_iter().map(f64::from));
         }
-        let dims = values.len() / examples.max(1);
+        let dims = values.len() / examples.len().max(1);
         Ok(Features { network: scorer.name().into(), dims, values })
     };
     let (own, vanilla) = (features(weighting)?, features(Weighting::Vanilla)?);
-    let fid = match examples {
+    let fid = match examples.len() {
         0 | 1 => None,
         _ => Some(Cell::plain(frechet_from_features(&own, &vanilla)?)),
     };
-    let kid = match examples {
+    let kid = match examples.len() {
         0..=3 => None,
         _ => {
             let kid = kernel_distance(&own, &vanilla, SUBSETS, SUBSET_SIZE, SEED)?;
@@ -105,14 +111,15 @@ fn view(picture: &Picture) -> RgbView<'_> {
 
 /// The pictures that are shown side by side.
 pub(crate) fn gallery(runner: &Runner<'_>) -> Result<Vec<PictureRow>, ReproduceError> {
-    let experiment = &runner.context.experiment;
-    let weightings = seeded_weightings(runner.context, Part::Pictures)?;
+    let experiment = runner.context.experiment();
+    let weightings = seeded_weightings(&runner.context.study, Part::Pictures)?;
     let mut rows = Vec::new();
-    for example in shown(runner.context) {
+    for example in shown(&runner.context.study) {
         for (what, seed) in [("train", experiment.train_seed), ("test", experiment.test_seed)] {
             let mut row = Vec::new();
             for weighting in &weightings {
-                let unit = Unit::Picture { example, seed, weighting: *weighting };
+                let steps = experiment.steps;
+                let unit = Unit::Picture { example, seed, steps, weighting: *weighting };
                 row.push((weighting.label(), runner.png(&unit)?));
             }
             let text = &runner.example(example).text;

@@ -1,9 +1,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::plan::{self, Plan};
+use crate::plan::{self, Shard};
 use crate::tables;
-use crate::units::Runner;
+use crate::units::{Runner, Unit};
 use crate::{Context, Part, ReproduceError, Table, html};
 
 /// How far a run is.
@@ -28,17 +28,53 @@ pub struct Outcome {
     pub files: Vec<PathBuf>,
 }
 
-/// What the parts would cost.
+/// Runs the parts' units that fall to `shard`, from where an earlier run was interrupted.
+///
+/// Runs of other shards may be under way in the same store, on this machine or another: every
+/// result has its file, named by everything it depends on and written in one go.
 ///
 /// # Errors
-/// [`ReproduceError`].
-pub fn plan(context: &Context, parts: &[Part]) -> Result<Plan, ReproduceError> {
+/// [`ReproduceError`]; all units finished before it stay stored.
+pub fn work(
+    context: &Context,
+    parts: &[Part],
+    shard: Shard,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), ReproduceError> {
     let runner = Runner::new(context)?;
-    plan::plan(&runner, &plan::units(context, parts)?)
+    let units = plan::units(&context.study, parts, shard)?;
+    let mut waiting = Vec::new();
+    for unit in &units {
+        if !runner.is_done(unit)? {
+            waiting.push(unit);
+        }
+    }
+    let cost = |unit: &&Unit| plan::cost(&context.study, unit);
+    let total: usize = waiting.iter().map(cost).sum();
+    let (start, mut left) = (Instant::now(), total);
+    let mut done = units.len() - waiting.len();
+    let mut rest = waiting.as_slice();
+    while let Some(first) = rest.first() {
+        let together = match first {
+            Unit::Picture { .. } => runner.together(rest),
+            _ => 1,
+        };
+        let (now, later) = rest.split_at(together);
+        match first {
+            Unit::Picture { .. } => runner.pictures(now)?,
+            unit => runner.run(unit)?,
+        }
+        rest = later;
+        done += now.len();
+        left -= now.iter().map(cost).sum::<usize>();
+        let share = left as f64 / (total - left).max(1) as f64;
+        let remaining = start.elapsed().mul_f64(share);
+        progress(Progress { done, units: units.len(), unet_samples_left: left, remaining });
+    }
+    Ok(())
 }
 
-/// Runs the parts, from where an earlier run was interrupted, and writes tables and report to
-/// `out`.
+/// Runs what is left of the parts' units, and writes tables and report to `out`.
 ///
 /// # Errors
 /// [`ReproduceError`]; all units finished before it stay stored.
@@ -48,30 +84,9 @@ pub fn run(
     out: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Outcome, ReproduceError> {
+    work(context, parts, Shard::WHOLE, progress)?;
     let runner = Runner::new(context)?;
-    let units = plan::units(context, parts)?;
-    let mut waiting = Vec::new();
-    for unit in &units {
-        if !runner.is_done(unit)? {
-            waiting.push(unit);
-        }
-    }
-    let total: usize = waiting.iter().map(|unit| runner.cost(unit)).sum();
-    let (start, mut left) = (Instant::now(), total);
-    let before = units.len() - waiting.len();
-    for (index, unit) in waiting.into_iter().enumerate() {
-        runner.run(unit)?;
-        let done = before + index + 1;
-        left -= runner.cost(unit);
-        let share = left as f64 / (total - left).max(1) as f64;
-        let remaining = start.elapsed().mul_f64(share);
-        progress(Progress { done, units: units.len(), unet_samples_left: left, remaining });
-    }
-    write(&runner, parts, out)
-}
-
-fn write(runner: &Runner<'_>, parts: &[Part], out: &Path) -> Result<Outcome, ReproduceError> {
-    let rendered = tables::build(runner, parts)?;
+    let rendered = tables::build(&runner, parts)?;
     let mut files = Vec::new();
     let mut save = |name: String, bytes: &[u8]| -> Result<(), ReproduceError> {
         let path = out.join(name);
@@ -88,6 +103,6 @@ fn write(runner: &Runner<'_>, parts: &[Part], out: &Path) -> Result<Outcome, Rep
     for (name, svg) in &rendered.figures {
         save(format!("{name}.svg"), svg.as_bytes())?;
     }
-    save("report.html".into(), html::report(runner.context, &rendered)?.as_bytes())?;
+    save("report.html".into(), html::report(context, &rendered)?.as_bytes())?;
     Ok(Outcome { tables: rendered.tables, files })
 }

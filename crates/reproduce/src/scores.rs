@@ -2,7 +2,8 @@ use std::ops::Range;
 
 use metrics::decibels;
 
-use crate::units::{Runner, Unit};
+use crate::study::Study;
+use crate::units::{Runner, Scored, Unit};
 use crate::weightings::Weighting;
 use crate::{Context, ReproduceError};
 
@@ -16,11 +17,16 @@ pub(crate) enum Measure {
 }
 
 impl Measure {
-    /// End of the names of its files.
-    pub(crate) fn suffix(self) -> &'static str {
+    /// What a study's tables measure, in the order in which they are printed.
+    pub(crate) fn all(study: &Study) -> &'static [Self] {
+        if study.has_pictures() { &[Self::Snr, Self::Score] } else { &[Self::Score] }
+    }
+
+    /// End of the names of its files, where there are several measures.
+    pub(crate) fn suffix(self, study: &Study) -> &'static str {
         match self {
-            Self::Snr => "",
-            Self::Score => "-score",
+            Self::Score if study.has_pictures() => "-score",
+            _ => "",
         }
     }
 
@@ -37,7 +43,7 @@ impl Measure {
 
     /// What the cells are and how they were measured.
     pub(crate) fn note(self, context: &Context) -> String {
-        let examples = context.examples().count();
+        let examples = context.study.examples();
         let brackets = "in brackets the mean difference to vanilla over the same prompts with its \
                         95 % bootstrap interval (↑ above, ↓ below vanilla) and p of Wilcoxon's \
                         signed-rank test, not corrected for the number of comparisons";
@@ -74,10 +80,11 @@ impl Measure {
             Ok(match self {
                 Self::Snr => {
                     let unit = Unit::Snr { example, seed, steps, weighting };
-                    mean_decibels(&runner.ratios(&unit)?)
+                    mean_decibels(&runner.result::<Vec<f64>>(&unit)?)
                 }
                 Self::Score => {
-                    100.0 * runner.scored(&Unit::Score { example, seed, weighting })?.score
+                    let unit = Unit::Score { example, seed, steps, weighting };
+                    100.0 * runner.result::<Scored>(&unit)?.score
                 }
             })
         };

@@ -12,6 +12,8 @@ pub struct Cell {
     pub difference: Option<PairedDifference>,
     /// 95 % bootstrap interval of the value itself.
     pub interval: Option<[f64; 2]>,
+    /// What the paper prints for the same model, where it prints it.
+    pub printed: Option<f64>,
 }
 
 /// A table: measured values only. A missing value (a metric that was not computed) is `None`.
@@ -32,11 +34,12 @@ pub struct Table {
 impl Cell {
     /// A value alone.
     pub fn plain(value: f64) -> Self {
-        Self { value, difference: None, interval: None }
+        Self { value, difference: None, interval: None, printed: None }
     }
 
     fn text(&self) -> String {
-        match (&self.difference, &self.interval) {
+        let printed = self.printed.map_or_else(String::new, |value| format!(" [paper {value:.2}]"));
+        let own = match (&self.difference, &self.interval) {
             (None, None) => format!("{:.3}", self.value),
             (None, Some([low, high])) => format!("{:.3} [{low:.3}, {high:.3}]", self.value),
             (Some(d), _) => {
@@ -50,7 +53,8 @@ impl Cell {
                     self.value, d.mean, d.low, d.high, d.p_value
                 )
             }
-        }
+        };
+        own + &printed
     }
 }
 
@@ -93,23 +97,27 @@ impl Table {
     /// The table as comma-separated values, one line per cell.
     pub fn to_csv(&self) -> String {
         let quote = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-        let header = "row,column,value,difference,low,high,count,p_value,rank_biserial\n";
+        let header = "row,column,value,difference,low,high,count,p_value,rank_biserial,paper\n";
         let mut out = String::from(header);
         for (label, cells) in &self.rows {
             for (column, cell) in self.columns.iter().zip(cells) {
                 let _ = write!(out, "{},{},", quote(label), quote(column));
-                let _ = match cell {
-                    None => writeln!(out, ",,,,,,"),
-                    Some(Cell { value, difference: Some(d), .. }) => {
+                let Some(cell) = cell else {
+                    out.push_str(",,,,,,,\n");
+                    continue;
+                };
+                let Cell { value, difference, interval, printed } = cell;
+                let _ = match (difference, interval) {
+                    (Some(d), _) => {
                         let (mean, low, high, count) = (d.mean, d.low, d.high, d.count);
                         let (p, effect) = (d.p_value, d.rank_biserial);
-                        writeln!(out, "{value},{mean},{low},{high},{count},{p},{effect}")
+                        write!(out, "{value},{mean},{low},{high},{count},{p},{effect}")
                     }
-                    Some(Cell { value, interval: Some([low, high]), .. }) => {
-                        writeln!(out, "{value},,{low},{high},,,")
-                    }
-                    Some(Cell { value, .. }) => writeln!(out, "{value},,,,,,"),
+                    (None, Some([low, high])) => write!(out, "{value},,{low},{high},,,"),
+                    (None, None) => write!(out, "{value},,,,,,"),
                 };
+                let printed = printed.map_or_else(String::new, |value| value.to_string());
+                let _ = writeln!(out, ",{printed}");
             }
         }
         out
@@ -162,7 +170,7 @@ mod tests {
             rows: vec![("r".into(), vec![Some(Cell::plain(1.5)), None])],
         };
         assert!(table.to_text().contains("1.500") && table.to_text().contains('–'));
-        assert_eq!(table.to_csv().lines().nth(2), Some("\"r\",\"b, c\",,,,,,,"));
+        assert_eq!(table.to_csv().lines().nth(2), Some("\"r\",\"b, c\",,,,,,,,"));
         assert!(table.to_html().contains("T &lt;1&gt;"));
     }
 }

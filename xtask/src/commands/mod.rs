@@ -1,4 +1,5 @@
 pub mod download;
+pub mod packages;
 pub mod parity;
 pub mod quality;
 pub mod random_model;

@@ -1,40 +1,60 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
-use reproduce::{Context, Experiment, Part, Scale};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use reproduce::{
+    Context, Experiment, Part, Progress, Rate, ReproduceError, RunOptions, Scale, Shard, Study,
+};
 
+use super::packages;
 use crate::project_root;
+
+/// Where the paper's own experiments are.
+const PAPER: &str = "experiments/paper";
+/// The paper's printed figures, beside them.
+const PRINTED: &str = "printed.toml";
 
 /// Arguments of `cargo xtask reproduce`.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  cargo xtask reproduce\n  cargo xtask reproduce --table I \
-                        --scale smoke\n  cargo xtask reproduce --scale paper --dry-run")]
+                        --scale smoke\n  cargo xtask reproduce --scale paper --dry-run \
+                        --seconds-per-sample 0.02\n  cargo xtask reproduce --scale paper --device \
+                        cuda --dtype f16 --shard 1/8")]
 pub struct ReproduceArgs {
-    /// Experiment file.
-    #[arg(long, default_value = "experiments/emoji-sd.toml")]
-    experiment: PathBuf,
+    /// Experiment files [default: that of the shipped model; with `--scale paper` those of the
+    /// paper's four models].
+    #[arg(long)]
+    experiment: Vec<PathBuf>,
     /// Only these tables: I, II, III, IV, V, VI.
     #[arg(long)]
     table: Vec<String>,
-    /// Only these figures: 4, or `pictures`.
+    /// Only these figures: 3, 4, or `pictures`.
     #[arg(long)]
     figure: Vec<String>,
     /// How much is run.
     #[arg(long, value_enum, default_value = "default")]
     scale: ScaleName,
-    /// Print what would be run and how long it would take.
+    /// Print what would be run, how long it would take, and what must be fetched.
     #[arg(long)]
     dry_run: bool,
+    /// The U-Net's time for one sample that `--dry-run` counts with; measured where absent.
+    #[arg(long)]
+    seconds_per_sample: Option<f64>,
+    /// Do only the work of run i of n that share it; a run without this writes the tables.
+    #[arg(long)]
+    shard: Option<Shard>,
     /// Go on from stored results; this is always so, the flag is accepted for clarity.
     #[arg(long)]
     resume: bool,
+    /// Do not fetch what is absent, but say so.
+    #[arg(long)]
+    no_download: bool,
     /// Folder for tables, figures and the report.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Folder in which the result of every unit of work is kept.
+    /// Folder in which the result of every unit of work is kept; several runs may share it.
     #[arg(long, default_value = "target/reproduce/store")]
     store: PathBuf,
     /// Device: cpu, cuda or cuda:n.
@@ -43,49 +63,117 @@ pub struct ReproduceArgs {
     /// Data type of the weights: f32, f16 or bf16.
     #[arg(long, default_value = "f32")]
     dtype: String,
+    /// Most samples of one U-Net call of a probe.
+    #[arg(long, default_value_t = 32)]
+    unet_batch: usize,
+    /// Pictures sampled together [default: 1 on the CPU, 8 on a GPU].
+    #[arg(long)]
+    picture_batch: Option<usize>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ScaleName {
     Smoke,
     Default,
     Paper,
 }
 
+impl ReproduceArgs {
+    /// The experiment files, relative to the project's root.
+    fn experiments(&self, root: &Path) -> anyhow::Result<Vec<PathBuf>> {
+        if !self.experiment.is_empty() {
+            return Ok(self.experiment.clone());
+        }
+        if self.scale != ScaleName::Paper {
+            return Ok(vec!["experiments/emoji-sd.toml".into()]);
+        }
+        let folder = root.join(PAPER);
+        let mut all: Vec<PathBuf> = std::fs::read_dir(&folder)
+            .with_context(|| format!("`{}`", folder.display()))?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<std::io::Result<_>>()?;
+        all.retain(|path| {
+            path.extension().is_some_and(|end| end == "toml") && !path.ends_with(PRINTED)
+        });
+        all.sort();
+        Ok(all)
+    }
+
+    fn options(&self) -> anyhow::Result<RunOptions> {
+        let device = pipeline::parse_device(&self.device)?;
+        let own = if self.device == "cpu" { 1 } else { 8 };
+        let picture_batch = self.picture_batch.unwrap_or(own);
+        if self.unet_batch == 0 || picture_batch == 0 {
+            bail!("expected batches above 0");
+        }
+        let dtype = pipeline::parse_dtype(&self.dtype)?;
+        Ok(RunOptions { dtype, device, unet_batch: self.unet_batch, picture_batch })
+    }
+}
+
 pub fn handle_command(args: ReproduceArgs) -> anyhow::Result<()> {
     let root = project_root();
-    let experiment = Experiment::from_file(root.join(&args.experiment))?;
-    let (scale, scale_name) = match args.scale {
-        ScaleName::Smoke => (Scale::Smoke, "smoke"),
-        ScaleName::Default => (Scale::Default, "default"),
-        ScaleName::Paper => (Scale::Paper, "paper"),
+    let scale = match args.scale {
+        ScaleName::Smoke => Scale::Smoke,
+        ScaleName::Default => Scale::Default,
+        ScaleName::Paper => Scale::Paper,
     };
-    let parts = parts(&args.table, &args.figure)?;
-    let device = pipeline::parse_device(&args.device)?;
-    let dtype = pipeline::parse_dtype(&args.dtype)?;
-    let name = format!("{}-{scale_name}", experiment.name);
-    let out = args.out.unwrap_or_else(|| root.join("target/reproduce").join(name));
-    let store = root.join(&args.store);
-    let context = Context::new(experiment, scale, &root, &store, dtype, &device)?;
-    if args.dry_run {
-        return dry_run(&context, &parts);
+    let wanted = parts(&args.table, &args.figure)?;
+    let options = args.options()?;
+    let files = args.experiments(&root)?;
+    if files.len() > 1 && args.out.is_some() {
+        bail!("--out is for one experiment: name it with --experiment");
     }
-    let start = Instant::now();
-    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} units {msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::new(0).with_style(style);
-    let mut last = Instant::now();
-    let outcome = reproduce::run(&context, &parts, &out, &mut |progress| {
-        bar.set_length(progress.units as u64);
-        bar.set_position(progress.done as u64);
-        bar.set_message(format!("{} left", spoken(progress.remaining)));
-        if bar.is_hidden() && last.elapsed() > Duration::from_secs(15) {
-            last = Instant::now();
-            let left = spoken(progress.remaining);
-            eprintln!("{}/{} units, {left} left", progress.done, progress.units);
+    let mut nothing = true;
+    for file in files {
+        let experiment = Experiment::from_file(root.join(&file))?;
+        let parts = experiment.parts(&wanted);
+        if parts.is_empty() {
+            continue;
         }
-    })?;
-    bar.finish_and_clear();
+        nothing = false;
+        let study = Study::new(experiment, scale, &root)?;
+        println!("{}: {}", study.name(), file.display());
+        if args.dry_run {
+            dry_run(&args, study, &parts, &options, &root)?;
+        } else {
+            run(&args, study, &parts, &options, &root)?;
+        }
+    }
+    if nothing {
+        bail!("none of the experiments makes such a table or figure");
+    }
+    Ok(())
+}
+
+fn run(
+    args: &ReproduceArgs,
+    study: Study,
+    parts: &[Part],
+    options: &RunOptions,
+    root: &Path,
+) -> anyhow::Result<()> {
+    if !args.no_download {
+        for package in study.packages() {
+            packages::fetch_missing(&package)?;
+        }
+    }
+    let name = study.name();
+    let out = args.out.clone().unwrap_or_else(|| root.join("target/reproduce").join(name));
+    // Prompts that have just been fetched may be fewer than were expected.
+    let study = study.refreshed(root)?;
+    let context = Context::new(study, root, &root.join(&args.store), options.clone())?;
+    let start = Instant::now();
+    let bar = Bar::new();
+    let mut show = |progress: Progress| bar.show(&progress);
+    if let Some(shard) = args.shard {
+        reproduce::work(&context, parts, shard, &mut show)?;
+        bar.close();
+        println!("shard {}/{} is done", shard.index + 1, shard.count);
+        return Ok(());
+    }
+    let outcome = reproduce::run(&context, parts, &out, &mut show)?;
+    bar.close();
     for table in &outcome.tables {
         println!("{}", table.to_text());
     }
@@ -93,53 +181,108 @@ pub fn handle_command(args: ReproduceArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A progress bar, or a line now and then where there is no terminal.
+struct Bar {
+    bar: ProgressBar,
+    last: std::cell::Cell<Instant>,
+}
+
+impl Bar {
+    fn new() -> Self {
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} units {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self { bar: ProgressBar::new(0).with_style(style), last: Instant::now().into() }
+    }
+
+    fn show(&self, progress: &Progress) {
+        self.bar.set_length(progress.units as u64);
+        self.bar.set_position(progress.done as u64);
+        let left = spoken(progress.remaining);
+        self.bar.set_message(format!("{left} left"));
+        if self.bar.is_hidden() && self.last.get().elapsed() > Duration::from_secs(15) {
+            self.last.set(Instant::now());
+            eprintln!("{}/{} units, {left} left", progress.done, progress.units);
+        }
+    }
+
+    fn close(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 fn files(paths: &[PathBuf]) -> String {
     let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     format!("wrote {}", names.join(", "))
 }
 
-fn dry_run(context: &Context, parts: &[Part]) -> anyhow::Result<()> {
-    let plan = reproduce::plan(context, parts)?;
-    println!("{} units of work, {} of them done", plan.units, plan.done);
-    println!("{} U-Net samples to compute", plan.unet_samples);
-    let seconds = plan.unet_samples as f64 * plan.seconds_per_sample;
+fn dry_run(
+    args: &ReproduceArgs,
+    study: Study,
+    parts: &[Part],
+    options: &RunOptions,
+    root: &Path,
+) -> anyhow::Result<()> {
+    let shard = args.shard.unwrap_or(Shard::WHOLE);
+    let rate = match args.seconds_per_sample {
+        Some(seconds) if seconds.is_finite() && seconds > 0.0 => Rate::Known(seconds),
+        Some(seconds) => bail!("expected --seconds-per-sample above 0, found {seconds}"),
+        None => Rate::Measure(options),
+    };
+    for package in study.packages() {
+        packages::print_missing(&package)?;
+    }
+    // What is not here yet has no results either.
+    let store = root.join(&args.store);
+    let context = match Context::new(study.clone(), root, &store, options.clone()) {
+        Ok(context) => Some(context),
+        Err(ReproduceError::Hub(_)) => None,
+        Err(ReproduceError::Pipeline(pipeline::PipelineError::Hub(_))) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let plan = reproduce::plan(&study, context.as_ref(), parts, shard, rate)?;
+    println!("  {} units of work, {} of them done", plan.units, plan.done);
     println!(
-        "about {} at {:.2} ms a sample, measured on a full batch just now",
+        "  {} U-Net samples to compute, in at least {} calls of at most {} samples",
+        plan.unet_samples,
+        plan.unet_samples.div_ceil(options.unet_batch),
+        options.unet_batch
+    );
+    let seconds = plan.unet_samples as f64 * plan.seconds_per_sample;
+    let source = match rate {
+        Rate::Known(_) => "as given".to_string(),
+        Rate::Measure(_) => format!("measured just now with random weights on {}", args.device),
+    };
+    println!(
+        "  about {} at {:.3} ms a sample, {source}; decoding and scoring come on top",
         spoken(Duration::from_secs_f64(seconds)),
         plan.seconds_per_sample * 1e3
     );
+    println!("  about {} of results on disk", HumanBytes(plan.disk_bytes));
     Ok(())
 }
 
 fn spoken(duration: Duration) -> String {
     match duration.as_secs() {
         seconds if seconds < 120 => format!("{seconds} s"),
-        seconds => format!("{:.1} min", seconds as f64 / 60.0),
+        seconds if seconds < 120 * 60 => format!("{:.1} min", seconds as f64 / 60.0),
+        seconds => format!("{:.1} h", seconds as f64 / 3600.0),
     }
 }
 
 fn parts(tables: &[String], figures: &[String]) -> anyhow::Result<Vec<Part>> {
     let mut parts = Vec::new();
     for table in tables {
-        parts.push(match table.to_uppercase().as_str() {
-            "I" | "1" => Part::Table1,
-            "II" | "2" => Part::Table2,
-            "III" | "3" | "IV" | "4" => Part::Table3And4,
-            "V" | "5" | "VI" | "6" => Part::Table5And6,
-            _ => bail!("expected a table from I to VI, found `{table}`"),
-        });
+        let found = Part::table(table);
+        parts.push(
+            found.with_context(|| format!("expected a table from I to VI, found `{table}`"))?,
+        );
     }
     for figure in figures {
-        parts.push(match figure.as_str() {
-            "4" => Part::Figure4,
-            "pictures" => Part::Pictures,
-            _ => bail!("expected figure 4 or `pictures`, found `{figure}`"),
-        });
+        let found = Part::figure(figure);
+        parts
+            .push(found.with_context(|| {
+                format!("expected figure 3, 4 or `pictures`, found `{figure}`")
+            })?);
     }
-    if parts.is_empty() {
-        return Ok(Part::ALL.to_vec());
-    }
-    parts.sort();
-    parts.dedup();
     Ok(parts)
 }

@@ -4,6 +4,7 @@
 //! only the norms' `gamma`/`beta` become `weight`/`bias`, a field called `_2` stands for the index
 //! `2` of a `Sequential`, and linear weights are stored transposed (`[out, in]` in the file).
 
+mod cast;
 mod error;
 mod file;
 mod load;
@@ -14,6 +15,7 @@ mod random;
 mod save;
 mod stored;
 
+pub use cast::cast;
 pub use error::WeightsError;
 pub use file::WeightsFile;
 pub use load::{LoadOptions, Tensors, load, load_tensors};

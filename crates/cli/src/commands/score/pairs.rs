@@ -29,8 +29,8 @@ pub(super) struct LpipsArgs {
     #[arg(long, value_enum, default_value = "alex")]
     net: Net,
     /// Its weights: torchvision's trunk and lpips's linear layers, or one file with both; PyTorch
-    /// files or safetensors.
-    #[arg(long, required = true)]
+    /// files or safetensors [default: the downloaded package `lpips-NET`].
+    #[arg(long)]
     weights: Vec<PathBuf>,
     /// First resize the shorter side to this and cut out the middle, as the paper does with 512.
     #[arg(long)]
@@ -71,7 +71,13 @@ pub(super) fn lpips(args: &LpipsArgs) -> anyhow::Result<()> {
         Net::Vgg => LpipsNetwork::Vgg,
         Net::Squeeze => LpipsNetwork::Squeeze,
     };
-    let lpips = Lpips::from_files(network, &args.weights, dtype, &device)?;
+    let settings = hub::Settings::from_env();
+    let files = match args.weights.as_slice() {
+        [] => hub::installed(&format!("lpips-{}", network.name()), &settings)?,
+        [one] => hub::file_or_installed(one, &settings)?,
+        several => several.to_vec(),
+    };
+    let lpips = Lpips::from_files(network, &files, dtype, &device)?;
     let pairs = pair_by_name(&args.pairs.a, &args.pairs.b)?;
     let bar = progress_bar(pairs.len() as u64, "comparing");
     let mut rows = Vec::new();

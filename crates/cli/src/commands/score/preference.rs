@@ -31,12 +31,12 @@ struct Prompted {
 pub(super) struct HpsArgs {
     #[command(flatten)]
     pictures: Prompted,
-    /// `HPS_v2_compressed.pt` or `HPS_v2.1_compressed.pt` (Hugging Face `xswu/HPSv2`, 1.97 GB), or
-    /// the same weights as safetensors.
-    #[arg(long)]
+    /// `HPS_v2_compressed.pt` or `HPS_v2.1_compressed.pt`, the same weights as safetensors, or the
+    /// downloaded package `hps-v2` or `hps-v2.1`.
+    #[arg(long, default_value = "hps-v2.1")]
     weights: PathBuf,
-    /// Folder with CLIP's `vocab.json` and `merges.txt` (the `tokenizer` of any Stable Diffusion)
-    /// [default: `tokenizer` beside the weights].
+    /// Folder with CLIP's `vocab.json` and `merges.txt` [default: `tokenizer` beside the weights,
+    /// else the built-in one].
     #[arg(long)]
     tokenizer: Option<PathBuf>,
     /// open_clip's configuration of another model than ViT-H-14.
@@ -56,10 +56,13 @@ pub(super) struct ClipArgs {
 
 pub(super) fn hps(args: &HpsArgs) -> anyhow::Result<()> {
     let (device, dtype) = args.pictures.run.device()?;
-    let beside = args.weights.parent().unwrap_or(Path::new(".")).join("tokenizer");
-    let tokenizer = args.tokenizer.clone().unwrap_or(beside);
+    let files = hub::file_or_installed(&args.weights, &hub::Settings::from_env())?;
+    let weights = files.first().context("the package has no files")?;
+    let beside = weights.parent().unwrap_or(Path::new(".")).join("tokenizer");
+    let beside = Some(beside).filter(|folder| folder.is_dir());
+    let tokenizer = args.tokenizer.clone().or(beside);
     let config = args.config.as_ref().map(OpenClipConfig::from_file).transpose()?;
-    let scorer = ClipScorer::hps(&args.weights, tokenizer, config.as_ref(), dtype, &device)?;
+    let scorer = ClipScorer::hps(weights, tokenizer.as_deref(), config.as_ref(), dtype, &device)?;
     score(&args.pictures, &scorer)
 }
 

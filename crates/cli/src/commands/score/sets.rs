@@ -29,8 +29,8 @@ struct NetworkOptions {
     /// Network.
     #[arg(long, value_enum, default_value = "inception")]
     network: Network,
-    /// Inception: `pt_inception-2015-12-05-6726825d.pth` (95.6 MB, from the releases of
-    /// mseitzer/pytorch-fid) or safetensors. CLIP: a folder [default: the shipped scorer].
+    /// Inception: `pt_inception-2015-12-05-6726825d.pth`, or the same as safetensors [default: the
+    /// downloaded package `inception`]. CLIP: a folder [default: the shipped scorer].
     #[arg(long)]
     weights: Option<PathBuf>,
     /// Length of Inception's features: 64, 192, 768 or 2048.
@@ -94,10 +94,9 @@ impl NetworkOptions {
         let (device, dtype) = self.run.device()?;
         match self.network {
             Network::Inception => {
-                let weights = self.weights.as_ref().context(
-                    "expected --weights pt_inception-2015-12-05-6726825d.pth (95.6 MB, from the \
-                     releases of mseitzer/pytorch-fid), or --network clip",
-                )?;
+                let named = self.weights.as_deref().unwrap_or(Path::new("inception"));
+                let files = hub::file_or_installed(named, &hub::Settings::from_env())?;
+                let weights = files.first().context("the package has no files")?;
                 let tap = InceptionTap::from_dims(self.dims).with_context(|| {
                     format!("expected --dims 64, 192, 768 or 2048, found {}", self.dims)
                 })?;

@@ -1,0 +1,48 @@
+use probe::{Vote, bootstrap_scores, heatmap_svg, kendalls_w};
+
+use crate::tables::{RESAMPLES, SEED};
+use crate::units::{Runner, Unit};
+use crate::{Cell, ReproduceError, Table};
+
+/// The dynamic importance of the focus prompt, and its heat-map.
+pub(crate) fn table2(runner: &Runner<'_>) -> Result<(Table, String), ReproduceError> {
+    let study = &runner.context.study;
+    let (example, steps) = (study.focus(), study.experiment.steps);
+    let vote: Vote = runner.result(&Unit::Probe { example, steps })?;
+    let importance = vote.importance()?;
+    let intervals = bootstrap_scores(&vote, RESAMPLES, SEED);
+    let concordance = kendalls_w(&vote);
+    let blocks = study.unet.blocks();
+    let labels: Vec<String> =
+        blocks.iter().map(|b| format!("{} {}", b.site.index, b.path)).collect();
+    let mut columns: Vec<String> = blocks.iter().map(|b| format!("blk-{}", b.site.index)).collect();
+    columns.push("Kendall's W".into());
+    let rows = (0..importance.rows().len())
+        .map(|step| {
+            let order: Vec<String> = vote.ranking[step].iter().map(usize::to_string).collect();
+            let mut cells: Vec<Option<Cell>> = importance.rows()[step]
+                .iter()
+                .zip(&intervals[step])
+                .map(|(score, interval)| {
+                    let interval = Some([interval.low, interval.high]);
+                    Some(Cell { interval, ..Cell::plain(*score) })
+                })
+                .collect();
+            cells.push(Some(Cell::plain(concordance[step])));
+            (format!("step {step}: {}", order.join(" ")), cells)
+        })
+        .collect();
+    let table = Table {
+        name: "table-2".into(),
+        title: format!("Table II: dynamic importance for \"{}\"", runner.example(example).text),
+        note: format!(
+            "Rows: blocks in ascending importance; cells: importance score (Eq. 6) and its 95 % \
+             bootstrap interval over {} rounds; Kendall's W is the rounds' agreement. {} equal \
+             thresholds were ordered by the seeded draw.",
+            vote.rounds, vote.ties
+        ),
+        columns,
+        rows,
+    };
+    Ok((table, heatmap_svg(&importance, &labels)))
+}
