@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 6] = [
     &["layers", "scheduler", "dataset", "hub"],
     &["unet-core", "clip", "autoencoder"],
     &["pipeline", "reweight", "metrics"],
-    &["probe", "trainer", "onnx-backbone"],
+    &["probe", "pruning", "trainer", "onnx-backbone"],
     &["reproduce", "parity"],
     &["cli", "xtask"],
 ];

@@ -18,7 +18,7 @@ mod synthetic;
 
 pub use conditioning::{Conditioning, SizeConditioning};
 pub use configs::PipelineConfigs;
-pub use device::{parse_device, parse_dtype};
+pub use device::{nvidia_driver_present, parse_device, parse_dtype};
 pub use error::PipelineError;
 pub use files::write_atomically;
 pub use model::Pipeline;

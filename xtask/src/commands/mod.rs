@@ -1,4 +1,5 @@
 pub mod download;
+pub mod dry_run;
 pub mod packages;
 pub mod parity;
 pub mod quality;

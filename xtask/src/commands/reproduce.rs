@@ -3,11 +3,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use reproduce::{
-    Context, Experiment, Part, Progress, Rate, ReproduceError, RunOptions, Scale, Shard, Study,
-};
+use indicatif::{ProgressBar, ProgressStyle};
+use reproduce::{Context, Experiment, Part, Progress, RunOptions, Scale, Shard, Study};
 
+use super::dry_run::{dry_run, spoken};
 use super::packages;
 use crate::project_root;
 
@@ -41,10 +40,10 @@ pub struct ReproduceArgs {
     dry_run: bool,
     /// The U-Net's time for one sample that `--dry-run` counts with; measured where absent.
     #[arg(long)]
-    seconds_per_sample: Option<f64>,
+    pub(super) seconds_per_sample: Option<f64>,
     /// Do only the work of run i of n that share it; a run without this writes the tables.
     #[arg(long)]
-    shard: Option<Shard>,
+    pub(super) shard: Option<Shard>,
     /// Go on from stored results; this is always so, the flag is accepted for clarity.
     #[arg(long)]
     resume: bool,
@@ -56,10 +55,10 @@ pub struct ReproduceArgs {
     out: Option<PathBuf>,
     /// Folder in which the result of every unit of work is kept; several runs may share it.
     #[arg(long, default_value = "target/reproduce/store")]
-    store: PathBuf,
+    pub(super) store: PathBuf,
     /// Device: cpu, cuda or cuda:n.
     #[arg(long, default_value = "cpu")]
-    device: String,
+    pub(super) device: String,
     /// Data type of the weights: f32, f16 or bf16.
     #[arg(long, default_value = "f32")]
     dtype: String,
@@ -111,7 +110,33 @@ impl ReproduceArgs {
     }
 }
 
+/// Runs this very command in a build that can use a GPU.
+fn again_with_cuda() -> anyhow::Result<()> {
+    eprintln!("building with `--features cuda`");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = std::process::Command::new(cargo)
+        .args([
+            "run",
+            "--quiet",
+            "--package",
+            "xtask",
+            "--bin",
+            "xtask",
+            "--features",
+            "cuda",
+            "--",
+        ])
+        .args(std::env::args_os().skip(1))
+        .status()
+        .context("`cargo run --features cuda`")?;
+    std::process::exit(status.code().unwrap_or(1))
+}
+
 pub fn handle_command(args: ReproduceArgs) -> anyhow::Result<()> {
+    let cuda = args.device.split(':').next() == Some("cuda");
+    if cuda && cfg!(not(feature = "cuda")) && pipeline::nvidia_driver_present() {
+        return again_with_cuda();
+    }
     let root = project_root();
     let scale = match args.scale {
         ScaleName::Smoke => Scale::Smoke,
@@ -124,7 +149,7 @@ pub fn handle_command(args: ReproduceArgs) -> anyhow::Result<()> {
     if files.len() > 1 && args.out.is_some() {
         bail!("--out is for one experiment: name it with --experiment");
     }
-    let mut nothing = true;
+    let (mut nothing, mut total) = (true, Duration::ZERO);
     for file in files {
         let experiment = Experiment::from_file(root.join(&file))?;
         let parts = experiment.parts(&wanted);
@@ -135,13 +160,16 @@ pub fn handle_command(args: ReproduceArgs) -> anyhow::Result<()> {
         let study = Study::new(experiment, scale, &root)?;
         println!("{}: {}", study.name(), file.display());
         if args.dry_run {
-            dry_run(&args, study, &parts, &options, &root)?;
+            total += dry_run(&args, &study, &parts, &options, &root)?;
         } else {
             run(&args, study, &parts, &options, &root)?;
         }
     }
     if nothing {
         bail!("none of the experiments makes such a table or figure");
+    }
+    if args.dry_run {
+        println!("in all about {} of one {}", spoken(total), args.device);
     }
     Ok(())
 }
@@ -213,60 +241,6 @@ impl Bar {
 fn files(paths: &[PathBuf]) -> String {
     let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     format!("wrote {}", names.join(", "))
-}
-
-fn dry_run(
-    args: &ReproduceArgs,
-    study: Study,
-    parts: &[Part],
-    options: &RunOptions,
-    root: &Path,
-) -> anyhow::Result<()> {
-    let shard = args.shard.unwrap_or(Shard::WHOLE);
-    let rate = match args.seconds_per_sample {
-        Some(seconds) if seconds.is_finite() && seconds > 0.0 => Rate::Known(seconds),
-        Some(seconds) => bail!("expected --seconds-per-sample above 0, found {seconds}"),
-        None => Rate::Measure(options),
-    };
-    for package in study.packages() {
-        packages::print_missing(&package)?;
-    }
-    // What is not here yet has no results either.
-    let store = root.join(&args.store);
-    let context = match Context::new(study.clone(), root, &store, options.clone()) {
-        Ok(context) => Some(context),
-        Err(ReproduceError::Hub(_)) => None,
-        Err(ReproduceError::Pipeline(pipeline::PipelineError::Hub(_))) => None,
-        Err(error) => return Err(error.into()),
-    };
-    let plan = reproduce::plan(&study, context.as_ref(), parts, shard, rate)?;
-    println!("  {} units of work, {} of them done", plan.units, plan.done);
-    println!(
-        "  {} U-Net samples to compute, in at least {} calls of at most {} samples",
-        plan.unet_samples,
-        plan.unet_samples.div_ceil(options.unet_batch),
-        options.unet_batch
-    );
-    let seconds = plan.unet_samples as f64 * plan.seconds_per_sample;
-    let source = match rate {
-        Rate::Known(_) => "as given".to_string(),
-        Rate::Measure(_) => format!("measured just now with random weights on {}", args.device),
-    };
-    println!(
-        "  about {} at {:.3} ms a sample, {source}; decoding and scoring come on top",
-        spoken(Duration::from_secs_f64(seconds)),
-        plan.seconds_per_sample * 1e3
-    );
-    println!("  about {} of results on disk", HumanBytes(plan.disk_bytes));
-    Ok(())
-}
-
-fn spoken(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds if seconds < 120 => format!("{seconds} s"),
-        seconds if seconds < 120 * 60 => format!("{:.1} min", seconds as f64 / 60.0),
-        seconds => format!("{:.1} h", seconds as f64 / 3600.0),
-    }
 }
 
 fn parts(tables: &[String], figures: &[String]) -> anyhow::Result<Vec<Part>> {
