@@ -4,7 +4,7 @@ use anyhow::bail;
 use clap::Args;
 use pipeline::{
     Guidance, NoiseKind, NoiseSource, PictureRecord, Pipeline, SampleRequest, parse_device,
-    parse_dtype,
+    parse_dtype, read_latents,
 };
 use reweight::Policy;
 use scheduler::{SchedulerConfig, SchedulerKind};
@@ -66,6 +66,10 @@ pub struct SamplingOptions {
     /// PyTorch 2.3).
     #[arg(long, default_value = "counter")]
     noise: NoiseKind,
+    /// Safetensors file with the initial noise instead: `noise`, of [seeds, channels, height,
+    /// width].
+    #[arg(long)]
+    initial_noise: Option<PathBuf>,
     /// Width in pixels; the model's own where absent.
     #[arg(long)]
     width: Option<usize>,
@@ -132,7 +136,14 @@ impl SamplingOptions {
         let request = SampleRequest {
             prompts: encoded,
             guidance: Some(Guidance { scale: self.guidance(pipeline), negative }),
-            noise: source.draw(0, shape, pipeline.device()),
+            noise: match &self.initial_noise {
+                Some(path) => {
+                    let [channels, height, width] = shape;
+                    let shape = [self.seeds.len(), channels, height, width];
+                    read_latents(path, "noise", shape, pipeline.device())?
+                }
+                None => source.draw(0, shape, pipeline.device()),
+            },
             fresh_noise: Some(source),
             scheduler: self.kind(pipeline)?,
             steps,
@@ -152,11 +163,14 @@ impl SamplingOptions {
         });
         // Left out where they are as they always were, so that older states go on.
         let kind = self.kind(pipeline)?;
+        let hash = |path: &PathBuf| hub::hash_file(path).map(|hash| hash.sha256);
+        let initial_noise = self.initial_noise.as_ref().map(hash).transpose()?;
         let others = [
             ("negative", self.negative.is_some(), serde_json::json!(self.negative)),
             ("noise", self.noise != NoiseKind::Counter, serde_json::json!(self.noise)),
             ("scheduler", kind != SchedulerKind::Ddim, kind.class_name().into()),
             ("eta", self.eta != 0.0, self.eta.into()),
+            ("initial_noise", initial_noise.is_some(), serde_json::json!(initial_noise)),
             (
                 "size",
                 self.size(pipeline) != pipeline.default_size(),

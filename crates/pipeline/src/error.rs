@@ -33,6 +33,14 @@ pub enum PipelineError {
         /// What is missing or wrong.
         reason: String,
     },
+    /// The file holds no noise or latents that can be used.
+    #[error("`{path}`: {reason}")]
+    LatentsFile {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        reason: String,
+    },
     /// The parts of a pipeline are of different models.
     #[error("`{path}`: {reason}; its parts are of different models or revisions")]
     Mixed {

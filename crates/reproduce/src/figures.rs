@@ -69,6 +69,8 @@ pub(crate) fn figure3(runner: &Runner<'_>) -> Result<(Table, String), ReproduceE
         }
         rows.push((format!("{what}: {}{star}", strategy.label), cells));
     }
+    // A star is drawn over the baseline it equals.
+    points.sort_by_key(|point| point.symbol != "●");
     let (size, pruning) = (context.study.size, experiment.pruning.as_ref());
     let table = Table {
         name: "figure-3".into(),

@@ -94,6 +94,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn annotate_puts_the_papers_value_into_the_cell_of_its_labels() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let file = root.join("experiments/paper/sdxl-turbo.toml");
+        let experiment = crate::Experiment::from_file(file).unwrap();
+        let study = Study::new(experiment, crate::Scale::Smoke, &root).unwrap();
+        let mut table = Table {
+            name: "table-4".into(),
+            title: String::new(),
+            note: String::new(),
+            columns: vec!["anime test".into(), "comics test".into()],
+            rows: vec![
+                ("[0.95, 1.15]".into(), vec![Some(crate::Cell::plain(1.0)); 2]),
+                ("[0.9, 1.15]".into(), vec![Some(crate::Cell::plain(1.0)); 2]),
+            ],
+        };
+        annotate(&mut table, &study, &[Part::Table4]).unwrap();
+        let printed = |row: usize, column: usize| {
+            table.rows[row].1[column].and_then(|cell: crate::Cell| cell.printed)
+        };
+        assert!((printed(0, 0).unwrap() - 29.23).abs() < 1e-9);
+        assert_eq!([printed(0, 1), printed(1, 0)], [None, None]);
+        assert!(is_of_the_paper(&study).unwrap() && beside(&study).unwrap().len() == 3);
+    }
+
+    #[test]
     fn printed_tables_are_rectangular() {
         let tables = printed().unwrap();
         assert_eq!(tables.len(), 9);

@@ -44,7 +44,8 @@ pub fn run(args: CompareArgs) -> anyhow::Result<()> {
     let policies = [("vanilla", Policy::default()), ("weighted", weights), ("FreeU", freeu.into())];
     let mut columns = Vec::new();
     for (name, policy) in &policies {
-        columns.push(sample(&pipeline, &config, &request, policy, name)?);
+        let latents = sample(&pipeline, &config, &request, policy, name)?;
+        columns.push(Picture::from_tensor(pipeline.decode(latents)));
     }
     let grid = grid(&columns);
     let sha256 = pipeline.fingerprint()?;

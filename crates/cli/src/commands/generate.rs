@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use pipeline::{Picture, write_latents};
 use serde_json::json;
 
 use crate::commands::sample;
@@ -21,6 +22,9 @@ pub struct GenerateArgs {
     /// Folder the pictures are written to.
     #[arg(long, default_value = "out")]
     out: PathBuf,
+    /// Also write `latents.safetensors`: the initial noise and the last latents of all seeds.
+    #[arg(long)]
+    save_latents: bool,
     /// Print what was written as JSON.
     #[arg(long)]
     json: bool,
@@ -32,8 +36,13 @@ pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
     let request = args.sampling.request(&pipeline)?;
     let config = args.sampling.config(&pipeline);
     let sha256 = pipeline.fingerprint()?;
-    let pictures = sample(&pipeline, &config, &request, &policy, "sampling")?;
+    let latents = sample(&pipeline, &config, &request, &policy, "sampling")?;
     let mut written = Vec::new();
+    if args.save_latents {
+        let path = args.out.join("latents.safetensors");
+        write_latents(&path, &[("noise", &request.noise), ("latents", &latents)])?;
+    }
+    let pictures = Picture::from_tensor(pipeline.decode(latents));
     for (picture, seed) in pictures.iter().zip(&args.sampling.seeds) {
         let path = args.out.join(format!("{seed}.png"));
         picture.save(&path, &args.sampling.record(&pipeline, &sha256, *seed, &policy)?)?;

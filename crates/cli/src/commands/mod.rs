@@ -6,19 +6,20 @@ pub mod schedule;
 pub mod score;
 
 use anyhow::Context;
+use burn::tensor::Tensor;
 use indicatif::{ProgressBar, ProgressStyle};
-use pipeline::{Control, Picture, Pipeline, SampleRequest};
+use pipeline::{Control, Pipeline, SampleRequest};
 use reweight::Policy;
 use scheduler::SchedulerConfig;
 
-/// Samples under a policy, with progress on standard error.
+/// Samples latents under a policy, with progress on standard error.
 fn sample(
     pipeline: &Pipeline,
     config: &SchedulerConfig,
     request: &SampleRequest,
     policy: &Policy,
     what: &str,
-) -> anyhow::Result<Vec<Picture>> {
+) -> anyhow::Result<Tensor<4>> {
     let bar = progress_bar(request.steps as u64, what);
     let latents = pipeline
         .sample_with(
@@ -32,7 +33,7 @@ fn sample(
         )
         .with_context(|| format!("sampling {what}"))?;
     bar.finish_and_clear();
-    Ok(Picture::from_tensor(pipeline.decode(latents)))
+    Ok(latents)
 }
 
 fn progress_bar(length: u64, what: &str) -> ProgressBar {
