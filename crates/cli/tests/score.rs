@@ -117,7 +117,15 @@ fn sets_compare_with_themselves_and_with_stored_statistics() {
     kid.extend(network);
     let kid = json(&kid);
     assert!(kid["value"]["mean"].as_f64().unwrap().abs() < 0.05, "{kid}");
-    assert!(fail(&["score", "fid", &path, &path]).contains("pt_inception"));
+    // Weights that were not downloaded: what to do about it.
+    for (metric, package) in
+        [("fid", "inception"), ("kid", "inception"), ("lpips", "lpips-alex"), ("hps", "hps-v2.1")]
+    {
+        let mut arguments = vec!["score", metric, &path];
+        arguments.extend((metric != "hps").then_some(path.as_str()));
+        let error = fail(&arguments);
+        assert!(error.contains(&format!("cargo xtask download {package}")), "{metric}: {error}");
+    }
     assert!(fail(&["score", "fid", &path]).contains("--save-stats"));
     let one = some(1);
     let mut few = vec!["score", "fid", &path];

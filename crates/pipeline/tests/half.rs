@@ -1,25 +1,14 @@
 //! Whole pipelines in half precision against f32, on the CPU.
 
-use burn::tensor::{Device, FloatDType};
-use pipeline::{Control, Guidance, Pipeline, SampleRequest, initial_noise, tiny, write_synthetic};
-use safetensors::Dtype;
-use scheduler::SchedulerKind;
+mod support;
 
-/// The latents after two guided steps.
+use burn::tensor::{Device, FloatDType};
+use pipeline::{Pipeline, tiny, write_synthetic};
+use safetensors::Dtype;
+
 fn latents(folder: &std::path::Path, dtype: FloatDType) -> Vec<f32> {
     let pipeline = Pipeline::from_folder(folder, dtype, &Device::flex()).unwrap();
-    let prompts = pipeline.encode_prompts(&["a red car".into()]).unwrap();
-    let negative = pipeline.encode_negative(None, &prompts).unwrap();
-    let request = SampleRequest {
-        prompts,
-        guidance: Some(Guidance { scale: 4.0, negative }),
-        noise: initial_noise(&[7], [4, 8, 8], pipeline.device()),
-        fresh_noise: None,
-        scheduler: SchedulerKind::Ddim,
-        steps: 2,
-        sizes: None,
-    };
-    let latents = pipeline.sample(&request, None, &mut |_, _| Control::Continue).unwrap();
+    let latents = support::latents(&pipeline);
     let decoded = pipeline.decode(latents.clone());
     assert!(decoded.into_data().iter::<f32>().all(f32::is_finite));
     latents.into_data().iter::<f32>().collect()

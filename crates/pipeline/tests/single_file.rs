@@ -1,16 +1,15 @@
 //! Checkpoints in one file. Which of its tensors become which is in `single-file-check`, with the
 //! script that has diffusers confirm it.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, FloatDType};
-use pipeline::{
-    Control, Guidance, Pipeline, PipelineError, SampleRequest, initial_noise, tiny, write_synthetic,
-};
+use pipeline::{Pipeline, PipelineError, tiny, write_synthetic};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize_to_file};
-use scheduler::SchedulerKind;
 
 /// Shape and f16 values.
 type Stored = (Vec<usize>, Vec<u8>);
@@ -87,20 +86,8 @@ fn folder(preset: &str, at: &Path) -> (PathBuf, hub::Manifest) {
     (folder, preset)
 }
 
-fn latents(pipeline: &Pipeline) -> Vec<f32> {
-    let prompts = pipeline.encode_prompts(&["a red car, CAT!!!".into()]).unwrap();
-    let negative = pipeline.encode_negative(None, &prompts).unwrap();
-    let request = SampleRequest {
-        prompts,
-        guidance: Some(Guidance { scale: 4.0, negative }),
-        noise: initial_noise(&[7], [4, 8, 8], pipeline.device()),
-        fresh_noise: None,
-        scheduler: SchedulerKind::Ddim,
-        steps: 2,
-        sizes: None,
-    };
-    let latents = pipeline.sample(&request, None, &mut |_, _| Control::Continue).unwrap();
-    pipeline.decode(latents).into_data().iter::<f32>().collect()
+fn pixels(pipeline: &Pipeline) -> Vec<f32> {
+    pipeline.decode(support::latents(pipeline)).into_data().iter::<f32>().collect()
 }
 
 fn load(path: &Path, preset: Option<&hub::Manifest>) -> Result<Pipeline, PipelineError> {
@@ -127,8 +114,8 @@ fn from_single_file_sd_gives_what_the_folder_gives() {
     let path = at.path().join("sd.safetensors");
     write(&file, &path);
     let expected =
-        latents(&Pipeline::from_folder(&folder, FloatDType::F32, &Device::flex()).unwrap());
-    assert_eq!(latents(&load(&path, Some(&preset)).unwrap()), expected);
+        pixels(&Pipeline::from_folder(&folder, FloatDType::F32, &Device::flex()).unwrap());
+    assert_eq!(pixels(&load(&path, Some(&preset)).unwrap()), expected);
     // Noise or velocity: the file does not say.
     let mut wide = file.clone();
     let name = "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight";
@@ -146,8 +133,8 @@ fn from_single_file_sdxl_gives_what_the_folder_gives() {
     let path = at.path().join("sdxl.safetensors");
     write(&file, &path);
     let expected =
-        latents(&Pipeline::from_folder(&folder, FloatDType::F32, &Device::flex()).unwrap());
-    assert_eq!(latents(&load(&path, Some(&preset)).unwrap()), expected);
+        pixels(&Pipeline::from_folder(&folder, FloatDType::F32, &Device::flex()).unwrap());
+    assert_eq!(pixels(&load(&path, Some(&preset)).unwrap()), expected);
     // Without a preset it is taken for full-size SDXL, whose shapes it has not.
     let error = load(&path, None).unwrap_err().to_string();
     assert!(error.contains("sdxl.safetensors") && error.contains("shape"), "{error}");

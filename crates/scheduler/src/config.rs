@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    BetaSchedule, Ddim, DpmSolverMultistep, Euler, EulerAncestral, Pndm, PredictionType, Scheduler,
-    SchedulerError, SchedulerKind, SolverType, TimestepSpacing,
+    BetaSchedule, Ddim, DpmSolverMultistep, Euler, Pndm, PredictionType, Scheduler, SchedulerError,
+    SchedulerKind, SolverType, TimestepSpacing,
 };
 
 /// A pipeline's `scheduler_config.json`.
@@ -188,9 +188,7 @@ impl SchedulerConfig {
         Ok(match kind {
             SchedulerKind::Ddim => Box::new(Ddim::new(self, num_inference_steps)?),
             SchedulerKind::Euler => Box::new(Euler::new(self, num_inference_steps)?),
-            SchedulerKind::EulerAncestral => {
-                Box::new(EulerAncestral::new(self, num_inference_steps)?)
-            }
+            SchedulerKind::EulerAncestral => Box::new(Euler::ancestral(self, num_inference_steps)?),
             SchedulerKind::Pndm => Box::new(Pndm::new(self, num_inference_steps)?),
             SchedulerKind::DpmSolverMultistep => {
                 Box::new(DpmSolverMultistep::new(self, num_inference_steps)?)

@@ -7,39 +7,60 @@ use crate::{
     TimestepSpacing,
 };
 
-/// Euler steps of the probability-flow equation (Karras et al., Algorithm 2 without churn).
+/// Euler steps of the probability-flow equation (Karras et al., Algorithm 2 without churn), or
+/// steps that overshoot and add fresh noise (k-diffusion's `sample_euler_ancestral`).
 #[derive(Debug, Clone)]
 pub struct Euler {
-    ladder: Ladder,
-}
-
-/// Euler steps that overshoot and add fresh noise (k-diffusion's `sample_euler_ancestral`).
-#[derive(Debug, Clone)]
-pub struct EulerAncestral {
-    ladder: Ladder,
-}
-
-/// The noise levels that both walk down.
-#[derive(Debug, Clone)]
-struct Ladder {
     prediction_type: PredictionType,
     timesteps: Vec<f64>,
     /// σ of each step, and 0 after the last.
     sigmas: Vec<f32>,
     init_noise_sigma: f64,
+    ancestral: bool,
 }
 
-impl Ladder {
-    fn new(
+impl Euler {
+    /// Euler with `num_inference_steps` steps.
+    ///
+    /// # Errors
+    /// [`SchedulerError::Steps`] for 0 steps, or more than there are training timesteps.
+    pub fn new(
         config: &SchedulerConfig,
         num_inference_steps: usize,
-        use_karras_sigmas: bool,
+    ) -> Result<Self, SchedulerError> {
+        Self::build(config, num_inference_steps, false)
+    }
+
+    /// Ancestral Euler with `num_inference_steps` steps.
+    ///
+    /// # Errors
+    /// [`SchedulerError::Steps`] for 0 steps, or more than there are training timesteps;
+    /// [`SchedulerError::Unimplemented`] for predictions of clean samples, which diffusers refuses
+    /// as well.
+    pub fn ancestral(
+        config: &SchedulerConfig,
+        num_inference_steps: usize,
+    ) -> Result<Self, SchedulerError> {
+        if config.prediction_type == PredictionType::Sample {
+            return Err(SchedulerError::Unimplemented {
+                key: "prediction_type".into(),
+                found: "\"sample\" with EulerAncestralDiscreteScheduler".into(),
+            });
+        }
+        Self::build(config, num_inference_steps, true)
+    }
+
+    fn build(
+        config: &SchedulerConfig,
+        num_inference_steps: usize,
+        ancestral: bool,
     ) -> Result<Self, SchedulerError> {
         let all = NoiseSchedule::new(config).sigmas();
         let spacing = TimestepSpacing::Linspace;
         let mut timesteps = timesteps(config, spacing, num_inference_steps, false)?;
         let mut sigmas: Vec<f64> = timesteps.iter().map(|t| interpolate(&all, *t)).collect();
-        if use_karras_sigmas {
+        // diffusers' ancestral class has no other ladder of σ.
+        if config.use_karras_sigmas && !ancestral {
             let least = config.sigma_min.unwrap_or(sigmas[sigmas.len() - 1]);
             let largest = config.sigma_max.unwrap_or(sigmas[0]);
             sigmas = karras(least, largest, num_inference_steps);
@@ -53,17 +74,13 @@ impl Ladder {
             TimestepSpacing::Leading => (largest * largest + 1.0).sqrt(),
         };
         sigmas.push(0.0);
-        Ok(Self { prediction_type: config.prediction_type, timesteps, sigmas, init_noise_sigma })
+        let prediction_type = config.prediction_type;
+        Ok(Self { prediction_type, timesteps, sigmas, init_noise_sigma, ancestral })
     }
 
     /// σ at a step and at the next.
     fn pair(&self, index: usize) -> (f64, f64) {
         (f64::from(self.sigmas[index]), f64::from(self.sigmas[index + 1]))
-    }
-
-    fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        let (sigma, _) = self.pair(index);
-        sample / (sigma * sigma + 1.0).sqrt()
     }
 
     /// The straight line from `sample` at `index` to the noise level `target`.
@@ -81,84 +98,22 @@ impl Ladder {
     }
 }
 
-impl Euler {
-    /// Euler with `num_inference_steps` steps.
-    ///
-    /// # Errors
-    /// [`SchedulerError::Steps`] for 0 steps, or more than there are training timesteps.
-    pub fn new(
-        config: &SchedulerConfig,
-        num_inference_steps: usize,
-    ) -> Result<Self, SchedulerError> {
-        Ok(Self { ladder: Ladder::new(config, num_inference_steps, config.use_karras_sigmas)? })
-    }
-}
-
-impl EulerAncestral {
-    /// Ancestral Euler with `num_inference_steps` steps.
-    ///
-    /// # Errors
-    /// [`SchedulerError::Steps`] for 0 steps, or more than there are training timesteps;
-    /// [`SchedulerError::Unimplemented`] for predictions of clean samples, which diffusers refuses
-    /// as well.
-    pub fn new(
-        config: &SchedulerConfig,
-        num_inference_steps: usize,
-    ) -> Result<Self, SchedulerError> {
-        if config.prediction_type == PredictionType::Sample {
-            return Err(SchedulerError::Unimplemented {
-                key: "prediction_type".into(),
-                found: "\"sample\" with EulerAncestralDiscreteScheduler".into(),
-            });
-        }
-        Ok(Self { ladder: Ladder::new(config, num_inference_steps, false)? })
-    }
-}
-
 impl Scheduler for Euler {
     fn timesteps(&self) -> &[f64] {
-        &self.ladder.timesteps
+        &self.timesteps
     }
 
     fn sigmas(&self) -> Option<&[f32]> {
-        Some(&self.ladder.sigmas)
+        Some(&self.sigmas)
     }
 
     fn init_noise_sigma(&self) -> f64 {
-        self.ladder.init_noise_sigma
+        self.init_noise_sigma
     }
 
     fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        self.ladder.scale_model_input(sample, index)
-    }
-
-    fn step(
-        &mut self,
-        model_output: Tensor<4>,
-        index: usize,
-        sample: Tensor<4>,
-        _noise: &mut StepNoise<'_>,
-    ) -> Tensor<4> {
-        let (_, next) = self.ladder.pair(index);
-        self.ladder.towards(model_output, index, sample, next)
-    }
-}
-
-impl Scheduler for EulerAncestral {
-    fn timesteps(&self) -> &[f64] {
-        &self.ladder.timesteps
-    }
-
-    fn sigmas(&self) -> Option<&[f32]> {
-        Some(&self.ladder.sigmas)
-    }
-
-    fn init_noise_sigma(&self) -> f64 {
-        self.ladder.init_noise_sigma
-    }
-
-    fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        self.ladder.scale_model_input(sample, index)
+        let (sigma, _) = self.pair(index);
+        sample / (sigma * sigma + 1.0).sqrt()
     }
 
     fn step(
@@ -168,10 +123,13 @@ impl Scheduler for EulerAncestral {
         sample: Tensor<4>,
         noise: &mut StepNoise<'_>,
     ) -> Tensor<4> {
-        let (from, to) = self.ladder.pair(index);
+        let (from, to) = self.pair(index);
+        if !self.ancestral {
+            return self.towards(model_output, index, sample, to);
+        }
         let up = (to * to * (from * from - to * to) / (from * from)).max(0.0).sqrt();
         let down = (to * to - up * up).max(0.0).sqrt();
-        let moved = self.ladder.towards(model_output, index, sample, down);
+        let moved = self.towards(model_output, index, sample, down);
         // diffusers draws after the last step too, and multiplies by zero.
         let fresh = noise(index);
         if up > 0.0 { moved + fresh * up } else { moved }

@@ -19,7 +19,7 @@ pub use config::SchedulerConfig;
 pub use ddim::Ddim;
 pub use dpm_solver::DpmSolverMultistep;
 pub use error::SchedulerError;
-pub use euler::{Euler, EulerAncestral};
+pub use euler::Euler;
 pub use kind::{BetaSchedule, PredictionType, SchedulerKind, SolverType, TimestepSpacing};
 pub use noise::NoiseSchedule;
 pub use pndm::Pndm;
@@ -43,10 +43,14 @@ pub trait Scheduler: Send {
     }
 
     /// Factor of the initial Gaussian noise.
-    fn init_noise_sigma(&self) -> f64;
+    fn init_noise_sigma(&self) -> f64 {
+        1.0
+    }
 
-    /// What the U-Net is given at `index`.
-    fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4>;
+    /// What the U-Net is given at `index`: the sample itself, unless the class counts in σ.
+    fn scale_model_input(&self, sample: Tensor<4>, _index: usize) -> Tensor<4> {
+        sample
+    }
 
     /// The next, less noisy sample. `noise` is called at most once, by the classes that add fresh
     /// noise.
