@@ -138,3 +138,24 @@ fn save_picture_carries_its_record_and_bad_paths_are_errors() {
     assert!(error.contains("picture.png"), "{error}");
     assert!(Picture::from_png(&bytes[..20]).is_err());
 }
+
+#[test]
+fn decode_sliced_is_equal_and_tiled_is_close() {
+    let pipeline = load();
+    let request =
+        request(&pipeline, &["a flat icon of a compass", "pixel art of a drum"], &[1, 2], 4);
+    let latents = sample(&pipeline, &request);
+    let whole = pipeline.decode(latents.clone());
+    let sliced = load().with_vae_slicing(true).decode(latents.clone());
+    assert_eq!(sliced.into_data(), whole.into_data());
+    // 80×80 latents, more than a tile of 64: a wall of one picture, whose parts have the statistics
+    // of the whole.
+    let wall = latents.narrow(0, 0, 1).repeat_dim(2, 5).repeat_dim(3, 5);
+    let whole = pipeline.decode(wall.clone());
+    let tiled = load().with_vae_tiling(true).decode(wall);
+    assert_eq!(tiled.dims(), [1, 3, 320, 320]);
+    let error = (tiled - whole).abs();
+    let (mean, largest) =
+        (error.clone().mean().into_scalar::<f32>(), error.max().into_scalar::<f32>());
+    assert!(mean < 0.01 && largest < 0.5, "{mean} {largest}");
+}
