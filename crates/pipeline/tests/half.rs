@@ -29,6 +29,8 @@ fn sample_in_half_precision_stays_within_a_stated_distance_of_f32() {
         // Weights that both half types hold exactly would hide nothing: they are stored in f32.
         write_synthetic(&preset, &folder, Dtype::F32, 5).unwrap();
         let full = latents(&folder, FloatDType::F32);
+        // About twice (f16) and four times (bf16) the largest distance that was measured, 1.1 % and
+        // 5.2 %: they guard against a regression and say nothing of trained weights.
         for (dtype, bound) in [(FloatDType::F16, 2.5e-2), (FloatDType::BF16, 2e-1)] {
             let found = distance(&latents(&folder, dtype), &full);
             assert!(found < bound, "{} {dtype:?}: {found}", preset.name);

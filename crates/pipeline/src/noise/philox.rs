@@ -106,7 +106,7 @@ mod tests {
         }
     }
 
-    /// The beginning that seed 42 has on any NVIDIA GPU, to the four digits PyTorch prints.
+    /// The beginning of seed 42 as several public printouts of CUDA tensors have it, to four digits.
     #[test]
     fn normals_of_seed_42_are_those_of_a_gpu() {
         let expected = [0.1940, 2.1614, -0.1721, 0.8491, -1.9244, 0.6530, -0.6494, -0.8175];
