@@ -4,6 +4,7 @@ use clip::{CLIPTextModel, CLIPTokenizer};
 use unet_core::AddedConditioning;
 
 use crate::PipelineError;
+use crate::folder::text_encoders;
 
 /// The tokenizers and text encoders of a pipeline.
 #[derive(Debug)]
@@ -152,13 +153,12 @@ impl TextEncoders {
         dtype: burn::tensor::FloatDType,
         device: &Device,
     ) -> Result<Self, PipelineError> {
-        let double = index.get("text_encoder_2").is_some_and(|entry| !entry[0].is_null());
-        let names = if double { 2 } else { 1 };
-        let tokenizers = ["tokenizer", "tokenizer_2"][..names]
+        let names = text_encoders(index);
+        let tokenizers = ["tokenizer", "tokenizer_2"][..names.len()]
             .iter()
             .map(|name| CLIPTokenizer::from_folder(folder.join(name)))
             .collect::<Result<Vec<_>, _>>()?;
-        let encoders = ["text_encoder", "text_encoder_2"][..names]
+        let encoders = names
             .iter()
             .map(|name| CLIPTextModel::from_folder(folder.join(name), dtype, device))
             .collect::<Result<Vec<_>, _>>()?;

@@ -7,7 +7,7 @@ use scheduler::SchedulerConfig;
 use unet_core::UNet2DConditionConfig;
 
 use crate::PipelineError;
-use crate::folder::read_index;
+use crate::folder::{name_of, read_index, text_encoders};
 
 /// The configurations of a pipeline's parts, without their weights.
 #[derive(Debug, Clone)]
@@ -83,16 +83,11 @@ impl PipelineConfigs {
     /// [`PipelineError`] naming the file and what is wrong with it.
     pub fn from_folder(folder: &Path) -> Result<Self, PipelineError> {
         let index = read_index(folder)?;
-        let double = index.get("text_encoder_2").is_some_and(|entry| !entry[0].is_null());
-        let encoders: &[&str] =
-            if double { &["text_encoder", "text_encoder_2"] } else { &["text_encoder"] };
-        let canonical = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
-        let name = canonical.file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(Self {
-            name: name.unwrap_or_default(),
+            name: name_of(folder),
             unet: UNet2DConditionConfig::from_file(folder.join("unet/config.json"))?,
             vae: AutoencoderKLConfig::from_file(folder.join("vae/config.json"))?,
-            text: encoders
+            text: text_encoders(&index)
                 .iter()
                 .map(|part| Ok(CLIPTextConfig::from_file(folder.join(part).join("config.json"))?))
                 .collect::<Result<_, PipelineError>>()?,

@@ -33,6 +33,18 @@ pub(crate) fn read_index(folder: &Path) -> Result<serde_json::Value, PipelineErr
     }
 }
 
+/// The folder's own name, also where it was given as `.`.
+pub(crate) fn name_of(folder: &Path) -> String {
+    let canonical = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    canonical.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// The text encoders that an index names.
+pub(crate) fn text_encoders(index: &serde_json::Value) -> &'static [&'static str] {
+    let double = index.get("text_encoder_2").is_some_and(|entry| !entry[0].is_null());
+    &["text_encoder", "text_encoder_2"][..if double { 2 } else { 1 }]
+}
+
 /// What a folder without `model_index.json` may be instead.
 fn likely(folder: &Path) -> String {
     let entries: Vec<PathBuf> = std::fs::read_dir(folder)

@@ -8,7 +8,7 @@ use scheduler::{NoiseSchedule, SchedulerConfig};
 use unet_core::UNet2DConditionModel;
 
 use crate::conditioning::TextEncoders;
-use crate::folder::{fingerprint, read_index};
+use crate::folder::{fingerprint, name_of, read_index};
 use crate::{Conditioning, NoiseType, PipelineError};
 
 /// A Stable Diffusion pipeline: text encoders, U-Net, autoencoder and scheduler configuration.
@@ -77,10 +77,8 @@ impl Pipeline {
         let vae_config =
             autoencoder::AutoencoderKLConfig::from_file(folder.join("vae/config.json"))?;
         let vae_dtype = if vae_config.force_upcast { FloatDType::F32 } else { dtype };
-        let canonical = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
-        let name = canonical.file_name().map(|name| name.to_string_lossy().into_owned());
         Self::assemble(
-            (folder, name.unwrap_or_default()),
+            (folder, name_of(folder)),
             device,
             UNet2DConditionModel::from_folder(folder.join("unet"), dtype, device)?,
             AutoencoderKL::from_folder(folder.join("vae"), vae_dtype, device)?,

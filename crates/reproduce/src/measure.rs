@@ -31,12 +31,11 @@ impl Runner<'_> {
         Ok([pipeline.unet().config().in_channels, height, width])
     }
 
-    /// One sample of one prompt, from the `draw`th noise of `seed`.
+    /// One sample of one prompt, from the first noise of `seed`.
     pub(crate) fn request(
         &self,
         example: usize,
         seed: u64,
-        draw: usize,
         steps: usize,
     ) -> Result<SampleRequest, ReproduceError> {
         let (pipeline, experiment) = (&self.context.pipeline, self.context.experiment());
@@ -45,7 +44,7 @@ impl Runner<'_> {
         Ok(SampleRequest {
             prompts,
             guidance: Some(Guidance { scale: experiment.guidance_scale, negative }),
-            noise: self.noise(seed).draw(draw, self.latent_shape()?, pipeline.device()),
+            noise: self.noise(seed).draw(0, self.latent_shape()?, pipeline.device()),
             fresh_noise: None,
             scheduler: SchedulerKind::Ddim,
             steps,
@@ -61,7 +60,7 @@ impl Runner<'_> {
     ) -> Result<(), ReproduceError> {
         let experiment = self.context.experiment();
         let config = experiment.probe_at(self.context.study.size);
-        let request = self.request(example, experiment.train_seed, 0, steps)?;
+        let request = self.request(example, experiment.train_seed, steps)?;
         let batch = SampleBatch { request, scheduler: None };
         let unet_batch = self.context.options.unet_batch;
         let mut evaluator = UNetEvaluator::new(&self.context.pipeline, &[batch], unet_batch)?;

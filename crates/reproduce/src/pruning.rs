@@ -113,13 +113,16 @@ pub(crate) struct Distances {
 }
 
 impl Runner<'_> {
-    /// The samples of one seed.
+    /// The samples of one seed: its first noise, its second, and so on, for a prompt that is
+    /// encoded once.
     fn samples(&self, seed: u64) -> Result<Vec<SampleRequest>, ReproduceError> {
         let study = &self.context.study;
         let steps = study.experiment.pruning.as_ref().map_or(1, |pruning| pruning.steps);
-        (0..study.size.pruning_samples)
-            .map(|draw| self.request(study.focus(), seed, draw, steps))
-            .collect()
+        let (first, source) = (self.request(study.focus(), seed, steps)?, self.noise(seed));
+        let (shape, device) = (self.latent_shape()?, self.context.pipeline.device());
+        let sample =
+            |draw| SampleRequest { noise: source.draw(draw, shape, device), ..first.clone() };
+        Ok((0..study.size.pruning_samples).map(sample).collect())
     }
 
     /// Fine-tunes a student, or takes the teacher, and stores its pictures of both seeds.

@@ -29,7 +29,7 @@ impl Runner<'_> {
         let mut policies = Vec::new();
         for unit in units {
             let Unit::Picture { example, seed, steps, weighting } = unit else { continue };
-            requests.push(self.request(*example, *seed, 0, *steps)?);
+            requests.push(self.request(*example, *seed, *steps)?);
             policies.push(self.policy(*example, *steps, weighting)?);
         }
         let Some(request) = SampleRequest::joined(requests) else { return Ok(()) };

@@ -172,6 +172,20 @@ impl SchedulerConfig {
         self.class_name.parse()
     }
 
+    /// An error where the model predicts clean samples, which `kind` has no code for.
+    pub(crate) fn refuse_sample_prediction(
+        &self,
+        kind: SchedulerKind,
+    ) -> Result<(), SchedulerError> {
+        match self.prediction_type {
+            PredictionType::Sample => Err(SchedulerError::Unimplemented {
+                key: "prediction_type".into(),
+                found: format!("\"sample\" with {}", kind.class_name()),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// A scheduler of class `kind`, whatever class the configuration was written for.
     ///
     /// As in diffusers, PNDM runs the U-Net once more than `num_inference_steps` says; see

@@ -3,8 +3,8 @@ use burn::tensor::Tensor;
 use crate::sigmas::{interpolate, karras, original, sigma_to_timestep};
 use crate::spacing::timesteps;
 use crate::{
-    NoiseSchedule, PredictionType, Scheduler, SchedulerConfig, SchedulerError, StepNoise,
-    TimestepSpacing,
+    NoiseSchedule, PredictionType, Scheduler, SchedulerConfig, SchedulerError, SchedulerKind,
+    StepNoise, TimestepSpacing,
 };
 
 /// Euler steps of the probability-flow equation (Karras et al., Algorithm 2 without churn), or
@@ -41,12 +41,7 @@ impl Euler {
         config: &SchedulerConfig,
         num_inference_steps: usize,
     ) -> Result<Self, SchedulerError> {
-        if config.prediction_type == PredictionType::Sample {
-            return Err(SchedulerError::Unimplemented {
-                key: "prediction_type".into(),
-                found: "\"sample\" with EulerAncestralDiscreteScheduler".into(),
-            });
-        }
+        config.refuse_sample_prediction(SchedulerKind::EulerAncestral)?;
         Self::build(config, num_inference_steps, true)
     }
 

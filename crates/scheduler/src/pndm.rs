@@ -2,8 +2,8 @@ use burn::tensor::Tensor;
 
 use crate::spacing::timesteps;
 use crate::{
-    NoiseSchedule, PredictionType, Scheduler, SchedulerConfig, SchedulerError, StepNoise,
-    TimestepSpacing,
+    NoiseSchedule, PredictionType, Scheduler, SchedulerConfig, SchedulerError, SchedulerKind,
+    StepNoise, TimestepSpacing,
 };
 
 /// Pseudo linear multi-step sampling (Liu et al.), without the Runge-Kutta warm-up: the second
@@ -31,12 +31,7 @@ impl Pndm {
         config: &SchedulerConfig,
         num_inference_steps: usize,
     ) -> Result<Self, SchedulerError> {
-        if config.prediction_type == PredictionType::Sample {
-            return Err(SchedulerError::Unimplemented {
-                key: "prediction_type".into(),
-                found: "\"sample\" with PNDMScheduler".into(),
-            });
-        }
+        config.refuse_sample_prediction(SchedulerKind::Pndm)?;
         let noise = NoiseSchedule::new(config);
         let mut timesteps = timesteps(config, TimestepSpacing::Leading, num_inference_steps, true)?;
         if timesteps.len() > 1 {
