@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use layers::weights::WeightsError;
+use weights::WeightsError;
 
 /// What can go wrong while an autoencoder is configured or loaded.
 #[derive(Debug, thiserror::Error)]

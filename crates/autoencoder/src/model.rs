@@ -3,9 +3,9 @@ use std::path::Path;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, FloatDType, Tensor};
-use layers::ops::conv2d;
+use kernels::conv2d;
 use layers::trace::named;
-use layers::weights::{self, LoadOptions, Tensors, WeightsFile};
+use weights::{self, LoadOptions, Tensors, WeightsFile};
 
 use crate::coder::{Decoder, Encoder};
 use crate::{AutoencoderError, AutoencoderKLConfig};

@@ -33,6 +33,8 @@ enum Command {
     Compare(commands::compare::CompareArgs),
     /// Measure pictures: HPS, CLIP score, FID, KID, LPIPS, PSNR, SSIM.
     Score(commands::score::ScoreArgs),
+    /// Fetch models, metrics' weights and prompts into the usual caches.
+    Download(commands::download::DownloadArgs),
     /// Show a model's blocks, parameters and memory.
     Inspect(commands::inspect::InspectArgs),
     /// Print a shell's completion script.
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Schedule(args) => commands::schedule::run(args),
         Command::Compare(args) => commands::compare::run(args),
         Command::Score(args) => commands::score::run(args),
+        Command::Download(args) => commands::download::run(args),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Completions { shell } => {
             let mut command = Arguments::command();

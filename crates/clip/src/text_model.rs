@@ -3,8 +3,8 @@ use std::path::Path;
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
-use layers::ops::{attention, gelu, layer_norm, linear, quick_gelu};
-use layers::weights::{self, LoadOptions, Tensors, WeightsFile};
+use kernels::{attention, gelu, layer_norm, linear, quick_gelu};
+use weights::{self, LoadOptions, Tensors, WeightsFile};
 
 use crate::{CLIPTextConfig, ClipError, HiddenAct};
 

@@ -26,8 +26,9 @@ pub enum HubError {
     },
     /// A preset whose files are not on this machine.
     #[error(
-        "`{name}` is not on this machine (looked in {looked}): fetch it with `cargo xtask \
-         download {name}`, or give a path"
+        "`{name}` is not on this machine (looked in {looked}): fetch it with \
+         `unet-reweight download {name}` (in the source tree: `cargo xtask download {name}`), or \
+         give a path"
     )]
     Absent {
         /// The preset.

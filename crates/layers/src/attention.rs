@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor};
 
-use crate::ops::{attention, group_norm, linear};
+use kernels::{attention, group_norm, linear};
 
 /// Configuration of [`Attention`].
 #[derive(Debug, Clone)]

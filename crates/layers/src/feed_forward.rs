@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use crate::ops::{geglu, linear};
+use kernels::{geglu, linear};
 
 /// Configuration of [`FeedForward`].
 #[derive(Debug, Clone)]

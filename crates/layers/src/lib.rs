@@ -1,11 +1,8 @@
-//! Layers that the U-Net, the autoencoder and the text encoder share, named as in diffusers, and
-//! the reading and writing of their weights.
+//! Layers that the U-Net, the autoencoder and the text encoder share, named as in diffusers.
 
 #![warn(missing_docs)]
 
-pub mod ops;
 pub mod trace;
-pub mod weights;
 
 mod attention;
 mod feed_forward;

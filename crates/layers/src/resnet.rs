@@ -3,7 +3,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 
-use crate::ops::{conv2d, group_norm_silu, linear};
+use kernels::{conv2d, group_norm_silu, linear};
 
 /// Configuration of [`ResnetBlock2D`].
 #[derive(Debug, Clone)]

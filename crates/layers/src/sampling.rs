@@ -5,7 +5,7 @@ use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 
-use crate::ops::conv2d;
+use kernels::conv2d;
 use crate::resnet::conv3x3;
 
 /// How [`Downsample2D`] pads before its stride-2 convolution.

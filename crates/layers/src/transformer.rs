@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::nn::{GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use crate::ops::{group_norm, layer_norm, linear};
+use kernels::{group_norm, layer_norm, linear};
 use crate::trace::named;
 use crate::{Attention, AttentionConfig, FeedForward, FeedForwardConfig};
 

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clip::ClipError;
-use layers::weights::WeightsError;
+use weights::WeightsError;
 
 /// What can go wrong while something is measured.
 #[derive(Debug, thiserror::Error)]

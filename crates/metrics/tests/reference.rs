@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use layers::weights::{StoredTensor, Tensors};
+use weights::{StoredTensor, Tensors};
 use metrics::{
     Filter, Lpips, LpipsNetwork, RgbImage, resize_antialiased, resize_like_pillow, wilcoxon,
 };

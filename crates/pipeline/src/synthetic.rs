@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use clip::CLIPTokenizer;
 use hub::Manifest;
-use layers::weights::{outline, write_random};
+use weights::{outline, write_random};
 use safetensors::Dtype;
 use serde_json::{Map, Value, json};
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use burn::module::{Module, ParamGroup};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{DType, FloatDType, Tensor};
-use layers::weights::cast;
+use weights::cast;
 use pipeline::{Conditioning, Pipeline, SampleRequest};
 use reweight::BlockWeights;
 use serde_json::json;

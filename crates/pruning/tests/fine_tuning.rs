@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, FloatDType};
-use layers::weights::StoredDtype;
+use weights::StoredDtype;
 use pipeline::{Guidance, Pipeline, SampleRequest, initial_noise};
 use pruning::{FineTuning, PruningError, Student, fine_tune};
 use reweight::BlockWeights;
@@ -55,7 +55,7 @@ fn tune(
 fn parameters(unet: &UNet2DConditionModel) -> Vec<(String, Vec<f32>)> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("unet.safetensors");
-    layers::weights::save(unet, &path, StoredDtype::F32).unwrap();
+    weights::save(unet, &path, StoredDtype::F32).unwrap();
     let bytes = std::fs::read(path).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let values = |data: &[u8]| -> Vec<f32> {

@@ -1,5 +1,5 @@
 use burn::tensor::{DType, Distribution, Tensor};
-use layers::weights::cast;
+use weights::cast;
 use unet_core::AddedConditioning;
 
 use crate::RunOptions;

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use autoencoder::AutoencoderError;
 use clip::ClipError;
-use layers::weights::WeightsError;
+use weights::WeightsError;
 use unet_core::UNetError;
 
 /// What can go wrong while a model is trained.

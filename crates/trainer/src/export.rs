@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use autoencoder::AutoencoderKL;
-use layers::weights::{StoredDtype, save};
+use weights::{StoredDtype, save};
 use pipeline::write_atomically;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use clip::{CLIPTokenizer, OpenClip, normalize};
 use dataset::{Dataset, Example};
-use layers::weights::StoredDtype;
+use weights::StoredDtype;
 use pipeline::write_atomically;
 use serde::Serialize;
 use serde_json::json;

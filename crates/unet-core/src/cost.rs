@@ -1,6 +1,6 @@
 use burn::module::Module;
 use burn::tensor::Device;
-use layers::weights::{Outline, outline};
+use weights::{Outline, outline};
 
 use crate::UNet2DConditionConfig;
 

@@ -1,7 +1,7 @@
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use layers::ops::{linear, silu};
+use kernels::{linear, silu};
 
 /// Sinusoidal embedding of numbers (diffusers `get_timestep_embedding`), in f32 as there.
 ///

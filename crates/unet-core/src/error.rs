@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use layers::weights::WeightsError;
+use weights::WeightsError;
 
 /// What can go wrong while a U-Net is configured or loaded.
 #[derive(Debug, thiserror::Error)]

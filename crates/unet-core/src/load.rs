@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use burn::tensor::{Device, FloatDType};
-use layers::weights::{self, LoadOptions, Tensors, WeightsFile};
+use weights::{self, LoadOptions, Tensors, WeightsFile};
 
 use crate::{UNet2DConditionConfig, UNet2DConditionModel, UNetError};
 

@@ -2,7 +2,7 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, PaddingConfig2d};
 use burn::tensor::{DType, Device, Tensor};
-use layers::ops::{conv2d, group_norm, group_norm_silu, silu};
+use kernels::{conv2d, group_norm, group_norm_silu, silu};
 use layers::trace::{extra, named};
 
 use crate::blocks::{Conditions, DownBlock, MidBlock, UpBlock};

@@ -1,4 +1,5 @@
 pub mod compare;
+pub mod download;
 pub mod generate;
 pub mod inspect;
 pub mod probe;

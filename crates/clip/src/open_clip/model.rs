@@ -4,9 +4,9 @@ use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm};
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
-use layers::ops::{conv2d, layer_norm};
+use kernels::{conv2d, layer_norm};
 use layers::trace::named;
-use layers::weights::{self, LoadOptions, SaveOptions, StoredDtype, WeightsFile};
+use weights::{self, LoadOptions, SaveOptions, StoredDtype, WeightsFile};
 
 use super::config::{OpenClipConfig, OpenClipVisionConfig};
 use super::transformer::{EPS, Sizes, Transformer, norm, renames};

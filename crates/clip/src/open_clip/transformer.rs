@@ -1,7 +1,7 @@
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use layers::ops::{attention, gelu, layer_norm, linear, quick_gelu};
+use kernels::{attention, gelu, layer_norm, linear, quick_gelu};
 use layers::trace::named;
 
 /// Epsilon of every LayerNorm.

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, FloatDType, Tensor};
-use layers::weights::{StoredTensor, Tensors, WeightsError, WeightsFile, load_tensors};
+use weights::{StoredTensor, Tensors, WeightsError, WeightsFile, load_tensors};
 
 use super::Checkpoint;
 use super::features::FeatureNetwork;

@@ -4,7 +4,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::module::{avg_pool2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor, activation::relu};
-use layers::ops::conv2d;
+use kernels::conv2d;
 
 /// A convolution with the batch norm that follows it folded in.
 pub(super) fn conv(

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{DType, Device, FloatDType, Tensor};
-use layers::weights::{Tensors, WeightsFile, load_tensors};
+use weights::{Tensors, WeightsFile, load_tensors};
 
 use super::Checkpoint;
 use super::features::stack;

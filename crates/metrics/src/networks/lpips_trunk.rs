@@ -4,8 +4,8 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor, activation::relu};
-use layers::ops::conv2d;
-use layers::weights::Tensors;
+use kernels::conv2d;
+use weights::Tensors;
 
 /// The networks LPIPS has linear layers for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use ::metrics::{
     frechet_from_features,
 };
 use anyhow::Context;
-use layers::weights::WeightsFile;
+use weights::WeightsFile;
 use serde_json::Value;
 
 use super::Metrics;

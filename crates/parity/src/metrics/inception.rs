@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use ::metrics::{Features, Inception, InceptionTap, RgbImage, extract};
 use anyhow::{Context, bail};
 use burn::tensor::FloatDType;
-use layers::weights::{StoredTensor, Tensors};
+use weights::{StoredTensor, Tensors};
 
 use super::Metrics;
 use crate::golden::json;

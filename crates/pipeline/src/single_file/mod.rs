@@ -11,7 +11,7 @@ use autoencoder::AutoencoderKL;
 use burn::tensor::{Device, FloatDType};
 use clip::{CLIPTextModel, CLIPTokenizer};
 use hub::Manifest;
-use layers::weights::WeightsFile;
+use weights::WeightsFile;
 use unet_core::UNet2DConditionModel;
 
 use crate::conditioning::TextEncoders;

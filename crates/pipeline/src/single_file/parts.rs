@@ -1,6 +1,6 @@
 use autoencoder::AutoencoderKLConfig;
 use clip::CLIPTextConfig;
-use layers::weights::Tensors;
+use weights::Tensors;
 use unet_core::UNet2DConditionConfig;
 
 use super::text_names::{from_open_clip, is_buffer};

@@ -1,5 +1,5 @@
 use clip::CLIPTextConfig;
-use layers::weights::{StoredTensor, Tensors};
+use weights::{StoredTensor, Tensors};
 
 /// Whether a tensor is a buffer that only counts positions or marks what is hidden.
 pub(super) fn is_buffer(name: &str) -> bool {

@@ -1,0 +1,8 @@
+//! Downloads of models and weights with progress bars on a terminal.
+
+#![warn(missing_docs)]
+
+mod bars;
+mod packages;
+
+pub use packages::{fetch, fetch_missing, print_missing, print_planned};

@@ -1,0 +1,223 @@
+use burn::backend::Dispatch;
+use burn::module::Param;
+use burn::nn::conv::Conv2d;
+use burn::nn::{GroupNorm, LayerNorm, Linear, PaddingConfig2d};
+use burn::tensor::{Bool, DType, Device, Tensor, module, ops::AttentionModuleOptions};
+
+use crate::extension::LayerOps;
+use crate::device::on_cpu;
+use crate::silu;
+
+/// A convolution layer.
+///
+/// # Shapes
+/// - x: `[batch, in_channels, height, width]`
+pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    let stride = layer.stride[0];
+    let padding = match layer.padding {
+        PaddingConfig2d::Valid => Some([0, 0]),
+        PaddingConfig2d::Explicit(top, left, bottom, right) if top == bottom && left == right => {
+            Some([top, left])
+        }
+        _ => None,
+    };
+    let plain = layer.stride == [stride; 2] && layer.dilation == [1, 1] && layer.groups == 1;
+    let (Some(padding), true) = (padding, plain && on_cpu(&x)) else { return layer.forward(x) };
+    let weight = layer.weight.val();
+    let bias = bias_or_zeros(&layer.bias, weight.dims()[0], &x.device());
+    Tensor::from_dispatch(<Dispatch as LayerOps>::layer_conv(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        stride,
+        padding,
+    ))
+}
+
+/// The kernels always add a bias.
+fn bias_or_zeros(bias: &Option<Param<Tensor<1>>>, outputs: usize, device: &Device) -> Tensor<1> {
+    match bias {
+        Some(bias) => bias.val(),
+        None => Tensor::zeros([outputs], (device, DType::F32)),
+    }
+}
+
+/// A linear layer over the last dimension; rows are those of `[batch, …, input]`.
+pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
+    if !on_cpu(&x) {
+        return layer.forward(x);
+    }
+    let weight = layer.weight.val();
+    let bias = bias_or_zeros(&layer.bias, weight.dims()[1], &x.device());
+    Tensor::from_dispatch(<Dispatch as LayerOps>::layer_linear(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+    ))
+}
+
+/// A GroupNorm layer over `[batch, channels, …]`.
+pub fn group_norm<const D: usize>(layer: &GroupNorm, x: Tensor<D>) -> Tensor<D> {
+    normalise_groups(layer, x, false)
+}
+
+/// A GroupNorm layer followed by SiLU.
+pub fn group_norm_silu<const D: usize>(layer: &GroupNorm, x: Tensor<D>) -> Tensor<D> {
+    normalise_groups(layer, x, true)
+}
+
+fn normalise_groups<const D: usize>(layer: &GroupNorm, x: Tensor<D>, with_silu: bool) -> Tensor<D> {
+    match (&layer.gamma, &layer.beta) {
+        (Some(gamma), Some(beta)) if on_cpu(&x) => {
+            Tensor::from_dispatch(<Dispatch as LayerOps>::layer_group_norm(
+                x.into_dispatch(),
+                gamma.val().into_dispatch(),
+                beta.val().into_dispatch(),
+                layer.num_groups,
+                layer.epsilon,
+                with_silu,
+            ))
+        }
+        _ => {
+            // burn widens f16 inside its norms but not bf16.
+            let normed = match x.dtype() {
+                DType::BF16 => wide_group_norm(layer, x),
+                _ => layer.forward(x),
+            };
+            if with_silu { silu(normed) } else { normed }
+        }
+    }
+}
+
+/// A LayerNorm layer over the last dimension; `epsilon` must be the one it was made with.
+pub fn layer_norm<const D: usize>(layer: &LayerNorm, epsilon: f64, x: Tensor<D>) -> Tensor<D> {
+    match &layer.beta {
+        Some(beta) if on_cpu(&x) => {
+            Tensor::from_dispatch(<Dispatch as LayerOps>::layer_layer_norm(
+                x.into_dispatch(),
+                layer.gamma.val().into_dispatch(),
+                beta.val().into_dispatch(),
+                epsilon,
+            ))
+        }
+        _ if x.dtype() == DType::BF16 => {
+            let dtype = x.dtype();
+            let channels = x.dims()[D - 1];
+            let mut shape = [1; D];
+            shape[D - 1] = channels;
+            let row = |value: Tensor<1>| value.cast(DType::F32).reshape(shape);
+            let normed = standardised(x.cast(DType::F32), epsilon) * row(layer.gamma.val());
+            let shifted = match &layer.beta {
+                Some(beta) => normed + row(beta.val()),
+                None => normed,
+            };
+            shifted.cast(dtype)
+        }
+        _ => layer.forward(x),
+    }
+}
+
+/// Mean 0 and variance 1 over the last dimension.
+fn standardised<const D: usize>(x: Tensor<D>, epsilon: f64) -> Tensor<D> {
+    let centred = x.clone() - x.mean_dim(D - 1);
+    let variance = centred.clone().square().mean_dim(D - 1);
+    centred / (variance + epsilon).sqrt()
+}
+
+/// A GroupNorm in f32 over features of another type.
+fn wide_group_norm<const D: usize>(layer: &GroupNorm, x: Tensor<D>) -> Tensor<D> {
+    let (shape, dtype) = (x.dims(), x.dtype());
+    let groups: Tensor<3> =
+        x.cast(DType::F32).reshape([shape[0] as i32, layer.num_groups as i32, -1]);
+    let mut normed = standardised(groups, layer.epsilon).reshape(shape);
+    let mut channels = [1; D];
+    channels[1] = shape[1];
+    if let (Some(gamma), Some(beta)) = (&layer.gamma, &layer.beta) {
+        let row = |value: Tensor<1>| value.cast(DType::F32).reshape(channels);
+        normed = normed * row(gamma.val()) + row(beta.val());
+    }
+    normed.cast(dtype)
+}
+
+/// Attention scores that may exist at once where burn may hold them all: 1 GiB in half precision.
+/// Kernels of our own hold those of a few hundred rows.
+const MOST_SCORES: usize = 1 << 29;
+
+/// Multi-head scaled dot-product attention, `softmax(Q Kᵀ / √d) V` for each head.
+///
+/// # Shapes
+/// - query and output: `[batch, tokens, channels]`
+/// - key, value: `[batch, context, channels]`
+///
+/// With `causal`, a token sees only itself and those before it.
+pub fn attention(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    heads: usize,
+    causal: bool,
+) -> Tensor<3> {
+    if on_cpu(&query) {
+        return Tensor::from_dispatch(<Dispatch as LayerOps>::layer_attention(
+            query.into_dispatch(),
+            key.into_dispatch(),
+            value.into_dispatch(),
+            heads,
+            causal,
+        ));
+    }
+    let [batch, tokens, channels] = query.dims();
+    let context = key.dims()[1];
+    // Rows of queries whose scores may exist at once; a causal text is never that long.
+    let rows = (MOST_SCORES / (batch * heads * context).max(1)).max(1);
+    if rows < tokens && !causal {
+        return attention_in_parts(query, key, value, heads, rows);
+    }
+    let split = |x: Tensor<3>| -> Tensor<4> {
+        let rows = x.dims()[1];
+        x.reshape([batch, rows, heads, channels / heads]).swap_dims(1, 2)
+    };
+    let mask = causal.then(|| {
+        Tensor::<2, Bool>::tril_mask([tokens, context], 0, &query.device())
+            .reshape([1, 1, tokens, context])
+            .expand([batch, heads, tokens, context])
+    });
+    let options = AttentionModuleOptions::default();
+    let mixed = module::attention(split(query), split(key), split(value), mask, None, options);
+    mixed.swap_dims(1, 2).reshape([batch, tokens, channels])
+}
+
+/// Attention of `rows` query rows at a time, none of which sees another.
+fn attention_in_parts(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    heads: usize,
+    rows: usize,
+) -> Tensor<3> {
+    let tokens = query.dims()[1];
+    let part = |start: usize| {
+        let query = query.clone().narrow(1, start, rows.min(tokens - start));
+        attention(query, key.clone(), value.clone(), heads, false)
+    };
+    Tensor::cat((0..tokens).step_by(rows).map(part).collect(), 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Distribution;
+
+    #[test]
+    fn attention_in_parts_is_attention() {
+        let device = Device::flex();
+        let random = |rows| {
+            Tensor::<3>::random([2, rows, 16], Distribution::Default, &device).cast(DType::F16)
+        };
+        let (query, key, value) = (random(11), random(7), random(7));
+        let whole = attention(query.clone(), key.clone(), value.clone(), 2, false);
+        let parts = attention_in_parts(query, key, value, 2, 3);
+        let error = (whole - parts).cast(DType::F32).abs().max().into_scalar::<f32>();
+        assert!(error < 1e-3, "{error}");
+    }
+}

@@ -1,0 +1,15 @@
+//! Activations, norms, convolutions and attention in the form that is fastest on the device at
+//! hand: kernels of our own for f32 on the CPU, burn's operations everywhere else.
+
+#![warn(missing_docs)]
+
+mod activation;
+mod autodiff;
+mod cpu;
+mod device;
+mod extension;
+mod layer;
+mod shapes;
+
+pub use activation::{geglu, gelu, quick_gelu, silu};
+pub use layer::{attention, conv2d, group_norm, group_norm_silu, layer_norm, linear};

@@ -1,0 +1,23 @@
+//! `cargo xtask reproduce`: runs the paper's experiments on a model.
+
+mod command;
+mod dry_run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Small tensors come and go by the million; the system's allocator gives their pages back to the
+/// kernel each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match command::run(command::ReproduceArgs::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

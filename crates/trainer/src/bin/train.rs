@@ -1,0 +1,138 @@
+//! `cargo xtask train`: trains the models that ship in `models/`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use trainer::{Progress, Recipe, ScorerRecipe, Stages};
+
+/// Small tensors come and go by the million; the system's allocator gives their pages back to the
+/// kernel each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask train", version, about = "Trains the models that ship in `models/`")]
+struct TrainArgs {
+    /// Folder with `train/` and `validation/`, each with pictures and a `metadata.jsonl`.
+    #[arg(long)]
+    data: PathBuf,
+    /// What to train.
+    #[arg(long, value_enum, default_value = "pipeline")]
+    model: Model,
+    /// Recipe in TOML [default: `recipe.toml` of the shipped model].
+    #[arg(long)]
+    recipe: Option<PathBuf>,
+    /// Folder for checkpoints; a run that finds some there resumes.
+    #[arg(long, default_value = "target/train")]
+    work: PathBuf,
+    /// Folder the model is written to [default: that of the shipped model].
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Stop after this stage of the pipeline.
+    #[arg(long, value_enum, default_value = "all")]
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Model {
+    /// The text-to-image model.
+    Pipeline,
+    /// The small CLIP that scores its pictures.
+    Scorer,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    Autoencoder,
+    All,
+}
+
+fn main() -> ExitCode {
+    match run(TrainArgs::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: TrainArgs) -> anyhow::Result<()> {
+    let home = PathBuf::from(match args.model {
+        Model::Pipeline => "models/emoji-sd",
+        Model::Scorer => "models/emoji-clip",
+    });
+    let recipe = args.recipe.clone().unwrap_or_else(|| home.join("recipe.toml"));
+    let out = args.out.clone().unwrap_or(home);
+    match args.model {
+        Model::Pipeline => train_pipeline(&args, &recipe, &out),
+        Model::Scorer => train_scorer(&args, &recipe, &out),
+    }
+}
+
+fn train_scorer(args: &TrainArgs, recipe: &Path, out: &Path) -> anyhow::Result<()> {
+    let recipe = ScorerRecipe::from_file(recipe)?;
+    let mut bar = None;
+    let mut show = |name: &'static str, progress: Progress| {
+        update(bar.get_or_insert_with(|| new_bar(name)), progress);
+    };
+    let summary = trainer::train_scorer_model(&recipe, &args.data, &args.work, out, &mut show)?;
+    eprintln!(
+        "{} pairs; held out: the right caption of {} nearest in {:.1} %; written to `{}`",
+        summary.pairs,
+        summary.held_out.candidates,
+        100.0 * summary.held_out.caption_of_picture_top1,
+        out.display()
+    );
+    Ok(())
+}
+
+fn train_pipeline(args: &TrainArgs, recipe: &Path, out: &Path) -> anyhow::Result<()> {
+    let recipe = Recipe::from_file(recipe)?;
+    let stages = match args.stage {
+        Stage::Autoencoder => Stages::Autoencoder,
+        Stage::All => Stages::All,
+    };
+    let mut bars: Vec<ProgressBar> = Vec::new();
+    let mut show = |name: &'static str, progress: Progress| {
+        if bars.last().is_none_or(|bar| bar.prefix() != name) {
+            bars.push(new_bar(name));
+        }
+        if let Some(bar) = bars.last() {
+            update(bar, progress);
+        }
+    };
+    let summary = trainer::train(&recipe, &args.data, &args.work, out, stages, &mut show)?;
+    if let Some(summary) = summary {
+        eprintln!(
+            "{} concepts, {} pictures, autoencoder {:.2} dB; written to `{}`",
+            summary.concepts.len(),
+            summary.pictures,
+            summary.autoencoder_psnr,
+            out.display()
+        );
+    }
+    Ok(())
+}
+
+fn new_bar(name: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style).with_prefix(name)
+}
+
+fn update(bar: &ProgressBar, progress: Progress) {
+    bar.set_length(progress.steps as u64);
+    bar.set_position(progress.step as u64);
+    let minutes = progress.remaining.as_secs() as f64 / 60.0;
+    let message = format!(
+        "loss {:.4} gradient {:.3} {minutes:.1} min left",
+        progress.loss, progress.gradient_norm
+    );
+    if bar.is_hidden() && progress.step.is_multiple_of(50) {
+        eprintln!("{} {}/{} {message}", bar.prefix(), progress.step, progress.steps);
+    }
+    bar.set_message(message);
+}

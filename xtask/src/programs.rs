@@ -1,0 +1,155 @@
+//! The commands that are programs of their own: built by cargo where they are not, then started.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::Context;
+
+use crate::project_root;
+
+/// A command and the program that does it.
+pub struct Program {
+    /// What is typed after `cargo xtask`.
+    pub command: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    package: &'static str,
+    binary: &'static str,
+    /// What the program is given before the user's own arguments.
+    first: &'static [&'static str],
+    /// Processor time of the first build without GPU support, in seconds, as measured.
+    first_build: u64,
+}
+
+/// Processor time that the first build of any program takes on two cores, in seconds.
+const FIRST_BUILD: u64 = 600;
+
+/// Every such command.
+pub const ALL: [Program; 6] = [
+    Program {
+        command: "reproduce",
+        about: "Run the paper's experiments on a model",
+        package: "reproduce",
+        binary: "reproduce",
+        first: &[],
+        first_build: FIRST_BUILD,
+    },
+    Program {
+        command: "download",
+        about: "Fetch models, metrics' weights and prompts into the usual caches",
+        package: "cli",
+        binary: "unet-reweight",
+        first: &["download"],
+        first_build: FIRST_BUILD,
+    },
+    Program {
+        command: "parity",
+        about: "Compare with a folder of reference outputs",
+        package: "parity",
+        binary: "parity",
+        first: &[],
+        first_build: FIRST_BUILD,
+    },
+    Program {
+        command: "train",
+        about: "Train the models that ship in `models/`",
+        package: "trainer",
+        binary: "train",
+        first: &[],
+        first_build: FIRST_BUILD,
+    },
+    Program {
+        command: "quality",
+        about: "Measure how well the shipped model's pictures show what they were asked for",
+        package: "trainer",
+        binary: "quality",
+        first: &[],
+        first_build: FIRST_BUILD,
+    },
+    Program {
+        command: "random-model",
+        about: "Write a model with a preset's files and random weights",
+        package: "random-model",
+        binary: "random-model",
+        first: &[],
+        first_build: FIRST_BUILD,
+    },
+];
+
+impl Program {
+    /// Builds the program where needed, with cargo's progress visible, and runs it.
+    pub fn run(&self, arguments: &[String]) -> anyhow::Result<ExitCode> {
+        let root = project_root();
+        let features = features(self, arguments);
+        if !self.is_built(&root) {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+            let minutes = self.first_build.div_ceil(60 * cores).max(1);
+            eprintln!(
+                "compiling `{}` and the libraries it needs{}: about {minutes} min on {cores} cores \
+                 this once, seconds from then on",
+                self.binary,
+                if features.contains(&"cuda") { " with CUDA (some minutes more)" } else { "" },
+            );
+        }
+        let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["run", "--package", self.package, "--bin", self.binary])
+            .args(["--manifest-path".as_ref(), root.join("Cargo.toml").as_os_str()])
+            .args(features.iter().flat_map(|feature| ["--features", feature]))
+            .arg("--")
+            .args(self.first)
+            .args(arguments)
+            .status()
+            .context("cargo could not be started")?;
+        Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    }
+
+    fn is_built(&self, root: &Path) -> bool {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), Into::into);
+        target.join("debug").join(self.binary).with_extension(std::env::consts::EXE_EXTENSION).exists()
+    }
+}
+
+/// The cargo features that the arguments ask for.
+fn features(program: &Program, arguments: &[String]) -> Vec<&'static str> {
+    let mut features = Vec::new();
+    let value = |option: &str| {
+        let mut words = arguments.iter();
+        words.find_map(|word| match word.strip_prefix(option) {
+            Some("") => Some(""),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        })
+        .map(|value| if value.is_empty() { words.next().map_or("", String::as_str) } else { value })
+    };
+    let on_cuda = value("--device").is_some_and(|device| device.split(':').next() == Some("cuda"));
+    if on_cuda && nvidia_driver_present() {
+        features.push("cuda");
+    }
+    if program.package == "reproduce" && value("--scale") == Some("paper") {
+        features.push("download");
+    }
+    features
+}
+
+/// Whether the machine seems to have an NVIDIA driver: without one a build that could use it is
+/// minutes for nothing, and the program as it is says what is missing.
+fn nvidia_driver_present() -> bool {
+    // The driver's control device, and WSL's.
+    const DEVICES: [&str; 2] = ["/dev/nvidiactl", "/dev/dxg"];
+    !cfg!(target_os = "linux") || DEVICES.iter().any(|path| Path::new(path).exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paper_scale_brings_downloads_and_other_values_bring_nothing() {
+        let words = |text: &str| text.split(' ').map(String::from).collect::<Vec<_>>();
+        let reproduce = &ALL[0];
+        assert_eq!(features(reproduce, &words("--scale paper --dry-run")), ["download"]);
+        assert_eq!(features(reproduce, &words("--dry-run --scale=paper")), ["download"]);
+        assert!(features(reproduce, &words("--scale smoke --device cpu")).is_empty());
+        assert!(features(reproduce, &words("--scales paper --scale")).is_empty());
+    }
+}

@@ -1,0 +1,77 @@
+//! The rules of the repository that no other tool checks.
+
+mod layers;
+mod source;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+
+/// What the command does.
+pub const ABOUT: &str = "Check the repository's own rules only";
+
+/// Runs the rules and says how many files they were held against.
+pub fn run(root: &Path) -> anyhow::Result<ExitCode> {
+    check(root)?;
+    println!("tidy");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Fails with everything that breaks a rule.
+pub fn check(root: &Path) -> anyhow::Result<()> {
+    let complaints = complaints(root)?;
+    match complaints.is_empty() {
+        true => Ok(()),
+        false => bail!("tidy:\n  {}", complaints.join("\n  ")),
+    }
+}
+
+/// Everything that breaks a rule, as `file: complaint`.
+fn complaints(root: &Path) -> anyhow::Result<Vec<String>> {
+    let mut complaints = Vec::new();
+    for folder in ["crates", "xtask"] {
+        visit(&root.join(folder), &mut |path| check_file(root, path, &mut complaints))?;
+    }
+    complaints.sort();
+    Ok(complaints)
+}
+
+fn visit(folder: &Path, check: &mut dyn FnMut(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("`{}`", folder.display()))?;
+    for entry in entries {
+        let path: PathBuf = entry?.path();
+        if path.is_dir() {
+            visit(&path, check)?;
+        } else {
+            check(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_file(root: &Path, path: &Path, complaints: &mut Vec<String>) -> anyhow::Result<()> {
+    let name = path.strip_prefix(root).unwrap_or(path).display().to_string().replace('\\', "/");
+    let is_source = path.extension().is_some_and(|extension| extension == "rs");
+    let is_manifest = path.file_name().is_some_and(|file| file == "Cargo.toml");
+    if !is_source && !is_manifest {
+        return Ok(());
+    }
+    let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
+    if text.lines().any(|line| line.ends_with([' ', '\t'])) {
+        complaints.push(format!("{name}: trailing white space"));
+    }
+    match is_manifest {
+        true => layers::check(&name, &text, complaints),
+        false => source::check(&name, &text, complaints),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn repository_is_tidy() {
+        super::check(&crate::project_root()).unwrap();
+    }
+}
