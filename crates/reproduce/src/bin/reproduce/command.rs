@@ -49,7 +49,6 @@ pub(crate) struct ReproduceArgs {
     #[arg(long)]
     resume: bool,
     /// Do not fetch what is absent, but say so.
-    #[cfg_attr(not(feature = "download"), expect(dead_code, reason = "nothing is fetched"))]
     #[arg(long)]
     no_download: bool,
     /// Folder for tables, figures and the report.
