@@ -151,7 +151,7 @@ fn generate_from_saved_noise_gives_the_same_picture() {
     succeed(&[&common[..], &again].concat());
     let pixels = |folder: &str| {
         let bytes = std::fs::read(Path::new(folder).join("5.png")).unwrap();
-        pipeline::Picture::from_png(&bytes).unwrap().rgb
+        pictures::RgbImage::decode(&bytes).unwrap().rgb
     };
     assert_eq!(pixels(&first), pixels(&second));
     // One sample of noise is not enough for two seeds.

@@ -79,7 +79,7 @@ fn pictures_need_prompts_and_prompts_need_pictures() {
     assert!(without.contains("--prompts"), "{without}");
     let prompts = folder.path().join("prompts.jsonl");
     let name = |index: usize| {
-        let entries = metrics::list_pictures(folder.path()).unwrap();
+        let entries = pictures::list_pictures(folder.path()).unwrap();
         entries[index].file_name().unwrap().to_string_lossy().into_owned()
     };
     for (content, word) in [
@@ -143,7 +143,7 @@ fn pairs_are_compared_by_name() {
     let psnr = succeed(&["score", "psnr", &left, &right]);
     assert!(psnr.contains("inf") && psnr.contains("over 3"), "{psnr}");
     let extra = a.path().join("odd.png");
-    std::fs::copy(metrics::list_pictures(a.path()).unwrap()[0].clone(), &extra).unwrap();
+    std::fs::copy(pictures::list_pictures(a.path()).unwrap()[0].clone(), &extra).unwrap();
     assert!(fail(&["score", "ssim", &left, &right]).contains("odd.png"));
     std::fs::write(b.path().join("odd.png"), "no picture").unwrap();
     assert!(fail(&["score", "ssim", &left, &right]).contains("odd.png"));

@@ -5,7 +5,8 @@ use std::hint::black_box;
 use burn::tensor::{DType, Device, Tensor};
 use clip::OpenClipConfig;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use metrics::{FeatureNetwork, Inception, InceptionTap, Lpips, LpipsNetwork, RgbImage};
+use metrics::{FeatureNetwork, Inception, InceptionTap, Lpips, LpipsNetwork};
+use pictures::RgbImage;
 
 const BATCH: usize = 4;
 

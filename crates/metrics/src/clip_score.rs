@@ -1,16 +1,18 @@
+//! The cosine between pictures and their prompts under a contrastive model.
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
 
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use clip::{CLIPTokenizer, OpenClip, OpenClipConfig, normalize};
+use files::Sha256;
+use pictures::{Planes, RgbImage};
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use crate::MetricsError;
 use crate::clip_preprocess::ClipPreprocess;
 use crate::networks::{Checkpoint, ClipFeatures, stack};
-use crate::pictures::{Planes, RgbImage};
 
 /// sha256 of `HPS_v2.1_compressed.pt`.
 const HPS_V2_1: &str = "c57a38fb4a2f7e7c15bf00da2ea377cdf165448b4dd1052a484c215a998c9837";
@@ -119,7 +121,7 @@ impl ClipScorer {
         for (token, id) in self.tokenizer.vocabulary() {
             hasher.update(format!("{id} {token}\n"));
         }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hasher.hex()
     }
 
     /// The picture tower, for CLIP-FID and KID.
@@ -136,23 +138,29 @@ impl ClipScorer {
     /// whatever batches it comes.
     ///
     /// # Errors
-    /// [`MetricsError::Size`] where there are not as many prompts as pictures.
+    /// [`MetricsError::Size`] where there are not as many prompts as pictures,
+    /// [`MetricsError::Picture`] for a picture without pixels.
     pub fn score(
         &self,
         pictures: &[RgbImage],
         prompts: &[String],
     ) -> Result<Vec<f64>, MetricsError> {
-        self.cosines(&self.embed(pictures), prompts)
+        self.cosines(&self.embed(pictures)?, prompts)
     }
 
     /// The unit vector of each picture.
-    pub fn embed(&self, pictures: &[RgbImage]) -> Vec<Vec<f32>> {
+    ///
+    /// # Errors
+    /// [`MetricsError::Picture`] for a picture without pixels.
+    pub fn embed(&self, pictures: &[RgbImage]) -> Result<Vec<Vec<f32>>, MetricsError> {
         if pictures.is_empty() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let squares: Vec<Planes> =
-            pictures.par_iter().map(|picture| self.preprocess.apply(picture)).collect();
-        rows(self.model.encode_image(stack(&squares, &self.device)))
+        let squares = pictures
+            .par_iter()
+            .map(|picture| self.preprocess.apply(picture))
+            .collect::<Result<Vec<Planes>, _>>()?;
+        Ok(rows(self.model.encode_image(stack(&squares, &self.device))))
     }
 
     /// The cosine of each picture's unit vector, as [`Self::embed`] gives it, with its prompt.

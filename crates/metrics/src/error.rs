@@ -1,6 +1,10 @@
+//! What can go wrong while something is measured.
+
 use std::path::PathBuf;
 
 use clip::ClipError;
+use files::FileError;
+use pictures::{PictureError, SizeError};
 use weights::WeightsError;
 
 /// What can go wrong while something is measured.
@@ -23,13 +27,11 @@ pub enum MetricsError {
         found: String,
     },
     /// A file or folder could not be read or written.
-    #[error("`{path}`: {source}")]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The operating system's word.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A picture could not be read, or not be brought to another size.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
     /// A file or folder does not hold what it should.
     #[error("`{path}`: {reason}")]
     Broken {
@@ -50,12 +52,13 @@ pub enum MetricsError {
 }
 
 impl MetricsError {
-    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { path, source }
-    }
-
     pub(crate) fn broken(path: impl Into<PathBuf>, reason: impl std::fmt::Display) -> Self {
         Self::Broken { path: path.into(), reason: reason.to_string() }
+    }
+}
+
+impl From<SizeError> for MetricsError {
+    fn from(error: SizeError) -> Self {
+        Self::Picture(error.into())
     }
 }

@@ -10,10 +10,10 @@ mod error;
 mod frechet;
 mod networks;
 mod paired;
-mod pictures;
+mod similarity;
 mod snr;
 
-pub use clip_preprocess::{ClipPreprocess, ResizeMode};
+pub use clip_preprocess::{ClipPreprocess, Resampling, ResizeMode};
 pub use clip_score::ClipScorer;
 pub use error::MetricsError;
 pub use frechet::{
@@ -26,8 +26,5 @@ pub use networks::{
 pub use paired::{
     MeanInterval, PairedDifference, Wilcoxon, mean_interval, paired_difference, wilcoxon,
 };
-pub use pictures::{
-    Filter, Planes, RgbImage, RgbView, center_crop, list_pictures, pair_by_name, psnr,
-    resize_antialiased, resize_like_pillow, ssim,
-};
+pub use similarity::{psnr, ssim};
 pub use snr::{decibels, snr};

@@ -1,3 +1,5 @@
+//! The signal-to-noise ratio of a noise prediction.
+
 use crate::MetricsError;
 
 /// The paper's Eq. 2: `‖x₀‖² / Var(ε − ε̂)`, with the squared norm summed over all elements of the

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, FloatDType};
 use clip::{OpenClipConfig, OpenClipVision};
 use metrics::{
-    Checkpoint, ClipFeatures, ClipPreprocess, FeatureNetwork, MetricsError, ResizeMode, RgbImage,
-    extract, frechet_from_features, kernel_distance, list_pictures, pair_by_name,
+    Checkpoint, ClipFeatures, ClipPreprocess, FeatureNetwork, ResizeMode, extract,
+    frechet_from_features, kernel_distance,
 };
+use pictures::RgbImage;
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
@@ -30,7 +31,7 @@ fn pictures() -> Vec<RgbImage> {
 
 fn features(network: &dyn FeatureNetwork, batch: usize) -> Vec<f64> {
     let pictures = pictures();
-    let open = |index: usize| Ok::<_, MetricsError>(pictures[index].clone());
+    let open = |index: usize| Ok(pictures[index].clone());
     extract(network, pictures.len(), &open, batch, &mut |_| {}).unwrap().values
 }
 
@@ -55,7 +56,7 @@ fn features_do_not_depend_on_the_batch() {
 fn a_set_is_at_no_distance_from_itself() {
     let tower = tower();
     let pictures = pictures();
-    let open = |index: usize| Ok::<_, MetricsError>(pictures[index % 3].clone());
+    let open = |index: usize| Ok(pictures[index % 3].clone());
     let features = extract(&tower, 6, &open, 4, &mut |_| {}).unwrap();
     assert!(frechet_from_features(&features, &features).unwrap().abs() < 1e-6);
     assert!(kernel_distance(&features, &features, 1, 6, 1).unwrap().mean < 1e-9);
@@ -79,26 +80,4 @@ fn pytorch_files_that_are_broken_or_run_code_are_refused() {
         assert!(text.contains("bad.pt"), "{text}");
         assert!(!text.contains("safetensors") || text.contains("import"), "{text}");
     }
-}
-
-#[test]
-fn folders_are_paired_by_name_or_the_odd_one_is_named() {
-    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    assert!(list_pictures(a.path()).unwrap_err().to_string().contains("found none"));
-    let copy = |folder: &Path, name: &str| {
-        std::fs::copy(data("rgba.png"), folder.join(name)).unwrap();
-    };
-    for name in ["2.png", "10.png", "1.png"] {
-        copy(a.path(), name);
-        copy(b.path(), name);
-    }
-    std::fs::write(a.path().join("notes.txt"), "not a picture").unwrap();
-    let pairs = pair_by_name(a.path(), b.path()).unwrap();
-    assert!(pairs.iter().all(|(a, b)| a.file_name() == b.file_name()) && pairs.len() == 3);
-    copy(b.path(), "odd.png");
-    assert!(pair_by_name(a.path(), b.path()).unwrap_err().to_string().contains("odd.png"));
-    copy(a.path(), "odd.jpg");
-    assert_eq!(pair_by_name(a.path(), b.path()).unwrap().len(), 4);
-    copy(a.path(), "odd.webp");
-    assert!(pair_by_name(a.path(), b.path()).unwrap_err().to_string().contains("the same name"));
 }

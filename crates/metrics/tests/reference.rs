@@ -1,13 +1,12 @@
-//! Values of lpips, scipy, Pillow and torch (`data/make_reference.py`).
+//! Values of lpips and scipy (`data/make_reference.py`).
 
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use weights::{StoredTensor, Tensors};
-use metrics::{
-    Filter, Lpips, LpipsNetwork, RgbImage, resize_antialiased, resize_like_pillow, wilcoxon,
-};
+use metrics::{Lpips, LpipsNetwork, wilcoxon};
+use pictures::RgbImage;
 use serde_json::Value;
+use weights::{StoredTensor, Tensors};
 
 fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
@@ -180,50 +179,5 @@ fn wilcoxon_agrees_with_scipy() {
         assert_eq!(found.statistic, case["statistic"].as_f64().unwrap());
         let p = case["p"].as_f64().unwrap();
         assert!((found.p_value - p).abs() < 1e-9, "{} {p}", found.p_value);
-    }
-}
-
-#[test]
-fn pictures_are_read_as_pillow_reads_them() {
-    for (name, facts) in reference()["pictures"].as_object().unwrap() {
-        let found = RgbImage::open(data().join(name)).unwrap();
-        let found = found.rgb.iter().map(|value| f64::from(*value));
-        let difference = largest_difference(found, &numbers(&facts["rgb"]));
-        // JPEG decoders may differ in their last bits.
-        let tolerance = if name.ends_with(".jpg") { 3.0 } else { 0.0 };
-        assert!(difference <= tolerance, "{name}: {difference}");
-    }
-}
-
-#[test]
-fn pictures_that_cannot_be_read_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("broken.png");
-    for content in [&b""[..], b"no picture", &std::fs::read(data().join("rgba.png")).unwrap()[..60]]
-    {
-        std::fs::write(&path, content).unwrap();
-        assert!(RgbImage::open(&path).unwrap_err().to_string().contains("broken.png"));
-    }
-    assert!(RgbImage::open(folder.path().join("absent.png")).is_err());
-}
-
-#[test]
-fn resizing_equals_pillow_and_torch() {
-    let source = picture(4, 37, 23);
-    for case in reference()["resize"].as_array().unwrap() {
-        let filter = if case["filter"] == "bicubic" { Filter::Bicubic } else { Filter::Bilinear };
-        let size = numbers(&case["size"]);
-        let size = [size[1] as usize, size[0] as usize];
-        let pillow = resize_like_pillow(&source, size, filter);
-        let found = pillow.rgb.iter().step_by(5).map(|value| f64::from(*value));
-        assert_eq!(
-            largest_difference(found, &numbers(&case["pillow"])),
-            0.0,
-            "{size:?} {filter:?}"
-        );
-        let torch = resize_antialiased(&source.to_unit(), size, filter);
-        let found = torch.values.iter().step_by(5).map(|value| f64::from(*value));
-        let difference = largest_difference(found, &numbers(&case["torch"]));
-        assert!(difference < 1e-5, "{size:?} {filter:?} {difference}");
     }
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, FloatDType};
-use metrics::{ClipScorer, RgbImage};
+use metrics::ClipScorer;
+use pictures::RgbImage;
 use serde_json::Value;
 
 fn models() -> PathBuf {
@@ -30,11 +31,11 @@ fn held_out() -> (Vec<RgbImage>, Vec<String>) {
 #[test]
 fn held_out_captions_are_found_as_often_as_its_card_says() {
     let (scorer, (pictures, captions)) = (scorer(), held_out());
-    let vectors = scorer.embed(&pictures);
-    let hits = vectors.iter().enumerate().filter(|(own, vector)| {
+    let vectors = scorer.embed(&pictures).unwrap();
+    let hits = vectors.iter().enumerate().filter(|(index, vector)| {
         let repeated = vec![(*vector).clone(); captions.len()];
         let scores = scorer.cosines(&repeated, &captions).unwrap();
-        scores.iter().all(|score| *score <= scores[*own])
+        scores.iter().all(|score| *score <= scores[*index])
     });
     let share = hits.count() as f64 / pictures.len() as f64;
     let text = std::fs::read_to_string(models().join("emoji-clip/training.json")).unwrap();

@@ -1,5 +1,8 @@
+//! The network that the build made of the ONNX file.
+
 use burn::tensor::{DType, Device, Tensor};
-use metrics::{FeatureNetwork, Filter, Planes, RgbImage, resize_antialiased};
+use metrics::{FeatureNetwork, MetricsError};
+use pictures::{Filter, Frame, Planes, RgbImage, resize_antialiased};
 
 /// What the build made of the ONNX file.
 #[allow(missing_docs, dead_code, clippy::all)]
@@ -60,9 +63,10 @@ impl FeatureNetwork for OnnxBackbone {
         self.device.clone()
     }
 
-    fn preprocess(&self, picture: &RgbImage) -> Planes {
-        resize_antialiased(&picture.to_unit(), self.size, Filter::Bilinear)
-            .normalize(self.mean, self.std)
+    fn preprocess(&self, picture: &RgbImage) -> Result<Planes, MetricsError> {
+        let frame = Frame::whole(self.size);
+        let part = resize_antialiased(&picture.to_unit(), frame, Filter::Bilinear)?;
+        Ok(part.normalize(self.mean, self.std))
     }
 
     fn forward(&self, pixels: Tensor<4>) -> Tensor<2> {

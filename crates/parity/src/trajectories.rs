@@ -1,7 +1,8 @@
 use anyhow::Context;
 use burn::tensor::Tensor;
 use pipeline::{
-    Control, Guidance, NoiseKind, NoiseSource, Picture, Pipeline, SampleRequest, SizeConditioning,
+    Control, Guidance, NoiseKind, NoiseSource, Pipeline, SampleRequest, SizeConditioning,
+    pictures_from_tensor,
 };
 use reweight::{BlockWeights, FreeU, Policy};
 use scheduler::{SchedulerConfig, SchedulerKind};
@@ -42,7 +43,7 @@ fn final_image<'n>(
         let decoded = case.pipeline.decode(last);
         let [_, channels, height, width] = decoded.dims();
         let mean = decoded.clone().reshape([channels as i32, -1]);
-        let found: Vec<f64> = Picture::from_tensor(decoded)
+        let found: Vec<f64> = pictures_from_tensor(decoded)
             .into_iter()
             .flat_map(|picture| picture.rgb.into_iter().map(f64::from))
             .collect();

@@ -1,5 +1,5 @@
 use burn::tensor::Tensor;
-use pipeline::Picture;
+use pipeline::pictures_from_tensor;
 
 use crate::pipelines::Case;
 use crate::report::Report;
@@ -29,7 +29,7 @@ pub(crate) fn run(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()
         let label = format!("{}/{}", case.name, key("out"));
         report.tensor(&label, decoded.clone(), expected, tolerance(&format!("vae/{name}")));
         if case.golden.has(&key("uint8_hwc")) {
-            let bytes: Vec<f64> = Picture::from_tensor(decoded)
+            let bytes: Vec<f64> = pictures_from_tensor(decoded)
                 .into_iter()
                 .flat_map(|picture| picture.rgb.into_iter().map(f64::from))
                 .collect();

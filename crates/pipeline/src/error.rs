@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use autoencoder::AutoencoderError;
 use clip::ClipError;
 use hub::HubError;
+use pictures::PictureError;
 use scheduler::SchedulerError;
 use unet_core::UNetError;
 
@@ -77,11 +78,6 @@ pub enum PipelineError {
     #[error(transparent)]
     Scheduler(#[from] SchedulerError),
     /// A picture could not be encoded.
-    #[error("`{path}`: {source}")]
-    Png {
-        /// The file.
-        path: PathBuf,
-        /// The encoder's word.
-        source: png::EncodingError,
-    },
+    #[error(transparent)]
+    Picture(#[from] PictureError),
 }

@@ -25,6 +25,6 @@ pub use files::write_atomically;
 pub use latents_file::{read_latents, write_latents};
 pub use model::Pipeline;
 pub use noise::{InitialNoise, NoiseKind, NoiseSource, NoiseType, initial_noise};
-pub use picture::{Picture, PictureRecord};
+pub use picture::{PictureRecord, pictures_from_tensor};
 pub use sample::{Control, Guidance, Prediction, SampleRequest, StepInfo, StepIntervention};
 pub use synthetic::{tiny, write_synthetic};

@@ -1,19 +1,29 @@
+//! Pictures out of decoded tensors, and the record of how they were made.
+
 use std::path::Path;
 
 use burn::tensor::Tensor;
+use pictures::{EncodeError, PictureError, RgbImage};
 use serde::{Deserialize, Serialize};
 
 use crate::{NoiseKind, PipelineError, write_atomically};
 
-/// An RGB picture with 8 bits per channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
-    /// Width in pixels.
-    pub width: usize,
-    /// Height in pixels.
-    pub height: usize,
-    /// `3 · width · height` bytes, row by row.
-    pub rgb: Vec<u8>,
+/// The pictures of a decoded batch, `[batch, 3, height, width]` with values in [-1, 1].
+///
+/// Rounds halves to even, as NumPy does.
+pub fn pictures_from_tensor(pixels: Tensor<4>) -> Vec<RgbImage> {
+    let [batch, _, height, width] = pixels.dims();
+    let values: Vec<f32> = pixels.into_data().iter::<f32>().collect();
+    let plane = height * width;
+    (0..batch)
+        .map(|sample| {
+            let values = &values[sample * 3 * plane..][..3 * plane];
+            let byte =
+                |value: f32| ((value / 2.0 + 0.5).clamp(0.0, 1.0) * 255.0).round_ties_even() as u8;
+            let rgb = (0..3 * plane).map(|i| byte(values[i % 3 * plane + i / 3])).collect();
+            RgbImage { width, height, rgb }
+        })
+        .collect()
 }
 
 /// How a picture was made; stored in its PNG and beside it.
@@ -49,86 +59,31 @@ pub struct PictureRecord {
     pub intervention: serde_json::Value,
 }
 
-impl Picture {
-    /// The pictures of a decoded batch, `[batch, 3, height, width]` with values in [-1, 1].
-    ///
-    /// Rounds halves to even, as NumPy does.
-    pub fn from_tensor(pixels: Tensor<4>) -> Vec<Self> {
-        let [batch, _, height, width] = pixels.dims();
-        let values: Vec<f32> = pixels.into_data().iter::<f32>().collect();
-        let plane = height * width;
-        (0..batch)
-            .map(|sample| {
-                let values = &values[sample * 3 * plane..][..3 * plane];
-                let byte = |value: f32| {
-                    ((value / 2.0 + 0.5).clamp(0.0, 1.0) * 255.0).round_ties_even() as u8
-                };
-                let rgb = (0..3 * plane).map(|i| byte(values[i % 3 * plane + i / 3])).collect();
-                Self { width, height, rgb }
-            })
-            .collect()
-    }
-
-    /// The picture as a PNG file with `record` in its text chunks.
+impl PictureRecord {
+    /// `picture` as a PNG file with the record in its text chunks: `parameters` as other tools
+    /// show them, `unet-reweight` as JSON.
     ///
     /// # Errors
     /// Where the encoder refuses.
-    pub fn to_png(&self, record: Option<&PictureRecord>) -> Result<Vec<u8>, png::EncodingError> {
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        if let Some(record) = record {
-            let json = serde_json::to_string(record).unwrap_or_default();
-            encoder.add_itxt_chunk("parameters".into(), record.summary())?;
-            encoder.add_itxt_chunk("unet-reweight".into(), json)?;
-        }
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(&self.rgb)?;
-        writer.finish()?;
-        Ok(bytes)
+    pub fn to_png(&self, picture: &RgbImage) -> Result<Vec<u8>, EncodeError> {
+        let json = serde_json::to_string(self).unwrap_or_default();
+        picture.to_png(&[("parameters", &self.summary()), ("unet-reweight", &json)])
     }
 
-    /// Reads an RGB PNG with 8 bits per channel, as [`Self::to_png`] writes it.
-    ///
-    /// # Errors
-    /// [`PipelineError::Request`] for anything else.
-    pub fn from_png(bytes: &[u8]) -> Result<Self, PipelineError> {
-        let wrong = |reason: String| PipelineError::Request(format!("unreadable PNG: {reason}"));
-        let decoder = png::Decoder::new(std::io::Cursor::new(bytes));
-        let mut reader = decoder.read_info().map_err(|error| wrong(error.to_string()))?;
-        let size = reader.output_buffer_size().ok_or_else(|| wrong("too large".into()))?;
-        let mut rgb = vec![0; size];
-        let frame = reader.next_frame(&mut rgb).map_err(|error| wrong(error.to_string()))?;
-        if frame.color_type != png::ColorType::Rgb || frame.bit_depth != png::BitDepth::Eight {
-            return Err(wrong(format!("expected 8-bit RGB, found {:?}", frame.color_type)));
-        }
-        Ok(Self { width: frame.width as usize, height: frame.height as usize, rgb })
-    }
-
-    /// Writes `path` (a PNG) and, beside it, the record as `.json`; each complete or not at all.
+    /// Writes `picture` with the record to `path` (a PNG) and, beside it, the record as `.json`;
+    /// each complete or not at all.
     ///
     /// # Errors
     /// [`PipelineError`] naming the file.
-    pub fn save(&self, path: &Path, record: &PictureRecord) -> Result<(), PipelineError> {
+    pub fn save(&self, picture: &RgbImage, path: &Path) -> Result<(), PipelineError> {
         let bytes = self
-            .to_png(Some(record))
-            .map_err(|source| PipelineError::Png { path: path.into(), source })?;
+            .to_png(picture)
+            .map_err(|source| PictureError::Encode { path: path.into(), source })?;
         write_atomically(path, &bytes)?;
-        let json = serde_json::to_vec_pretty(record).unwrap_or_default();
+        let json = serde_json::to_vec_pretty(self).unwrap_or_default();
         write_atomically(&path.with_extension("json"), &json)
     }
 
-    /// Pixels in [-1, 1], channel first.
-    pub fn to_floats(&self) -> Vec<f32> {
-        let plane = self.width * self.height;
-        (0..3 * plane)
-            .map(|i| f32::from(self.rgb[i % plane * 3 + i / plane]) / 127.5 - 1.0)
-            .collect()
-    }
-}
-
-impl PictureRecord {
     /// The parameters in the form other tools show.
     fn summary(&self) -> String {
         let [height, width] = self.size;

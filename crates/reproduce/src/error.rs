@@ -1,9 +1,9 @@
 use std::path::PathBuf;
 
 use ::pruning::PruningError;
-use dataset::DatasetError;
 use hub::HubError;
 use metrics::MetricsError;
+use pictures::PictureError;
 use pipeline::PipelineError;
 use probe::ProbeError;
 use reweight::ReweightError;
@@ -30,9 +30,9 @@ pub enum ReproduceError {
     /// A setting that cannot be run.
     #[error("experiment: {0}")]
     Experiment(String),
-    /// The picture set could not be read.
+    /// A picture or a picture set could not be read.
     #[error(transparent)]
-    Dataset(#[from] DatasetError),
+    Pictures(#[from] PictureError),
     /// Something could not be measured.
     #[error(transparent)]
     Metrics(#[from] MetricsError),

@@ -1,8 +1,7 @@
 //! How probes, signal-to-noise ratios and scores are computed.
 
 use burn::tensor::{DType, Tensor, TensorData};
-use metrics::RgbImage;
-use pipeline::{Guidance, NoiseSource, Picture, PipelineError, SampleRequest};
+use pipeline::{Guidance, NoiseSource, PipelineError, SampleRequest};
 use probe::{CounterDraws, ProbeState, SampleBatch, UNetEvaluator, search, vote};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -200,8 +199,7 @@ impl Runner<'_> {
         let scorer = self.context.scorer.as_ref().ok_or_else(|| {
             ReproduceError::Experiment("a score needs a `[scorer]` in the experiment".into())
         })?;
-        let Picture { width, height, rgb } = Picture::from_png(&self.png(picture)?)?;
-        let vectors = scorer.embed(&[RgbImage { width, height, rgb }]);
+        let vectors = scorer.embed(&[self.decoded(picture)?])?;
         let prompt = [self.example(example).text.clone()];
         let scores = scorer.cosines(&vectors, &prompt)?;
         for (features, score) in vectors.into_iter().zip(scores) {

@@ -1,5 +1,4 @@
-use metrics::{Features, RgbView, frechet_from_features, kernel_distance, psnr, ssim};
-use pipeline::Picture;
+use metrics::{Features, frechet_from_features, kernel_distance, psnr, ssim};
 
 use crate::plan::{compared, seeded_weightings, shown};
 use crate::tables::SEED;
@@ -31,14 +30,12 @@ pub(crate) fn fidelity(runner: &Runner<'_>) -> Result<Table, ReproduceError> {
         for (row, weighting) in rows.iter_mut().zip(&weightings[1..]) {
             let (mut decibels, mut similarities) = (0.0, 0.0);
             for example in examples.iter().copied() {
-                let own = decoded(
-                    runner,
-                    &Unit::Picture { example, seed, steps, weighting: *weighting },
-                )?;
-                let weighting = Weighting::Vanilla;
-                let vanilla = decoded(runner, &Unit::Picture { example, seed, steps, weighting })?;
-                decibels += psnr(view(&own), view(&vanilla))?.min(100.0);
-                similarities += ssim(view(&own), view(&vanilla))?;
+                let decoded = |weighting| {
+                    runner.decoded(&Unit::Picture { example, seed, steps, weighting })
+                };
+                let (weighted, vanilla) = (decoded(*weighting)?, decoded(Weighting::Vanilla)?);
+                decibels += psnr(&weighted, &vanilla)?.min(100.0);
+                similarities += ssim(&weighted, &vanilla)?;
             }
             let count = pairs.max(1) as f64;
             row.1.push(Some(Cell::plain(decibels / count)));
@@ -99,14 +96,6 @@ fn set_distances(
         }
     };
     Ok([fid, kid])
-}
-
-fn decoded(runner: &Runner<'_>, unit: &Unit) -> Result<Picture, ReproduceError> {
-    Ok(Picture::from_png(&runner.png(unit)?)?)
-}
-
-fn view(picture: &Picture) -> RgbView<'_> {
-    RgbView { width: picture.width, height: picture.height, data: &picture.rgb }
 }
 
 /// The pictures that are shown side by side.

@@ -2,8 +2,9 @@
 //! their pictures are from the teacher's.
 
 use ::pruning::{FineTuning, fine_tune};
-use metrics::{Features, RgbImage, extract, frechet_from_features, kernel_distance};
-use pipeline::{Control, Picture, Pipeline, SampleRequest};
+use metrics::{Features, extract, frechet_from_features, kernel_distance};
+use pictures::RgbImage;
+use pipeline::{Control, Pipeline, SampleRequest, pictures_from_tensor};
 use probe::skip_strategies;
 use reweight::{BlockWeights, Policy};
 use serde::{Deserialize, Serialize};
@@ -165,7 +166,7 @@ impl Runner<'_> {
                 let picture = sampled(&pipeline, &request, &policy)?;
                 let path = self.student_picture(key, seed, draw);
                 let png =
-                    picture.to_png(None).map_err(|error| ReproduceError::broken(&path, error))?;
+                    picture.to_png(&[]).map_err(|error| ReproduceError::broken(&path, error))?;
                 context.store.write_bytes(&path, &png)?;
             }
         }
@@ -180,13 +181,7 @@ impl Runner<'_> {
     }
 
     fn student_pictures(&self, key: &str, seed: u64) -> Result<Vec<RgbImage>, ReproduceError> {
-        let read = |draw| {
-            let path = self.student_picture(key, seed, draw);
-            let bytes = std::fs::read(&path)
-                .map_err(|source| ReproduceError::Io { path: path.clone(), source })?;
-            let Picture { width, height, rgb } = Picture::from_png(&bytes)?;
-            Ok(RgbImage { width, height, rgb })
-        };
+        let read = |draw| Ok(RgbImage::open(self.student_picture(key, seed, draw))?);
         (0..self.context.study.size.pruning_samples).map(read).collect()
     }
 
@@ -242,13 +237,13 @@ fn sampled(
     pipeline: &Pipeline,
     request: &SampleRequest,
     policy: &Policy,
-) -> Result<Picture, ReproduceError> {
+) -> Result<RgbImage, ReproduceError> {
     let latents = pipeline.sample(
         request,
         Some(&|info| policy.at_step(info.step, info.steps)),
         &mut |_, _| Control::Continue,
     )?;
-    let mut pictures = Picture::from_tensor(pipeline.decode(latents));
+    let mut pictures = pictures_from_tensor(pipeline.decode(latents));
     pictures.pop().ok_or_else(|| ReproduceError::Experiment("nothing was sampled".into()))
 }
 

@@ -1,6 +1,6 @@
 //! How pictures are sampled, several together where that is faster.
 
-use pipeline::{Control, Picture, PictureRecord, SampleRequest};
+use pipeline::{Control, PictureRecord, SampleRequest, pictures_from_tensor};
 use reweight::{Policy, StepWeights};
 use scheduler::SchedulerKind;
 use unet_core::Intervention;
@@ -39,14 +39,14 @@ impl Runner<'_> {
             Some(&|info| at_step(&policies, info.step, info.steps)),
             &mut |_, _| Control::Continue,
         )?;
-        let pictures = Picture::from_tensor(pipeline.decode(latents));
+        let pictures = pictures_from_tensor(pipeline.decode(latents));
         for ((unit, policy), picture) in units.iter().zip(&policies).zip(pictures) {
             let Unit::Picture { example, seed, steps, .. } = unit else { continue };
             let Some(key) = self.key(unit)? else { continue };
             let path = self.context.store.path(&key, "png");
             let record = self.record(*example, *seed, *steps, policy);
-            let png = picture
-                .to_png(Some(&record))
+            let png = record
+                .to_png(&picture)
                 .map_err(|error| ReproduceError::broken(&path, error))?;
             self.context.store.write_bytes(&path, &png)?;
         }

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use dataset::Dataset;
+use pictures::Dataset;
 use pipeline::PipelineConfigs;
 use unet_core::UNet2DConditionConfig;
 
@@ -170,7 +170,7 @@ fn pictures(experiment: &Experiment, size: Size, root: &Path) -> Result<Groups, 
     let folder = experiment.pictures.as_deref().unwrap_or(Path::new(""));
     let pictures = Dataset::open(root.join(folder))?;
     let mut styles: Vec<(String, Vec<Example>)> = Vec::new();
-    for dataset::Example { style, text, pixels, .. } in pictures.examples {
+    for pictures::Example { style, text, pixels, .. } in pictures.examples {
         let example = Example { text, pixels: Some(pixels) };
         match styles.iter_mut().find(|(name, _)| *name == style) {
             Some((_, all)) => all.push(example),

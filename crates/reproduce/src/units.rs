@@ -2,6 +2,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use burn::tensor::Tensor;
+use pictures::RgbImage;
 use probe::Vote;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -229,6 +230,12 @@ impl<'a> Runner<'a> {
         let key = self.key(unit)?.ok_or_else(|| not_there(unit))?;
         let path = self.context.store.path(&key, "png");
         std::fs::read(&path).map_err(|source| ReproduceError::Io { path, source })
+    }
+
+    /// The picture of a unit, decoded.
+    pub(crate) fn decoded(&self, unit: &Unit) -> Result<RgbImage, ReproduceError> {
+        let key = self.key(unit)?.ok_or_else(|| not_there(unit))?;
+        Ok(RgbImage::open(self.context.store.path(&key, "png"))?)
     }
 }
 

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use rand_distr::StandardNormal;
 
-use dataset::Dataset;
+use pictures::Dataset;
 
 use crate::stage::{self, Progress, stream};
 use crate::{AutoencoderRecipe, Recipe, TrainError};

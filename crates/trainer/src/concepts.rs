@@ -1,4 +1,4 @@
-use dataset::Dataset;
+use pictures::Dataset;
 
 /// Chooses `count` concepts: first those of which the validation set holds out a style, so that
 /// validation asks for new combinations of known parts, then others, evenly spread over the set.

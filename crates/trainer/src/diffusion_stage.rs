@@ -9,7 +9,7 @@ use rand_distr::StandardNormal;
 use serde_json::json;
 use unet_core::{UNet2DConditionConfig, UNet2DConditionModel};
 
-use dataset::Dataset;
+use pictures::Dataset;
 
 use crate::stage::{self, Progress, stream};
 use crate::{DiffusionRecipe, Recipe, TrainError};
@@ -52,7 +52,7 @@ impl Latents {
         shape: [usize; 3],
         tokenizer: &CLIPTokenizer,
     ) -> Self {
-        let encode = |text: fn(&dataset::Example) -> &String| {
+        let encode = |text: fn(&pictures::Example) -> &String| {
             data.examples.iter().map(|example| tokenizer.encode(text(example))).collect()
         };
         Self {

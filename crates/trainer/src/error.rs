@@ -38,7 +38,7 @@ pub enum TrainError {
     },
     /// The picture set could not be read.
     #[error(transparent)]
-    Dataset(#[from] dataset::DatasetError),
+    Pictures(#[from] pictures::PictureError),
     /// The autoencoder could not be set up.
     #[error(transparent)]
     Autoencoder(#[from] AutoencoderError),

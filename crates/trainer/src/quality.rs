@@ -1,7 +1,9 @@
 use autoencoder::AutoencoderKL;
 use burn::tensor::Device;
-use dataset::Dataset;
-use pipeline::{Control, Guidance, Picture, Pipeline, PipelineError, SampleRequest, initial_noise};
+use pictures::{Dataset, RgbImage};
+use pipeline::{
+    Control, Guidance, Pipeline, PipelineError, SampleRequest, initial_noise, pictures_from_tensor,
+};
 use scheduler::SchedulerKind;
 use serde::Serialize;
 
@@ -65,7 +67,7 @@ pub fn quality(
     for (i, index) in chosen.into_iter().enumerate() {
         let wanted = &train.examples[index];
         let picture = sample(pipeline, &wanted.text, settings.seed + i as u64, settings)?;
-        let pixels = picture.to_floats();
+        let pixels = picture.to_signed().values;
         let by_pixels = nearest(&pixels, train.examples.iter().map(|example| &example.pixels));
         let latent = encode(pipeline.vae(), &pixels, train.size, device);
         let by_latents = nearest(&latent, latents.iter());
@@ -84,7 +86,7 @@ fn sample(
     prompt: &str,
     seed: u64,
     settings: QualitySettings,
-) -> Result<Picture, PipelineError> {
+) -> Result<RgbImage, PipelineError> {
     let prompts = pipeline.encode_prompts(&[prompt.to_string()])?;
     let negative = pipeline.encode_negative(None, &prompts)?;
     let [height, width] = pipeline.latent_size(pipeline.default_size())?;
@@ -99,7 +101,7 @@ fn sample(
         sizes: None,
     };
     let latents = pipeline.sample(&request, None, &mut |_, _| Control::Continue)?;
-    let mut pictures = Picture::from_tensor(pipeline.decode(latents));
+    let mut pictures = pictures_from_tensor(pipeline.decode(latents));
     pictures.pop().ok_or_else(|| PipelineError::Request("no picture was decoded".into()))
 }
 

@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use clip::CLIPTokenizer;
 use serde::Serialize;
 
-use dataset::Dataset;
+use pictures::Dataset;
 use pipeline::write_atomically;
 
 use crate::autoencoder_stage::{encode_all, train_autoencoder};

@@ -3,7 +3,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use clip::{CLIPTokenizer, OpenClip, normalize};
-use dataset::{Dataset, Example};
+use pictures::{Dataset, Example};
 use weights::StoredDtype;
 use pipeline::write_atomically;
 use serde::Serialize;

@@ -4,7 +4,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 use clip::{CLIPTokenizer, OpenClip, normalize};
-use dataset::{Dataset, Example};
+use pictures::{Dataset, Example};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;

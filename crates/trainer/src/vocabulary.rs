@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::{AddedToken, Model, Trainer};
 
-use dataset::Dataset;
+use pictures::Dataset;
 use pipeline::write_atomically;
 
 use crate::TrainError;
@@ -92,7 +92,7 @@ fn vocabulary(merges: &[&str]) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
-    use dataset::Example;
+    use pictures::Example;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 /// Crates from the lowest layer up; a crate may depend on those of lower layers only.
 const LAYERS: [&[&str]; 11] = [
     &["files", "kernels", "icu"],
-    &["config", "scheduler", "hub", "weights", "dataset"],
+    &["config", "scheduler", "hub", "weights"],
     &["pictures", "layers", "downloads"],
     &["unet-core", "clip", "autoencoder"],
     &["reweight", "metrics"],

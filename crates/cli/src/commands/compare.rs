@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pipeline::Picture;
+use pictures::RgbImage;
+use pipeline::pictures_from_tensor;
 use reweight::{FreeU, Policy};
 use serde_json::json;
 
@@ -45,7 +46,7 @@ pub fn run(args: CompareArgs) -> anyhow::Result<()> {
     let mut columns = Vec::new();
     for (name, policy) in &policies {
         let latents = sample(&pipeline, &config, &request, policy, name)?;
-        columns.push(Picture::from_tensor(pipeline.decode(latents)));
+        columns.push(pictures_from_tensor(pipeline.decode(latents)));
     }
     let grid = grid(&columns);
     let sha256 = pipeline.fingerprint()?;
@@ -54,7 +55,7 @@ pub fn run(args: CompareArgs) -> anyhow::Result<()> {
     let mut record = args.sampling.record(&pipeline, &sha256, seed, &Policy::default())?;
     record.intervention = json!({ "columns": ["vanilla", "weighted", "FreeU"], "policies": all,
                                   "seeds": args.sampling.seeds });
-    grid.save(&args.out, &record)?;
+    record.save(&grid, &args.out)?;
     if args.json {
         println!("{}", json!({ "grid": args.out, "columns": ["vanilla", "weighted", "FreeU"] }));
     } else {
@@ -64,7 +65,7 @@ pub fn run(args: CompareArgs) -> anyhow::Result<()> {
 }
 
 /// Pictures of one size: a column per policy, a row per seed.
-fn grid(columns: &[Vec<Picture>]) -> Picture {
+fn grid(columns: &[Vec<RgbImage>]) -> RgbImage {
     let first = columns.first().and_then(|column| column.first());
     let (width, height) = first.map_or((0, 0), |picture| (picture.width, picture.height));
     let rows = columns.first().map_or(0, Vec::len);
@@ -76,5 +77,5 @@ fn grid(columns: &[Vec<Picture>]) -> Picture {
             }
         }
     }
-    Picture { width: width * columns.len(), height: height * rows, rgb }
+    RgbImage { width: width * columns.len(), height: height * rows, rgb }
 }

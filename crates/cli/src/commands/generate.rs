@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pipeline::{Picture, write_latents};
+use pipeline::{pictures_from_tensor, write_latents};
 use serde_json::json;
 
 use crate::commands::sample;
@@ -42,10 +42,10 @@ pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
         let path = args.out.join("latents.safetensors");
         write_latents(&path, &[("noise", &request.noise), ("latents", &latents)])?;
     }
-    let pictures = Picture::from_tensor(pipeline.decode(latents));
+    let pictures = pictures_from_tensor(pipeline.decode(latents));
     for (picture, seed) in pictures.iter().zip(&args.sampling.seeds) {
         let path = args.out.join(format!("{seed}.png"));
-        picture.save(&path, &args.sampling.record(&pipeline, &sha256, *seed, &policy)?)?;
+        args.sampling.record(&pipeline, &sha256, *seed, &policy)?.save(picture, &path)?;
         written.push(path.display().to_string());
     }
     if args.json {

@@ -1,38 +1,32 @@
-use faer::{Mat, Side};
+//! The Fréchet distance of two sets of vectors.
 
 use super::FeatureStatistics;
+use super::factor::Factor;
+use super::nuclear::nuclear_norm;
 use super::statistics::centre;
 use crate::MetricsError;
 use crate::networks::Features;
 
 /// The Fréchet distance of two Gaussians, `|μ₁ − μ₂|² + tr Σ₁ + tr Σ₂ − 2 tr √(Σ₁Σ₂)`.
 ///
-/// The trace is that of `√(√Σ₁ Σ₂ √Σ₁)`, which is symmetric: no complex roots, singular
-/// covariances need no care.
+/// With `Σ = FᵀF`, `tr √(Σ₁Σ₂)` is the sum of the singular values of `F₁F₂ᵀ`: no complex roots, and
+/// singular covariances need no care.
 ///
 /// # Errors
 /// [`MetricsError::Size`] for vectors of different lengths, [`MetricsError::Decomposition`] for
-/// covariances with NaN or infinity.
+/// matrices that are no covariances (with NaN or infinity, not symmetric, not positive
+/// semi-definite) and for a distance that is not finite.
 pub fn frechet_distance(a: &FeatureStatistics, b: &FeatureStatistics) -> Result<f64, MetricsError> {
     same_dims(a.dims(), b.dims())?;
-    if a.covariance.iter().chain(&b.covariance).any(|value| !value.is_finite()) {
-        return Err(MetricsError::Decomposition("a value is NaN or infinite".into()));
+    for statistics in [a, b] {
+        statistics.check()?;
     }
-    let root = square_root(&a.matrix())?;
-    let product = &root * b.matrix() * &root;
-    let symmetric = Mat::from_fn(product.nrows(), product.ncols(), |row, column| {
-        0.5 * (product[(row, column)] + product[(column, row)])
-    });
-    let values = symmetric.self_adjoint_eigenvalues(Side::Lower).map_err(undecomposed)?;
-    let trace: f64 = values.iter().map(|value| value.max(0.0).sqrt()).sum();
-    Ok(mean_distance(&a.mean, &b.mean) + diagonal(a) + diagonal(b) - 2.0 * trace)
+    let (first, second) = (Factor::of(a)?, Factor::of(b)?);
+    distance((&a.mean, first), (&b.mean, second))
 }
 
-/// The same distance from the vectors themselves.
-///
-/// With `X₁`, `X₂` the centred vectors, `tr √(Σ₁Σ₂)` is the sum of the singular values of
-/// `X₁ X₂ᵀ / √((n₁ − 1)(n₂ − 1))`: exact, and small where there are fewer vectors than dimensions,
-/// which is when covariances are singular.
+/// The same distance from the vectors themselves, of which the centred ones are the factor where
+/// they are fewer than dimensions, which is when covariances are singular.
 ///
 /// # Errors
 /// [`MetricsError::TooSmall`] for fewer than two vectors, otherwise as [`frechet_distance`].
@@ -41,14 +35,30 @@ pub fn frechet_from_features(a: &Features, b: &Features) -> Result<f64, MetricsE
     if a.count().min(b.count()) >= a.dims {
         return frechet_distance(&FeatureStatistics::of(a)?, &FeatureStatistics::of(b)?);
     }
-    let ((mean_a, centred_a), (mean_b, centred_b)) = (centre(a)?, centre(b)?);
-    let degrees = [a.count() - 1, b.count() - 1].map(|count| count as f64);
-    let product = &centred_a * centred_b.transpose();
-    let singular = product.singular_values().map_err(undecomposed)?;
-    let trace = singular.iter().sum::<f64>() / (degrees[0] * degrees[1]).sqrt();
-    let total = |centred: &Mat<f64>, degrees: f64| centred.squared_norm_l2() / degrees;
-    let spread = total(&centred_a, degrees[0]) + total(&centred_b, degrees[1]);
-    Ok(mean_distance(&mean_a, &mean_b) + spread - 2.0 * trace)
+    let side = |features: &Features| -> Result<(Vec<f64>, Factor), MetricsError> {
+        let (mean, rows) = centre(features)?;
+        Ok((mean, Factor { rows, degrees: (features.count() - 1) as f64 }))
+    };
+    let ((mean_a, first), (mean_b, second)) = (side(a)?, side(b)?);
+    distance((&mean_a, first), (&mean_b, second))
+}
+
+fn distance(a: (&[f64], Factor), b: (&[f64], Factor)) -> Result<f64, MetricsError> {
+    let ((mean_a, first), (mean_b, second)) = (a, b);
+    let means: f64 = mean_a.iter().zip(mean_b).map(|(a, b)| (a - b).powi(2)).sum();
+    let spread = first.trace() + second.trace();
+    let product = first.rows.times_transposed(&second.rows);
+    let trace = match product.values.iter().all(|value| value.is_finite()) {
+        true => nuclear_norm(product)? / (first.degrees * second.degrees).sqrt(),
+        false => f64::NAN,
+    };
+    let distance = means + spread - 2.0 * trace;
+    match distance.is_finite() {
+        true => Ok(distance),
+        false => Err(MetricsError::Decomposition(format!(
+            "expected a finite distance, found {means:e} between the means and {spread:e} of variance"
+        ))),
+    }
 }
 
 fn same_dims(a: usize, b: usize) -> Result<(), MetricsError> {
@@ -56,28 +66,6 @@ fn same_dims(a: usize, b: usize) -> Result<(), MetricsError> {
         return Ok(());
     }
     Err(MetricsError::Size { left: format!("{a} dimensions"), right: format!("{b} dimensions") })
-}
-
-fn mean_distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
-}
-
-fn diagonal(statistics: &FeatureStatistics) -> f64 {
-    statistics.covariance.iter().step_by(statistics.dims() + 1).sum()
-}
-
-fn undecomposed(error: impl std::fmt::Debug) -> MetricsError {
-    MetricsError::Decomposition(format!("{error:?}"))
-}
-
-/// The symmetric root of a positive semi-definite matrix; eigenvalues below 0 are rounding.
-fn square_root(matrix: &Mat<f64>) -> Result<Mat<f64>, MetricsError> {
-    let decomposed = matrix.self_adjoint_eigen(Side::Lower).map_err(undecomposed)?;
-    let (vectors, values) = (decomposed.U(), decomposed.S().column_vector());
-    let scaled = Mat::from_fn(vectors.nrows(), vectors.ncols(), |row, column| {
-        vectors[(row, column)] * values[column].max(0.0).sqrt()
-    });
-    Ok(scaled * vectors.transpose())
 }
 
 #[cfg(test)]
@@ -104,6 +92,46 @@ mod tests {
         assert!(frechet_from_features(&one, &two).is_err());
         assert!(frechet_from_features(&two, &features(1, vec![1.0, 2.0])).is_err());
         assert!(frechet_from_features(&two, &features(2, vec![1.0, f64::NAN, 3.0, 4.0])).is_err());
+    }
+
+    #[test]
+    fn statistics_that_give_no_number_are_refused() {
+        let statistics = |mean: Vec<f64>, covariance: Vec<f64>| FeatureStatistics {
+            count: None,
+            mean,
+            covariance,
+        };
+        let unit = statistics(vec![0.0; 2], vec![1.0, 0.0, 0.0, 1.0]);
+        for (broken, word) in [
+            (statistics(vec![0.0, f64::NAN], vec![1.0, 0.0, 0.0, 1.0]), "NaN"),
+            (statistics(vec![0.0; 2], vec![1.0, 0.0, 0.0, f64::NAN]), "NaN"),
+            (statistics(vec![0.0; 2], vec![1.0, 0.9, -0.9, 1.0]), "symmetric"),
+            (statistics(vec![0.0; 2], vec![1.0, 3.0, 3.0, 1.0]), "semi-definite"),
+            (statistics(vec![1e200, 0.0], vec![1.0, 0.0, 0.0, 1.0]), "finite distance"),
+            (statistics(vec![0.0; 2], vec![1.0, 0.0]), "4 values"),
+        ] {
+            for (a, b) in [(&unit, &broken), (&broken, &unit)] {
+                let message = frechet_distance(a, b).unwrap_err().to_string();
+                assert!(message.contains(word), "{word}: {message}");
+            }
+        }
+    }
+
+    /// In 60 digits (`tests/data/make_frechet.py`).
+    #[test]
+    fn distances_are_exact() {
+        let cases: Vec<serde_json::Value> =
+            serde_json::from_str(include_str!("../../tests/data/frechet.json")).unwrap();
+        for case in cases {
+            let values = |key: &str| -> Vec<f64> {
+                serde_json::from_value(case[key].clone()).unwrap()
+            };
+            let dims = case["dims"].as_u64().unwrap() as usize;
+            let (a, b) = (features(dims, values("a")), features(dims, values("b")));
+            let expected = case["distance"].as_f64().unwrap();
+            let distance = frechet_from_features(&a, &b).unwrap();
+            assert!((distance - expected).abs() < 1e-9 * expected, "{distance} {expected}");
+        }
     }
 
     proptest! {

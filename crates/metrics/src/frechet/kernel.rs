@@ -1,3 +1,5 @@
+//! The kernel inception distance of two sets of vectors.
+
 use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;

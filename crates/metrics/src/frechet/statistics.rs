@@ -1,7 +1,8 @@
+//! Means and covariances of feature vectors.
+
 use std::path::Path;
 
-use faer::Mat;
-
+use super::matrix::Matrix;
 use super::npz;
 use crate::MetricsError;
 use crate::networks::Features;
@@ -28,9 +29,7 @@ impl FeatureStatistics {
     pub fn of(features: &Features) -> Result<Self, MetricsError> {
         let (mean, centred) = centre(features)?;
         let scale = 1.0 / (features.count() - 1) as f64;
-        let product = centred.transpose() * &centred;
-        let dims = features.dims;
-        let covariance = (0..dims * dims).map(|i| product[(i / dims, i % dims)] * scale).collect();
+        let covariance = centred.gram().values.into_iter().map(|value| value * scale).collect();
         Ok(Self { count: Some(features.count()), mean, covariance })
     }
 
@@ -57,15 +56,26 @@ impl FeatureStatistics {
         npz::save(self, path.as_ref())
     }
 
-    /// The covariance as a matrix.
-    pub(super) fn matrix(&self) -> Mat<f64> {
-        let dims = self.dims();
-        Mat::from_fn(dims, dims, |row, column| self.covariance[row * dims + column])
+    /// Checks that the covariance is as large as the mean says, and all values finite.
+    pub(super) fn check(&self) -> Result<(), MetricsError> {
+        let (expected, found) = (self.dims() * self.dims(), self.covariance.len());
+        if self.dims() == 0 || expected != found {
+            return Err(MetricsError::Decomposition(format!(
+                "expected {expected} values for {} dimensions, found {found}",
+                self.dims()
+            )));
+        }
+        match self.mean.iter().all(|value| value.is_finite()) {
+            true => Ok(()),
+            false => Err(MetricsError::Decomposition(
+                "expected a finite mean, found NaN or infinity".into(),
+            )),
+        }
     }
 }
 
 /// The mean, and the vectors without it as rows.
-pub(super) fn centre(features: &Features) -> Result<(Vec<f64>, Mat<f64>), MetricsError> {
+pub(super) fn centre(features: &Features) -> Result<(Vec<f64>, Matrix), MetricsError> {
     let (count, dims) = (features.count(), features.dims);
     if count < LEAST {
         return Err(MetricsError::TooSmall {
@@ -81,8 +91,6 @@ pub(super) fn centre(features: &Features) -> Result<(Vec<f64>, Mat<f64>), Metric
         mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
     }
     mean.iter_mut().for_each(|sum| *sum /= count as f64);
-    let centred = Mat::from_fn(count, dims, |row, column| {
-        features.values[row * dims + column] - mean[column]
-    });
-    Ok((mean, centred))
+    let values = features.rows().flat_map(|row| row.iter().zip(&mean).map(|(x, m)| x - m)).collect();
+    Ok((mean, Matrix { rows: count, columns: dims, values }))
 }

@@ -1,9 +1,12 @@
+//! The picture tower of a contrastive model as a feature network.
+
 use burn::tensor::{Device, Tensor};
 use clip::{OpenClipVision, normalize};
+use pictures::{Planes, RgbImage};
 
 use super::{Checkpoint, FeatureNetwork};
+use crate::MetricsError;
 use crate::clip_preprocess::ClipPreprocess;
-use crate::pictures::{Planes, RgbImage};
 
 /// The picture tower of a contrastive model, for CLIP-FID and KID: unit vectors.
 #[derive(Debug)]
@@ -40,7 +43,7 @@ impl FeatureNetwork for ClipFeatures {
         self.tower.device()
     }
 
-    fn preprocess(&self, picture: &RgbImage) -> Planes {
+    fn preprocess(&self, picture: &RgbImage) -> Result<Planes, MetricsError> {
         self.preprocess.apply(picture)
     }
 

@@ -1,8 +1,10 @@
+//! Networks that turn pictures into vectors, and the vectors of many pictures.
+
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use pictures::{PictureError, Planes, RgbImage};
 use rayon::prelude::*;
 
 use crate::MetricsError;
-use crate::pictures::{Planes, RgbImage};
 
 /// A network that turns a picture into a vector.
 pub trait FeatureNetwork: Sync {
@@ -13,7 +15,10 @@ pub trait FeatureNetwork: Sync {
     /// The device it runs on.
     fn device(&self) -> Device;
     /// A picture as the network takes it; all results have one size.
-    fn preprocess(&self, picture: &RgbImage) -> Planes;
+    ///
+    /// # Errors
+    /// [`MetricsError`] for a picture without pixels.
+    fn preprocess(&self, picture: &RgbImage) -> Result<Planes, MetricsError>;
     /// # Shapes
     /// - pixels: `[batch, 3, height, width]` of preprocessed pictures
     /// - output: `[batch, dims]`
@@ -56,11 +61,11 @@ pub fn stack(pictures: &[Planes], device: &Device) -> Tensor<4> {
 /// `open` gives the picture at an index, `progress` is told the number of pictures done.
 ///
 /// # Errors
-/// What `open` fails with.
+/// What `open` or the network's preprocessing fails with.
 pub fn extract(
     network: &dyn FeatureNetwork,
     count: usize,
-    open: &(dyn Fn(usize) -> Result<RgbImage, MetricsError> + Sync),
+    open: &(dyn Fn(usize) -> Result<RgbImage, PictureError> + Sync),
     batch: usize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Features, MetricsError> {
@@ -70,7 +75,7 @@ pub fn extract(
     for chunk in indices.chunks(batch.max(1)) {
         let pictures: Vec<Planes> = chunk
             .par_iter()
-            .map(|index| Ok(network.preprocess(&open(*index)?)))
+            .map(|index| network.preprocess(&open(*index)?))
             .collect::<Result<_, MetricsError>>()?;
         let output = network.forward(stack(&pictures, &device)).cast(DType::F32);
         values.extend(output.into_data().iter::<f64>());

@@ -1,9 +1,12 @@
+//! Inception-v3 as pytorch-fid has it, for FID and KID.
+
 use std::path::Path;
 
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, FloatDType, Tensor};
+use pictures::{Planes, RgbImage, resize_bilinear};
 use weights::{StoredTensor, Tensors, WeightsError, WeightsFile, load_tensors};
 
 use super::Checkpoint;
@@ -12,7 +15,6 @@ use super::inception_blocks::{
     InceptionA, InceptionB, InceptionC, InceptionD, InceptionE, activate, conv, reduce,
 };
 use crate::MetricsError;
-use crate::pictures::{Planes, RgbImage, resize_bilinear};
 
 /// Where features are taken; the number is their length (pytorch-fid's `--dims`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -233,8 +235,9 @@ impl FeatureNetwork for Inception {
         self.device.clone()
     }
 
-    fn preprocess(&self, picture: &RgbImage) -> Planes {
-        resize_bilinear(&picture.to_unit(), [SIDE, SIDE]).affine([2.0; 3], [-1.0; 3])
+    fn preprocess(&self, picture: &RgbImage) -> Result<Planes, MetricsError> {
+        let square = resize_bilinear(&picture.to_unit(), [SIDE, SIDE])?;
+        Ok(square.affine([2.0; 3], [-1.0; 3]))
     }
 
     fn forward(&self, pixels: Tensor<4>) -> Tensor<2> {

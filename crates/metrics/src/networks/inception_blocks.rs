@@ -1,3 +1,5 @@
+//! The blocks of Inception-v3.
+
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};

@@ -1,15 +1,17 @@
+//! LPIPS: how different two pictures look.
+
 use std::path::{Path, PathBuf};
 
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{DType, Device, FloatDType, Tensor};
+use pictures::{Planes, RgbImage};
 use weights::{Tensors, WeightsFile, load_tensors};
 
 use super::Checkpoint;
 use super::features::stack;
 use super::lpips_trunk::{LpipsNetwork, Trunk, rename};
 use crate::MetricsError;
-use crate::pictures::{Planes, RgbImage};
 
 /// LPIPS v0.1 (Zhang et al. 2018): how different two pictures look.
 #[derive(Debug)]

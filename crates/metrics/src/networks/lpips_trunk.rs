@@ -1,3 +1,5 @@
+//! The trunks of LPIPS and the linear layers over their taps.
+
 use burn::module::{Module, Param};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};

@@ -1,3 +1,5 @@
+//! Means with bootstrap intervals, of values and of paired differences.
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};

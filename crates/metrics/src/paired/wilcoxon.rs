@@ -1,3 +1,5 @@
+//! Wilcoxon's signed-rank test.
+
 use serde::{Deserialize, Serialize};
 
 use crate::MetricsError;

@@ -1,14 +1,12 @@
-"""Writes the reference values beside this file: pip install torch torchvision lpips pytorch-fid scipy pillow.
+"""Writes the reference values beside this file: pip install torch torchvision lpips pytorch-fid scipy.
 
 Weights are not stored: every tensor is drawn by the generator below, which the Rust tests repeat.
 """
-import io
 import json
 import numpy as np
 import torch
 import lpips
 import scipy.stats
-from PIL import Image
 
 BASE = 0x0BAD5EED
 MASK = (1 << 64) - 1
@@ -86,35 +84,6 @@ for values in (exact, tied, many):
     result = scipy.stats.wilcoxon(values)
     out["wilcoxon"].append({"values": values, "statistic": float(result.statistic), "p": float(result.pvalue)})
 
-# How Pillow turns pictures of other kinds into RGB.
-rng = np.random.default_rng(3)
-modes = {}
-grey16 = (rng.integers(0, 65536, (5, 7))).astype(np.uint16)
-grey16[0, :3] = [0, 200, 300]
-Image.fromarray(grey16).save("grey16.png")
-rgba = rng.integers(0, 256, (5, 7, 4)).astype(np.uint8)
-Image.fromarray(rgba, "RGBA").save("rgba.png")
-Image.fromarray(rgba[..., :2].copy(), "LA").save("grey_alpha.png")
-Image.fromarray(rgba[..., :3].copy(), "RGB").quantize(6).save("palette.png", transparency=2)
-Image.fromarray((rgba[..., 0] > 128)).save("bilevel.png")
-Image.fromarray(rgba[..., :3].copy(), "RGB").save("lossless.webp", lossless=True)
-Image.fromarray(picture(3, 24, 16)).save("colour.jpg", quality=90)
-for name in ("grey16.png", "rgba.png", "grey_alpha.png", "palette.png", "bilevel.png", "lossless.webp", "colour.jpg"):
-    with Image.open(name) as image:
-        modes[name] = {"mode": image.mode, "rgb": np.asarray(image.convert("RGB")).reshape(-1).tolist()}
-out["pictures"] = modes
-
-# Pillow's and torch's resizing.
-source = Image.fromarray(picture(4, 37, 23))
-out["resize"] = []
-for size in ((16, 16), (50, 41), (37, 10)):
-    for name, filter in (("bilinear", Image.Resampling.BILINEAR), ("bicubic", Image.Resampling.BICUBIC)):
-        pillow = np.asarray(source.resize(size, filter)).reshape(-1)
-        tensor = torch.from_numpy(picture(4, 37, 23)).permute(2, 0, 1)[None].float() / 255
-        floats = torch.nn.functional.interpolate(tensor, size=size[::-1], mode=name, antialias=True, align_corners=False)
-        out["resize"].append({"size": size, "filter": name, "pillow": pillow[::5].tolist(),
-                              "torch": floats.reshape(-1)[::5].tolist()})
-
-out["versions"] = {"torch": torch.__version__, "lpips": "0.1.4", "scipy": scipy.__version__, "pillow": Image.__version__}
+out["versions"] = {"torch": torch.__version__, "lpips": "0.1.4", "scipy": scipy.__version__}
 with open("reference.json", "w") as file:
     json.dump(out, file)

@@ -1,8 +1,9 @@
 use ::clip::{CLIPTokenizer, OpenClip, OpenClipConfig, OpenClipVision, normalize};
-use ::metrics::{ClipPreprocess, Planes, ResizeMode, RgbImage, stack};
+use ::metrics::{ClipPreprocess, Resampling, ResizeMode, stack};
 use anyhow::Context;
 use burn::tensor::{FloatDType, Tensor};
 use layers::trace::collect;
+use pictures::Planes;
 
 use super::Metrics;
 use crate::report::{Report, values};
@@ -22,8 +23,8 @@ pub(super) fn run(case: &Metrics<'_>, report: &mut Report<'_>) -> anyhow::Result
     let pictures: Vec<Planes> = case
         .pictures("images")?
         .iter()
-        .map(|picture: &RgbImage| preprocess.apply(picture))
-        .collect();
+        .map(|picture| preprocess.apply(picture))
+        .collect::<Result<_, _>>()?;
     compare_pixels(case, &preprocess, &pictures, report)?;
     let images =
         features(case, "image", model.encode_image(stack(&pictures, &case.device)), report)?;
@@ -49,6 +50,8 @@ fn preprocess(case: &Metrics<'_>, config: &OpenClipConfig) -> anyhow::Result<Cli
         mean: channels("mean")?,
         std: channels("std")?,
         resize_mode: if crops { ResizeMode::Shortest } else { ResizeMode::Longest },
+        // The reference's transformations begin with `ToTensor`.
+        resampling: Resampling::Floats,
     })
 }
 

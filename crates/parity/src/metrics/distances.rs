@@ -1,8 +1,8 @@
 use ::metrics::{
-    FeatureStatistics, Features, Lpips, LpipsNetwork, RgbImage, center_crop, frechet_distance,
-    frechet_from_features,
+    FeatureStatistics, Features, Lpips, LpipsNetwork, frechet_distance, frechet_from_features,
 };
 use anyhow::Context;
+use pictures::{Filter, Frame, RgbImage, resize_like_pillow};
 use weights::WeightsFile;
 use serde_json::Value;
 
@@ -76,7 +76,7 @@ fn shrink(picture: RgbImage, how: &Value) -> anyhow::Result<RgbImage> {
     let digits: String =
         text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
     let side: usize = digits.parse().with_context(|| format!("the resizing `{text}`"))?;
-    Ok(center_crop(&picture.resized_to(side), side))
+    Ok(resize_like_pillow(&picture, Frame::middle(picture.size(), side)?, Filter::Bilinear)?)
 }
 
 fn frechet(case: &Metrics<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {

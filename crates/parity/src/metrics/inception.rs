@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
-use ::metrics::{Features, Inception, InceptionTap, RgbImage, extract};
+use ::metrics::{Features, Inception, InceptionTap, extract};
 use anyhow::{Context, bail};
 use burn::tensor::FloatDType;
+use pictures::RgbImage;
 use weights::{StoredTensor, Tensors};
 
 use super::Metrics;

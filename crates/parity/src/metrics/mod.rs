@@ -6,9 +6,9 @@ mod inception;
 
 use std::path::Path;
 
-use ::metrics::RgbImage;
 use anyhow::Context;
 use burn::tensor::Device;
+use pictures::RgbImage;
 use serde_json::Value;
 
 use crate::golden::{Golden, json};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use dataset::Dataset;
+use pictures::Dataset;
 use pipeline::{Pipeline, parse_device, parse_dtype};
 use trainer::{QualitySettings, quality};
 

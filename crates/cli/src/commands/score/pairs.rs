@@ -1,8 +1,11 @@
+//! `score lpips`, `psnr` and `ssim`: pictures compared in pairs.
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use metrics::{Lpips, LpipsNetwork, MetricsError, RgbImage, RgbView, center_crop, pair_by_name};
+use metrics::{Lpips, LpipsNetwork, MetricsError};
+use pictures::{Filter, Frame, RgbImage, pair_by_name, resize_like_pillow};
 use serde_json::json;
 
 use super::{RunOptions, print_values};
@@ -53,12 +56,12 @@ pub(super) fn simple(
     args: &PairArgs,
     metric: &str,
     unit: &str,
-    compare: fn(RgbView<'_>, RgbView<'_>) -> Result<f64, MetricsError>,
+    compare: fn(&RgbImage, &RgbImage) -> Result<f64, MetricsError>,
 ) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     for (left, right) in pair_by_name(&args.a, &args.b)? {
         let (a, b) = (RgbImage::open(&left)?, RgbImage::open(&right)?);
-        let value = compare(a.view(), b.view()).with_context(|| between(&left, &right))?;
+        let value = compare(&a, &b).with_context(|| between(&left, &right))?;
         rows.push((name(&left), value));
     }
     print_values(metric, unit, &rows, json!({}), args.json)
@@ -85,7 +88,9 @@ pub(super) fn lpips(args: &LpipsArgs) -> anyhow::Result<()> {
         let open = |path: &Path| -> anyhow::Result<RgbImage> {
             let picture = RgbImage::open(path)?;
             Ok(match args.resize {
-                Some(side) => center_crop(&picture.resized_to(side.max(1)), side.max(1)),
+                Some(side) => Frame::middle(picture.size(), side)
+                    .and_then(|frame| resize_like_pillow(&picture, frame, Filter::Bilinear))
+                    .with_context(|| format!("`{}` --resize {side}", path.display()))?,
                 None => picture,
             })
         };
@@ -115,11 +120,9 @@ fn between(left: &Path, right: &Path) -> String {
 
 /// A grey picture whose brightest pixel is the largest difference.
 fn write_map(folder: &Path, source: &Path, map: &[f32], size: &RgbImage) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("`{}`", folder.display()))?;
     let most = map.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     let grey = map.iter().flat_map(|value| [(value / most * 255.0).clamp(0.0, 255.0) as u8; 3]);
-    let picture = pipeline::Picture { width: size.width, height: size.height, rgb: grey.collect() };
+    let picture = RgbImage { width: size.width, height: size.height, rgb: grey.collect() };
     let path = folder.join(name(source)).with_extension("png");
-    let png = picture.to_png(None).with_context(|| format!("`{}`", path.display()))?;
-    Ok(pipeline::write_atomically(&path, &png)?)
+    Ok(picture.save_png(path, &[])?)
 }

@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use clip::OpenClipConfig;
-use metrics::{ClipScorer, RgbImage, list_pictures};
+use metrics::ClipScorer;
+use pictures::{RgbImage, list_pictures};
 use serde_json::json;
 
 use super::prompts::prompts;

@@ -3,9 +3,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use metrics::{
-    ClipScorer, FeatureNetwork, FeatureStatistics, Features, Inception, InceptionTap, RgbImage,
-    extract, frechet_distance, frechet_from_features, kernel_distance, list_pictures,
+    ClipScorer, FeatureNetwork, FeatureStatistics, Features, Inception, InceptionTap, extract,
+    frechet_distance, frechet_from_features, kernel_distance,
 };
+use pictures::{RgbImage, list_pictures};
 use serde_json::json;
 
 use super::RunOptions;

@@ -1,26 +1,13 @@
+//! Pixels compared directly: PSNR and SSIM.
+
+use pictures::RgbImage;
+
 use crate::MetricsError;
 
-/// An RGB picture with 8 bits per channel, row by row.
-#[derive(Debug, Clone, Copy)]
-pub struct RgbView<'a> {
-    /// Width in pixels.
-    pub width: usize,
-    /// Height in pixels.
-    pub height: usize,
-    /// `3 · width · height` bytes.
-    pub data: &'a [u8],
-}
-
-fn check(a: RgbView<'_>, b: RgbView<'_>) -> Result<(), MetricsError> {
-    for view in [a, b] {
-        if view.data.len() != 3 * view.width * view.height {
-            return Err(MetricsError::Size {
-                left: format!("{}×{}×3 bytes", view.width, view.height),
-                right: format!("{} bytes", view.data.len()),
-            });
-        }
-    }
-    if (a.width, a.height) != (b.width, b.height) {
+fn check(a: &RgbImage, b: &RgbImage) -> Result<(), MetricsError> {
+    a.check()?;
+    b.check()?;
+    if a.size() != b.size() {
         return Err(MetricsError::Size {
             left: format!("{}×{}", a.width, a.height),
             right: format!("{}×{}", b.width, b.height),
@@ -32,18 +19,13 @@ fn check(a: RgbView<'_>, b: RgbView<'_>) -> Result<(), MetricsError> {
 /// Peak signal-to-noise ratio in decibels; infinite for equal pictures.
 ///
 /// # Errors
-/// [`MetricsError::Size`] for pictures of different sizes, [`MetricsError::TooSmall`] for none.
-pub fn psnr(a: RgbView<'_>, b: RgbView<'_>) -> Result<f64, MetricsError> {
+/// [`MetricsError::Size`] for pictures of different sizes, [`MetricsError::Picture`] for one
+/// without pixels.
+pub fn psnr(a: &RgbImage, b: &RgbImage) -> Result<f64, MetricsError> {
     check(a, b)?;
-    if a.data.is_empty() {
-        return Err(MetricsError::TooSmall {
-            expected: "at least one pixel",
-            found: "none".into(),
-        });
-    }
     let squares: f64 =
-        a.data.iter().zip(b.data).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
-    Ok(10.0 * (255.0 * 255.0 / (squares / a.data.len() as f64)).log10())
+        a.rgb.iter().zip(&b.rgb).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
+    Ok(10.0 * (255.0 * 255.0 / (squares / a.rgb.len() as f64)).log10())
 }
 
 /// Side of the SSIM window.
@@ -56,7 +38,7 @@ const SIGMA: f64 = 1.5;
 ///
 /// # Errors
 /// [`MetricsError`] for pictures of different sizes or smaller than the window.
-pub fn ssim(a: RgbView<'_>, b: RgbView<'_>) -> Result<f64, MetricsError> {
+pub fn ssim(a: &RgbImage, b: &RgbImage) -> Result<f64, MetricsError> {
     check(a, b)?;
     if a.width < WINDOW || a.height < WINDOW {
         return Err(MetricsError::TooSmall {
@@ -66,8 +48,8 @@ pub fn ssim(a: RgbView<'_>, b: RgbView<'_>) -> Result<f64, MetricsError> {
     }
     let mut total = 0.0;
     for channel in 0..3 {
-        let plane = |view: RgbView<'_>| -> Vec<f64> {
-            view.data.iter().skip(channel).step_by(3).map(|v| f64::from(*v)).collect()
+        let plane = |picture: &RgbImage| -> Vec<f64> {
+            picture.rgb.iter().skip(channel).step_by(3).map(|v| f64::from(*v)).collect()
         };
         total += ssim_plane(&plane(a), &plane(b), a.width, a.height);
     }
@@ -122,35 +104,35 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn view(data: &[u8], width: usize) -> RgbView<'_> {
-        RgbView { width, height: data.len() / 3 / width, data }
+    fn picture(rgb: Vec<u8>, width: usize) -> RgbImage {
+        RgbImage { width, height: rgb.len() / 3 / width, rgb }
     }
 
     #[test]
     fn psnr_known_difference() {
-        let (a, b) = (vec![100; 12], vec![110; 12]);
-        let value = psnr(view(&a, 2), view(&b, 2)).unwrap();
-        assert!((value - 20.0 * (25.5f64).log10()).abs() < 1e-9);
+        let (a, b) = (picture(vec![100; 12], 2), picture(vec![110; 12], 2));
+        assert!((psnr(&a, &b).unwrap() - 20.0 * (25.5f64).log10()).abs() < 1e-9);
     }
 
     #[test]
     fn sizes_that_differ_or_are_too_small_are_refused() {
-        let (a, b) = (vec![0; 12], vec![0; 27]);
-        assert!(psnr(view(&a, 2), view(&b, 3)).is_err());
-        assert!(ssim(view(&a, 2), view(&a, 2)).is_err());
-        assert!(psnr(RgbView { width: 5, height: 5, data: &a }, view(&a, 2)).is_err());
+        let (a, b) = (picture(vec![0; 12], 2), picture(vec![0; 27], 3));
+        assert!(psnr(&a, &b).unwrap_err().to_string().contains("3×3"));
+        assert!(ssim(&a, &a).unwrap_err().to_string().contains("11×11"));
+        let torn = RgbImage { width: 5, height: 5, rgb: vec![0; 12] };
+        assert!(psnr(&torn, &a).unwrap_err().to_string().contains("expected 75 values"));
     }
 
     proptest! {
         #[test]
         fn identity_and_symmetry(a in proptest::collection::vec(any::<u8>(), 3 * 13 * 12),
                                  b in proptest::collection::vec(any::<u8>(), 3 * 13 * 12)) {
-            let (a, b) = (view(&a, 13), view(&b, 13));
-            prop_assert!((ssim(a, a).unwrap() - 1.0).abs() < 1e-9);
-            prop_assert_eq!(psnr(a, a).unwrap(), f64::INFINITY);
-            prop_assert!((ssim(a, b).unwrap() - ssim(b, a).unwrap()).abs() < 1e-12);
-            prop_assert_eq!(psnr(a, b).unwrap(), psnr(b, a).unwrap());
-            prop_assert!(ssim(a, b).unwrap() <= 1.0);
+            let (a, b) = (picture(a, 13), picture(b, 13));
+            prop_assert!((ssim(&a, &a).unwrap() - 1.0).abs() < 1e-9);
+            prop_assert_eq!(psnr(&a, &a).unwrap(), f64::INFINITY);
+            prop_assert!((ssim(&a, &b).unwrap() - ssim(&b, &a).unwrap()).abs() < 1e-12);
+            prop_assert_eq!(psnr(&a, &b).unwrap(), psnr(&b, &a).unwrap());
+            prop_assert!(ssim(&a, &b).unwrap() <= 1.0);
         }
     }
 }
