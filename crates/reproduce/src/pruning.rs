@@ -5,7 +5,7 @@ use ::pruning::{FineTuning, fine_tune};
 use metrics::{Features, RgbImage, extract, frechet_from_features, kernel_distance};
 use pipeline::{Control, Picture, Pipeline, SampleRequest};
 use probe::skip_strategies;
-use reweight::{BlockWeights, Policy};
+use reweight::{BlockWeights, Policy, StepMatrix};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -140,7 +140,7 @@ impl Runner<'_> {
             None => (context.pipeline.clone(), Policy::default(), Vec::new()),
             Some(strategy) => {
                 let skips = BlockWeights::vanilla(pruning.steps, context.study.blocks())
-                    .with_thresholds(strategy.thresholds.clone())?;
+                    .with_thresholds(StepMatrix::from_rows(strategy.thresholds.clone())?)?;
                 let settings = FineTuning {
                     learning_rate: pruning.learning_rate,
                     batch: pruning.batch,
@@ -243,12 +243,8 @@ fn sampled(
     request: &SampleRequest,
     policy: &Policy,
 ) -> Result<Picture, ReproduceError> {
-    let latents = pipeline.sample(
-        request,
-        Some(&|info| policy.at_step(info.step, info.steps)),
-        &mut |_, _| Control::Continue,
-    )?;
-    let mut pictures = Picture::from_tensor(pipeline.decode(latents));
+    let latents = pipeline.sample(request, &policy.into(), &mut |_| Control::Continue)?;
+    let mut pictures = pipeline.pictures(latents)?;
     pictures.pop().ok_or_else(|| ReproduceError::Experiment("nothing was sampled".into()))
 }
 
