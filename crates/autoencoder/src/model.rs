@@ -2,7 +2,7 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Tensor};
 use kernels::conv2d;
 use layers::trace::named;
 use weights::{self, LoadOptions, Tensors, WeightsFile};
@@ -94,6 +94,11 @@ impl AutoencoderKL {
         &self.config
     }
 
+    /// The data type of its weights, in which it computes.
+    pub fn dtype(&self) -> DType {
+        self.quant_conv.weight.val().dtype()
+    }
+
     /// The same weights under another `scaling_factor`.
     pub fn with_scaling_factor(mut self, factor: f64) -> Self {
         self.config.scaling_factor = factor;
@@ -106,7 +111,7 @@ impl AutoencoderKL {
     /// - pixels: `[batch, 3, height, width]`, values in [-1, 1]
     /// - output: `[batch, latent_channels, height / downscale, width / downscale]` each
     pub fn encode(&self, pixels: Tensor<4>) -> Posterior {
-        let dtype = self.quant_conv.weight.val().dtype();
+        let dtype = self.dtype();
         let hidden = named("encoder", None, || self.encoder.forward(pixels.cast(dtype)));
         let moments = named("quant_conv", None, || conv2d(&self.quant_conv, hidden));
         let channels = self.config.latent_channels;
@@ -122,7 +127,7 @@ impl AutoencoderKL {
     /// - latents: `[batch, latent_channels, height, width]`
     /// - output: `[batch, 3, height · downscale, width · downscale]`, values about [-1, 1]
     pub fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
-        let dtype = self.quant_conv.weight.val().dtype();
+        let dtype = self.dtype();
         let hidden =
             named("post_quant_conv", None, || conv2d(&self.post_quant_conv, latents.cast(dtype)));
         named("decoder", None, || self.decoder.forward(hidden))

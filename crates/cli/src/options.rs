@@ -1,16 +1,13 @@
+//! Options that several commands share: which model, and how pictures are sampled.
+
 use std::path::PathBuf;
 
-use anyhow::bail;
 use clap::Args;
 use pipeline::{
-    Guidance, NoiseKind, NoiseSource, PictureRecord, Pipeline, SampleRequest, parse_device,
-    parse_dtype, read_latents,
+    DeviceChoice, Generation, GenerationSettings, NoiseKind, Pipeline, Precision, SchedulerChoice,
 };
 use reweight::Policy;
-use scheduler::{SchedulerConfig, SchedulerKind};
-
-/// Inference steps and guidance scale where neither the user nor a preset says.
-const DEFAULTS: (usize, f64) = (20, 3.0);
+use scheduler::SchedulerKind;
 
 /// Which model, where.
 #[derive(Args)]
@@ -24,10 +21,10 @@ pub struct ModelOptions {
     base: Option<String>,
     /// Device: cpu, cuda or cuda:n.
     #[arg(long, default_value = "cpu")]
-    device: String,
+    device: DeviceChoice,
     /// Data type of the weights: f32, f16 or bf16.
     #[arg(long, default_value = "f32")]
-    dtype: String,
+    dtype: Precision,
     /// Decode one picture at a time, to save memory.
     #[arg(long)]
     vae_slicing: bool,
@@ -38,7 +35,7 @@ pub struct ModelOptions {
 
 impl ModelOptions {
     pub fn load(&self) -> anyhow::Result<Pipeline> {
-        let (device, dtype) = (parse_device(&self.device)?, parse_dtype(&self.dtype)?);
+        let (device, dtype) = (self.device.open()?, self.dtype.into());
         let pipeline = Pipeline::open(&self.model, self.base.as_deref(), dtype, &device)?;
         Ok(pipeline.with_vae_slicing(self.vae_slicing).with_vae_tiling(self.vae_tiling))
     }
@@ -48,7 +45,7 @@ impl ModelOptions {
 #[derive(Args)]
 pub struct SamplingOptions {
     /// Prompt.
-    pub prompt: String,
+    prompt: String,
     /// Negative prompt.
     #[arg(long)]
     negative: Option<String>,
@@ -60,7 +57,7 @@ pub struct SamplingOptions {
     guidance: Option<f64>,
     /// Seeds, one picture each.
     #[arg(long, value_delimiter = ',', default_value = "42")]
-    pub seeds: Vec<u64>,
+    seeds: Vec<u64>,
     /// Noise a seed stands for: counter (our own), torch-cpu, torch-cuda (PyTorch's, in the
     /// weights' data type), or torch-cpu-legacy (that of
     /// PyTorch 2.3).
@@ -78,137 +75,64 @@ pub struct SamplingOptions {
     height: Option<usize>,
     /// Scheduler: ddim, euler, euler-a, pndm, dpm++2m, or model for the model's own.
     #[arg(long, default_value = "ddim")]
-    scheduler: String,
+    scheduler: SchedulerChoice,
     /// DDIM's η: 0 is deterministic, 1 as noisy as DDPM.
     #[arg(long, default_value_t = 0.0)]
     eta: f64,
 }
 
 impl SamplingOptions {
-    fn kind(&self, pipeline: &Pipeline) -> anyhow::Result<SchedulerKind> {
-        Ok(match self.scheduler.as_str() {
-            "model" => pipeline.scheduler_config().kind()?,
-            name => name.parse()?,
-        })
-    }
-
-    fn size(&self, pipeline: &Pipeline) -> [usize; 2] {
-        let [height, width] = pipeline.default_size();
-        [self.height.unwrap_or(height), self.width.unwrap_or(width)]
-    }
-
-    /// Inference steps for the model.
-    pub fn steps(&self, pipeline: &Pipeline) -> usize {
-        self.steps.unwrap_or(pipeline.recommended().unwrap_or(DEFAULTS).0)
-    }
-
-    fn guidance(&self, pipeline: &Pipeline) -> f64 {
-        self.guidance.unwrap_or(pipeline.recommended().unwrap_or(DEFAULTS).1)
-    }
-
-    /// The model's scheduler configuration with what was asked for.
-    pub fn config(&self, pipeline: &Pipeline) -> SchedulerConfig {
-        let mut config = pipeline.scheduler_config().clone();
-        config.eta = self.eta;
-        config
-    }
-
-    /// One sample per seed.
-    pub fn request(&self, pipeline: &Pipeline) -> anyhow::Result<SampleRequest> {
-        let steps = self.steps(pipeline);
-        if steps == 0 {
-            bail!("expected at least one step, found 0");
-        }
-        let prompts = [self.prompt.clone()];
-        for prompt in pipeline.truncated_prompts(&prompts) {
+    /// What is to be generated with a model; warns where its text encoder does not see all of the
+    /// prompt.
+    pub fn resolve(self, pipeline: &Pipeline) -> anyhow::Result<Generation> {
+        let generation = pipeline.resolve(GenerationSettings {
+            prompt: self.prompt,
+            negative_prompt: self.negative,
+            seeds: self.seeds,
+            noise: self.noise,
+            initial_noise: self.initial_noise,
+            steps: self.steps,
+            guidance_scale: self.guidance,
+            height: self.height,
+            width: self.width,
+            scheduler: self.scheduler,
+            eta: self.eta,
+        })?;
+        for prompt in pipeline.truncated_prompts(std::slice::from_ref(&generation.prompt)) {
             let start: String = prompt.chars().take(40).collect();
             eprintln!("warning: the text encoder does not see the end of \"{start}…\"");
         }
-        let encoded = pipeline.encode_prompts(&prompts)?.repeated(self.seeds.len());
-        let negative = pipeline.encode_negative(self.negative.as_deref(), &encoded)?;
-        let [height, width] = pipeline.latent_size(self.size(pipeline))?;
-        let shape = [pipeline.unet().config().in_channels, height, width];
-        let source = NoiseSource {
-            kind: self.noise,
-            dtype: pipeline.noise_type(),
-            seeds: self.seeds.clone(),
-        };
-        let request = SampleRequest {
-            prompts: encoded,
-            guidance: Some(Guidance { scale: self.guidance(pipeline), negative }),
-            noise: match &self.initial_noise {
-                Some(path) => {
-                    let [channels, height, width] = shape;
-                    let shape = [self.seeds.len(), channels, height, width];
-                    read_latents(path, "noise", shape, pipeline.device())?
-                }
-                None => source.draw(0, shape, pipeline.device()),
-            },
-            fresh_noise: Some(source),
-            scheduler: self.kind(pipeline)?,
-            steps,
-            sizes: None,
-        };
-        request.check(&self.config(pipeline))?;
-        Ok(request)
+        Ok(generation)
     }
+}
 
-    /// What tells a run of these options from another, apart from the model.
-    pub fn facts(&self, pipeline: &Pipeline) -> anyhow::Result<serde_json::Value> {
-        let mut facts = serde_json::json!({
-            "prompt": self.prompt,
-            "seeds": self.seeds,
-            "steps": self.steps(pipeline),
-            "guidance": self.guidance(pipeline),
-        });
-        // Left out where they are as they always were, so that older states go on.
-        let kind = self.kind(pipeline)?;
-        let hash = |path: &PathBuf| hub::hash_file(path).map(|hash| hash.sha256);
-        let initial_noise = self.initial_noise.as_ref().map(hash).transpose()?;
-        let others = [
-            ("negative", self.negative.is_some(), serde_json::json!(self.negative)),
-            ("noise", self.noise != NoiseKind::Counter, serde_json::json!(self.noise)),
-            ("scheduler", kind != SchedulerKind::Ddim, kind.class_name().into()),
-            ("eta", self.eta != 0.0, self.eta.into()),
-            ("initial_noise", initial_noise.is_some(), serde_json::json!(initial_noise)),
-            (
-                "size",
-                self.size(pipeline) != pipeline.default_size(),
-                serde_json::json!(self.size(pipeline)),
-            ),
-        ];
-        for (key, differs, value) in others {
-            if differs {
-                facts[key] = value;
-            }
+/// What tells a generation from another, apart from the model.
+pub fn facts(generation: &Generation) -> anyhow::Result<serde_json::Value> {
+    let mut facts = serde_json::json!({
+        "prompt": generation.prompt,
+        "seeds": generation.noise.seeds,
+        "steps": generation.steps,
+        "guidance": generation.guidance_scale,
+    });
+    // Left out where they are as they always were, so that older states go on.
+    let Generation { negative_prompt, noise, scheduler, size, .. } = generation;
+    let eta = generation.scheduler_config.eta;
+    let hash = |path: &PathBuf| hub::hash_file(path).map(|hash| hash.sha256);
+    let initial_noise = generation.initial_noise.as_ref().map(hash).transpose()?;
+    let others = [
+        ("negative", negative_prompt.is_some(), serde_json::json!(negative_prompt)),
+        ("noise", noise.kind != NoiseKind::Counter, serde_json::json!(noise.kind)),
+        ("scheduler", *scheduler != SchedulerKind::Ddim, scheduler.class_name().into()),
+        ("eta", eta != 0.0, eta.into()),
+        ("initial_noise", initial_noise.is_some(), serde_json::json!(initial_noise)),
+        ("size", !generation.default_size, serde_json::json!(size)),
+    ];
+    for (key, differs, value) in others {
+        if differs {
+            facts[key] = value;
         }
-        Ok(facts)
     }
-
-    /// What is stored with the picture of `seed`.
-    pub fn record(
-        &self,
-        pipeline: &Pipeline,
-        model_sha256: &str,
-        seed: u64,
-        policy: &Policy,
-    ) -> anyhow::Result<PictureRecord> {
-        Ok(PictureRecord {
-            prompt: self.prompt.clone(),
-            negative_prompt: self.negative.clone(),
-            seed,
-            steps: self.steps(pipeline),
-            guidance_scale: self.guidance(pipeline),
-            scheduler: self.kind(pipeline)?.class_name().into(),
-            noise: self.noise,
-            eta: self.eta,
-            size: self.size(pipeline),
-            model: pipeline.name().into(),
-            model_sha256: model_sha256.into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            intervention: serde_json::to_value(policy)?,
-        })
-    }
+    Ok(facts)
 }
 
 /// The weights of a schedule file, or none.

@@ -1,8 +1,8 @@
 use anyhow::Context;
 use pipeline::{Guidance, SampleRequest};
 use probe::{
-    DrawAddress, PerStep, ProbeConfig, ProbeState, SampleBatch, UNetEvaluator, UniformDraws,
-    UpdateStrategy, search,
+    DrawAddress, PerStep, ProbeConfig, ProbeState, UNetEvaluator, UniformDraws, UpdateStrategy,
+    search,
 };
 use serde_json::Value;
 
@@ -69,7 +69,7 @@ fn config(run: &Value) -> anyhow::Result<ProbeConfig> {
     })
 }
 
-fn batches(case: &Case<'_>, noise: &Golden, run: &Value) -> anyhow::Result<Vec<SampleBatch>> {
+fn batches(case: &Case<'_>, noise: &Golden, run: &Value) -> anyhow::Result<Vec<SampleRequest>> {
     let (config, kind) = scheduler(case, run["scheduler"].as_str().context("`scheduler`")?)?;
     let steps = number(run, "num_inference_step")? as usize;
     let scale = number(run, "guidance")?;
@@ -79,16 +79,16 @@ fn batches(case: &Case<'_>, noise: &Golden, run: &Value) -> anyhow::Result<Vec<S
     for (prompts, key) in prompts.iter().zip(&keys) {
         let prompts = case.pipeline.encode_prompts(prompts)?;
         let negative = case.pipeline.encode_negative(run["negative_prompt"].as_str(), &prompts)?;
-        let request = SampleRequest {
+        batches.push(SampleRequest {
             prompts,
             guidance: Some(Guidance { scale, negative }),
             noise: noise.tensor(key, &case.device)?,
             fresh_noise: None,
             scheduler: kind,
+            scheduler_config: config.clone(),
             steps,
             sizes: None,
-        };
-        batches.push(SampleBatch { request, scheduler: Some(config.clone()) });
+        });
     }
     Ok(batches)
 }
@@ -117,7 +117,7 @@ fn one(
 ) -> anyhow::Result<()> {
     let config = config(run)?;
     let batches = batches(case, noise, run)?;
-    let steps = batches.first().context("no batches")?.request.steps;
+    let steps = batches.first().context("no batches")?.steps;
     let mut draws = recorded(run, batches.len(), steps)?;
     let mut evaluator = UNetEvaluator::new(&case.pipeline, &batches, 5)?;
     let blocks = case.pipeline.unet().config().num_attention_blocks();

@@ -4,7 +4,7 @@ use pipeline::{
     Control, Guidance, NoiseKind, NoiseSource, Pipeline, SampleRequest, SizeConditioning,
     pictures_from_tensor,
 };
-use reweight::{BlockWeights, FreeU, Policy};
+use reweight::{BlockWeights, FreeU, Policy, StepMatrix};
 use scheduler::{SchedulerConfig, SchedulerKind};
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ fn final_image<'n>(
             case.golden.tensor(&format!("traj/{name}/latents"), &case.device)?;
         let steps = latents.dims()[0];
         let last = latents.narrow(0, steps - 1, 1).squeeze_dim::<4>(0);
-        let decoded = case.pipeline.decode(last);
+        let decoded = case.pipeline.decode(last)?;
         let [_, channels, height, width] = decoded.dims();
         let mean = decoded.clone().reshape([channels as i32, -1]);
         let found: Vec<f64> = pictures_from_tensor(decoded)
@@ -92,8 +92,11 @@ fn policy(case: &Case<'_>, name: &str) -> anyhow::Result<Policy> {
     let key = |part: &str| format!("traj/{name}/{part}");
     let mut policy = Policy::default();
     if case.golden.has(&key("weights")) {
-        let weights = BlockWeights::new(case.golden.rows(&key("weights"))?)?;
-        policy.blocks = Some(weights.with_thresholds(case.golden.rows(&key("thresholds"))?)?);
+        let matrix = |part: &str| -> anyhow::Result<StepMatrix> {
+            Ok(StepMatrix::from_rows(case.golden.rows(&key(part))?)?)
+        };
+        let weights = BlockWeights::new(matrix("weights")?)?;
+        policy.blocks = Some(weights.with_thresholds(matrix("thresholds")?)?);
     }
     if name.starts_with("freeu/") {
         let facts = &case.facts["freeu"]["sd21"];
@@ -122,6 +125,7 @@ fn one(case: &Case<'_>, name: &str, facts: &Value, report: &mut Report<'_>) -> a
         noise: case.golden.tensor(&noise, &case.device)?,
         fresh_noise: fresh_noise(facts),
         scheduler: kind,
+        scheduler_config: config,
         // PNDM runs the U-Net once more than it has steps.
         steps: built.timesteps().len(),
         sizes: sizes(facts),
@@ -142,15 +146,10 @@ fn one(case: &Case<'_>, name: &str, facts: &Value, report: &mut Report<'_>) -> a
     }
     let policy = policy(case, name)?;
     let mut latents: Vec<f64> = Vec::new();
-    pipeline.sample_with(
-        &config,
-        &request,
-        Some(&|info| policy.at_step(info.step, info.steps)),
-        &mut |_, tensor: &Tensor<4>| {
-            latents.extend(values(tensor.clone()));
-            Control::Continue
-        },
-    )?;
+    pipeline.sample(&request, &policy.into(), &mut |step| {
+        latents.extend(values(step.latents.clone()));
+        Control::Continue
+    })?;
     let expected = case.golden.values(&key("latents"))?;
     let label = format!("{}/{}", case.name, key("latents"));
     report.compare(&label, &latents, expected, RELATIVE * largest(expected));

@@ -1,5 +1,5 @@
 use anyhow::Context;
-use reweight::{BlockWeights, Composed, FreeU};
+use reweight::{BlockWeights, Composed, FreeU, StepMatrix};
 use unet_core::Intervention;
 
 use crate::pipelines::Case;
@@ -41,13 +41,14 @@ fn compare(
 fn weights(case: &Case<'_>, prefix: &str) -> anyhow::Result<BlockWeights> {
     let weights = case.golden.values(&format!("{prefix}/weights"))?.to_vec();
     let thresholds = case.golden.values(&format!("{prefix}/thresholds"))?.to_vec();
-    Ok(BlockWeights::new(vec![weights])?.with_thresholds(vec![thresholds])?)
+    let one_step = |row| StepMatrix::from_rows(vec![row]);
+    Ok(BlockWeights::new(one_step(weights)?)?.with_thresholds(one_step(thresholds)?)?)
 }
 
 fn reweighted(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
     for name in case.golden.cases("rw/", "/out") {
         let prefix = format!("rw/{name}");
-        let step = weights(case, &prefix)?.at_step(0);
+        let step = weights(case, &prefix)?.at_step(0)?;
         compare(case, "rw", &format!("{prefix}/out"), Some(&step), report)?;
         let expected: Option<Vec<bool>> =
             serde_json::from_value(case.facts["rw_skipped_blocks"][&name].clone()).ok();
@@ -57,7 +58,7 @@ fn reweighted(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
         }
     }
     if case.golden.has("rw_odd/out") {
-        let step = weights(case, "rw_odd")?.at_step(0);
+        let step = weights(case, "rw_odd")?.at_step(0)?;
         compare(case, "rw_odd", "rw_odd/out", Some(&step), report)?;
     }
     Ok(())
@@ -85,7 +86,7 @@ fn freeu(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
         // With re-weighting: the inputs of `rw/`, the weights of the first random case.
         let out = format!("freeu/rw_{name}/out");
         if case.golden.has(&out) {
-            let step = weights(case, "rw/rand_0")?.at_step(0);
+            let step = weights(case, "rw/rand_0")?.at_step(0)?;
             let both = Composed::new().with(step).with(freeu);
             compare(case, "rw", &out, Some(&both), report)?;
         }

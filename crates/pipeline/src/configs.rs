@@ -1,3 +1,5 @@
+//! The configurations of a pipeline's parts, without their weights.
+
 use std::path::Path;
 
 use autoencoder::AutoencoderKLConfig;

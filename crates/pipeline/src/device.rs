@@ -1,23 +1,87 @@
-use burn::tensor::{Device, FloatDType};
+//! Which device a model runs on.
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
 
 use crate::PipelineError;
 
-/// The device called `name`: `cpu`, `cuda` or `cuda:n`.
-///
-/// # Errors
-/// [`PipelineError::Device`] for an unknown name, a build without CUDA or a machine without it.
-pub fn parse_device(name: &str) -> Result<Device, PipelineError> {
-    match name.split_once(':').unwrap_or((name, "0")) {
-        ("cpu", _) => Ok(Device::flex()),
-        ("cuda", index) => {
-            let index = index.parse().map_err(|_| {
-                PipelineError::Device(format!("expected `cuda:n` with a number, found `{name}`"))
-            })?;
-            cuda(index)
+/// A device as a person names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum DeviceChoice {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// An NVIDIA GPU, by its number.
+    Cuda(usize),
+}
+
+impl DeviceChoice {
+    /// The device itself.
+    ///
+    /// # Errors
+    /// [`PipelineError::Device`] in a build without CUDA, or on a machine without that GPU.
+    pub fn open(self) -> Result<Device, PipelineError> {
+        match self {
+            Self::Cpu => Ok(Device::flex()),
+            Self::Cuda(index) => cuda(index),
         }
-        _ => Err(PipelineError::Device(format!(
-            "expected a device `cpu`, `cuda` or `cuda:n`, found `{name}`"
-        ))),
+    }
+
+    /// What a device that [`Self::open`] gave is called; `None` for one of another kind.
+    pub fn of(device: &Device) -> Option<Self> {
+        if *device == Device::flex() {
+            return Some(Self::Cpu);
+        }
+        #[cfg(feature = "cuda")]
+        return (0..MOST_GPUS).find(|index| *device == Device::cuda(*index)).map(Self::Cuda);
+        #[cfg(not(feature = "cuda"))]
+        None
+    }
+}
+
+/// GPUs of the largest machines.
+#[cfg(feature = "cuda")]
+const MOST_GPUS: usize = 16;
+
+impl std::fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+        }
+    }
+}
+
+impl std::str::FromStr for DeviceChoice {
+    type Err = PipelineError;
+
+    /// Reads `cpu`, `cuda` (the first GPU) or `cuda:n`.
+    fn from_str(text: &str) -> Result<Self, PipelineError> {
+        match text.split_once(':') {
+            None if text == "cpu" => Ok(Self::Cpu),
+            None if text == "cuda" => Ok(Self::Cuda(0)),
+            Some(("cuda", index)) => index.parse().map(Self::Cuda).map_err(|_| {
+                PipelineError::Device(format!("expected `cuda:n` with a number, found `{text}`"))
+            }),
+            _ => Err(PipelineError::Device(format!(
+                "expected a device `cpu`, `cuda` or `cuda:n`, found `{text}`"
+            ))),
+        }
+    }
+}
+
+impl TryFrom<String> for DeviceChoice {
+    type Error = PipelineError;
+
+    fn try_from(text: String) -> Result<Self, PipelineError> {
+        text.parse()
+    }
+}
+
+impl From<DeviceChoice> for String {
+    fn from(device: DeviceChoice) -> Self {
+        device.to_string()
     }
 }
 
@@ -58,17 +122,18 @@ fn cuda(_index: usize) -> Result<Device, PipelineError> {
     }))
 }
 
-/// The data type called `name`: `f32`, `f16` or `bf16`.
-///
-/// # Errors
-/// [`PipelineError::Device`] for another name.
-pub fn parse_dtype(name: &str) -> Result<FloatDType, PipelineError> {
-    match name {
-        "f32" => Ok(FloatDType::F32),
-        "f16" => Ok(FloatDType::F16),
-        "bf16" => Ok(FloatDType::BF16),
-        _ => Err(PipelineError::Device(format!(
-            "expected a data type `f32`, `f16` or `bf16`, found `{name}`"
-        ))),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn from_str_reads_what_display_writes_and_nothing_else() {
+        for device in [DeviceChoice::Cpu, DeviceChoice::Cuda(0), DeviceChoice::Cuda(3)] {
+            assert_eq!(device.to_string().parse::<DeviceChoice>().unwrap(), device);
+        }
+        assert_eq!("cuda".parse::<DeviceChoice>().unwrap(), DeviceChoice::Cuda(0));
+        for wrong in ["gpu", "cpu:9", "cuda:", "cuda:x", ""] {
+            assert!(wrong.parse::<DeviceChoice>().is_err(), "{wrong}");
+        }
     }
 }

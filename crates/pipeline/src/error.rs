@@ -1,11 +1,16 @@
+//! What can go wrong in this crate.
+
 use std::path::PathBuf;
 
 use autoencoder::AutoencoderError;
 use clip::ClipError;
 use hub::HubError;
 use pictures::PictureError;
+use reweight::ReweightError;
 use scheduler::SchedulerError;
 use unet_core::UNetError;
+
+use crate::Precision;
 
 /// What can go wrong between a prompt and a picture.
 #[derive(Debug, thiserror::Error)]
@@ -60,11 +65,33 @@ pub enum PipelineError {
     #[error("{0}")]
     Device(String),
     /// The sampling produced NaN or infinite values.
-    #[error("step {step}: the latents are no longer finite; lower the weights or use f32")]
+    #[error("step {step}: {what} has values that are not finite; lower the weights or use f32")]
     NotFinite {
         /// Inference step, from 0.
         step: usize,
+        /// Which values.
+        what: &'static str,
     },
+    /// The autoencoder produced NaN or infinite values.
+    #[error(
+        "{what} has values that are not finite: the autoencoder (in {dtype}, scaling factor \
+         {scaling_factor}) overflows; {}",
+        match dtype {
+            Precision::F16 => "use f32 or bf16",
+            _ => "its weights or its configuration are broken",
+        }
+    )]
+    NotFiniteAutoencoder {
+        /// Which values.
+        what: &'static str,
+        /// The type it computes in.
+        dtype: Precision,
+        /// By which latents are divided before they are decoded.
+        scaling_factor: f64,
+    },
+    /// Weights that do not fit the run.
+    #[error(transparent)]
+    Reweight(#[from] ReweightError),
     /// The U-Net could not be loaded.
     #[error(transparent)]
     UNet(#[from] UNetError),

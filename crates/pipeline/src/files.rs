@@ -1,3 +1,5 @@
+//! Files that are complete or untouched.
+
 use std::io::Write;
 use std::path::Path;
 

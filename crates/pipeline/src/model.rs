@@ -1,15 +1,21 @@
+//! A whole pipeline: its parts, and what they have in common.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use autoencoder::AutoencoderKL;
-use burn::tensor::{DType, Device, FloatDType, Tensor};
-use hub::{PipelineFacts, Resolved};
+use burn::tensor::Device;
+use hub::{Manifest, PipelineFacts};
 use scheduler::{NoiseSchedule, SchedulerConfig};
 use unet_core::UNet2DConditionModel;
 
-use crate::conditioning::TextEncoders;
-use crate::folder::{fingerprint, name_of, read_index};
-use crate::{Conditioning, NoiseType, PipelineError};
+use crate::folder::fingerprint;
+use crate::text_encoders::TextEncoders;
+use crate::{Conditioning, PipelineError, Precision};
+
+/// Most pixels of one picture: 8192×8192. Beyond them a single feature map of a full-size
+/// autoencoder (128 channels in f32) takes more than 32 GiB.
+pub const MAX_PIXELS: usize = 1 << 26;
 
 /// A Stable Diffusion pipeline: text encoders, U-Net, autoencoder and scheduler configuration.
 ///
@@ -24,69 +30,13 @@ pub struct Pipeline {
     text: Arc<TextEncoders>,
     scheduler: SchedulerConfig,
     facts: Option<PipelineFacts>,
-    vae_slicing: bool,
-    vae_tiling: bool,
+    /// Whether a batch is decoded picture by picture.
+    pub(crate) vae_slicing: bool,
+    /// Whether large pictures are decoded in tiles.
+    pub(crate) vae_tiling: bool,
 }
 
 impl Pipeline {
-    /// Loads what `name` stands for: a diffusers pipeline folder, a checkpoint in one file, or a
-    /// preset whose files are in the cache.
-    ///
-    /// `base` is the preset whose configuration a checkpoint in one file has, where the file itself
-    /// does not tell.
-    ///
-    /// # Errors
-    /// [`PipelineError`] naming the file and what is wrong with it, or how to fetch the preset.
-    pub fn open(
-        name: &str,
-        base: Option<&str>,
-        dtype: FloatDType,
-        device: &Device,
-    ) -> Result<Self, PipelineError> {
-        match hub::resolve(name, &hub::Settings::from_env())? {
-            Resolved::Folder { path, preset } => {
-                let mut pipeline = Self::from_folder(path, dtype, device)?;
-                if let Some(preset) = preset {
-                    pipeline.name.clone_from(&preset.name);
-                    pipeline.facts.clone_from(&preset.pipeline);
-                }
-                Ok(pipeline)
-            }
-            Resolved::SingleFile { path, preset } => {
-                let preset = base.map(hub::preset).transpose()?.or(preset);
-                Self::from_single_file(path, preset, dtype, device)
-            }
-        }
-    }
-
-    /// Loads a diffusers pipeline folder.
-    ///
-    /// In half precision the autoencoder stays in f32 where its `force_upcast` says that it would
-    /// overflow.
-    ///
-    /// # Errors
-    /// [`PipelineError`] naming the file and what is wrong with it.
-    pub fn from_folder(
-        folder: impl AsRef<Path>,
-        dtype: FloatDType,
-        device: &Device,
-    ) -> Result<Self, PipelineError> {
-        let folder = folder.as_ref();
-        let index = read_index(folder)?;
-        let scheduler = SchedulerConfig::from_file(folder.join("scheduler/scheduler_config.json"))?;
-        let vae_config =
-            autoencoder::AutoencoderKLConfig::from_file(folder.join("vae/config.json"))?;
-        let vae_dtype = if vae_config.force_upcast { FloatDType::F32 } else { dtype };
-        Self::assemble(
-            (folder, name_of(folder)),
-            device,
-            UNet2DConditionModel::from_folder(folder.join("unet"), dtype, device)?,
-            AutoencoderKL::from_folder(folder.join("vae"), vae_dtype, device)?,
-            TextEncoders::load(folder, &index, dtype, device)?,
-            scheduler,
-        )
-    }
-
     /// Puts parts together that fit each other.
     pub(crate) fn assemble(
         (path, name): (&Path, String),
@@ -137,6 +87,13 @@ impl Pipeline {
         self
     }
 
+    /// The same pipeline as the preset whose files it was loaded from.
+    pub(crate) fn of_preset(mut self, preset: &Manifest) -> Self {
+        self.name.clone_from(&preset.name);
+        self.facts.clone_from(&preset.pipeline);
+        self
+    }
+
     /// The same pipeline with another denoiser of the same configuration; its
     /// [`fingerprint`](Self::fingerprint) stays that of the files.
     pub fn with_unet(&self, unet: UNet2DConditionModel) -> Self {
@@ -148,13 +105,9 @@ impl Pipeline {
         self.facts.as_ref().map(|facts| (facts.steps, facts.guidance_scale))
     }
 
-    /// The data type in which diffusers would draw this pipeline's noise: that of its weights.
-    pub fn noise_type(&self) -> NoiseType {
-        match self.unet.dtype() {
-            DType::F16 => NoiseType::F16,
-            DType::BF16 => NoiseType::BF16,
-            _ => NoiseType::F32,
-        }
+    /// The type of its weights; diffusers would draw this pipeline's noise in it.
+    pub fn precision(&self) -> Precision {
+        Precision::of(self.unet.dtype())
     }
 
     /// Whether a batch is decoded picture by picture: less memory, the same pictures.
@@ -211,12 +164,19 @@ impl Pipeline {
     /// Latent height and width of a picture of `height` × `width` pixels.
     ///
     /// # Errors
-    /// [`PipelineError::Request`] where the size is 0 or no multiple of the autoencoder's factor.
+    /// [`PipelineError::Request`] where the size is 0, no multiple of the autoencoder's factor, or
+    /// of more than [`MAX_PIXELS`].
     pub fn latent_size(&self, [height, width]: [usize; 2]) -> Result<[usize; 2], PipelineError> {
         let factor = self.vae.config().downscale();
         if height == 0 || width == 0 || height % factor != 0 || width % factor != 0 {
             return Err(PipelineError::Request(format!(
                 "expected a height and a width that are multiples of {factor}, found {height}×{width}"
+            )));
+        }
+        if height.checked_mul(width).is_none_or(|pixels| pixels > MAX_PIXELS) {
+            return Err(PipelineError::Request(format!(
+                "expected a height and a width of at most {MAX_PIXELS} pixels together, found \
+                 {height}×{width}"
             )));
         }
         Ok([height / factor, width / factor])
@@ -252,34 +212,5 @@ impl Pipeline {
     /// Those of `prompts` whose end the text encoder does not see.
     pub fn truncated_prompts<'a>(&self, prompts: &'a [String]) -> Vec<&'a str> {
         self.text.truncated(prompts)
-    }
-
-    /// Decodes latents to pixels.
-    ///
-    /// # Shapes
-    /// - latents: `[batch, channels, height, width]`, scaled as the U-Net sees them
-    /// - output: `[batch, 3, height, width]` in pixels, values about [-1, 1], f32
-    pub fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
-        let latents = latents.cast(DType::F32) / self.vae.config().scaling_factor;
-        let decode = |latents: Tensor<4>| {
-            let decoded = match self.vae_tiling {
-                true => self.vae.decode_tiled(latents),
-                false => self.vae.decode(latents),
-            };
-            decoded.cast(DType::F32)
-        };
-        if !self.vae_slicing {
-            return decode(latents);
-        }
-        let samples = latents.dims()[0];
-        Tensor::cat((0..samples).map(|i| decode(latents.clone().narrow(0, i, 1))).collect(), 0)
-    }
-
-    /// Encodes pixels to the mean of their latents, scaled as the U-Net sees them, f32.
-    ///
-    /// # Shapes
-    /// - pixels: `[batch, 3, height, width]`, values in [-1, 1]
-    pub fn encode(&self, pixels: Tensor<4>) -> Tensor<4> {
-        self.vae.encode(pixels).mean.cast(DType::F32) * self.vae.config().scaling_factor
     }
 }

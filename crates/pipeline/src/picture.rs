@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use pictures::{EncodeError, PictureError, RgbImage};
 use serde::{Deserialize, Serialize};
 
-use crate::{NoiseKind, PipelineError, write_atomically};
+use crate::{DeviceChoice, NoiseKind, PipelineError, Precision, write_atomically};
 
 /// The pictures of a decoded batch, `[batch, 3, height, width]` with values in [-1, 1].
 ///
@@ -51,12 +51,25 @@ pub struct PictureRecord {
     pub size: [usize; 2],
     /// Name of the model folder.
     pub model: String,
-    /// SHA-256 over the model's files.
+    /// SHA-256 over the model's files, in hexadecimal.
+    #[serde(deserialize_with = "hash_alone")]
     pub model_sha256: String,
+    /// Data type of the model's weights; unknown in older records.
+    #[serde(default)]
+    pub dtype: Option<Precision>,
+    /// Device that the picture was made on; unknown in older records.
+    #[serde(default)]
+    pub device: Option<DeviceChoice>,
     /// Version of this software.
     pub version: String,
     /// The intervention, for example `{"weights": [[…]]}`; null for none.
     pub intervention: serde_json::Value,
+}
+
+/// Older records have the data type and the noise after the hash, apart from fields of their own.
+fn hash_alone<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok(text.split(' ').next().unwrap_or_default().to_string())
 }
 
 impl PictureRecord {
@@ -102,5 +115,32 @@ impl PictureRecord {
             self.model,
             self.model_sha256.get(..10).unwrap_or(""),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = r#"{"prompt": "p", "negative_prompt": null, "seed": 1, "steps": 2,
+        "guidance_scale": 3.0, "scheduler": "DDIMScheduler", "size": [8, 8], "model": "m",
+        "model_sha256": "0123abcd F16 TorchCuda", "version": "0.1.0", "intervention": null}"#;
+
+    #[test]
+    fn from_json_older_record_gives_the_hash_alone() {
+        let record: PictureRecord = serde_json::from_str(OLD).unwrap();
+        assert_eq!(record.model_sha256, "0123abcd");
+        assert_eq!((record.dtype, record.device), (None, None));
+    }
+
+    #[test]
+    fn to_json_type_and_device_have_fields_of_their_own() {
+        let mut record: PictureRecord = serde_json::from_str(OLD).unwrap();
+        record.dtype = Some(Precision::BF16);
+        record.device = Some(DeviceChoice::Cuda(1));
+        let json = serde_json::to_value(&record).unwrap();
+        assert_eq!([&json["dtype"], &json["device"]], ["bf16", "cuda:1"]);
+        assert_eq!(json["model_sha256"], "0123abcd");
+        assert_eq!(serde_json::from_value::<PictureRecord>(json).unwrap(), record);
     }
 }

@@ -28,6 +28,7 @@ fn sample_shipped_model_matches_diffusers() {
         noise: Tensor::from_data(noise, &device),
         fresh_noise: None,
         scheduler: SchedulerKind::Ddim,
+        scheduler_config: pipeline.scheduler_config().clone(),
         steps: 4,
         sizes: None,
     };

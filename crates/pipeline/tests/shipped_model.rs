@@ -27,6 +27,7 @@ fn request(pipeline: &Pipeline, prompts: &[&str], seeds: &[u64], steps: usize) -
         noise: initial_noise(seeds, [4, 16, 16], pipeline.device()),
         fresh_noise: None,
         scheduler: SchedulerKind::Ddim,
+        scheduler_config: pipeline.scheduler_config().clone(),
         steps,
         sizes: None,
     }

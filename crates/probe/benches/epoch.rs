@@ -7,7 +7,7 @@ use std::path::Path;
 use burn::tensor::{Device, FloatDType};
 use criterion::{Criterion, criterion_group, criterion_main};
 use pipeline::{Guidance, Pipeline, SampleRequest, initial_noise};
-use probe::{CounterDraws, ProbeConfig, ProbeState, SampleBatch, UNetEvaluator, search};
+use probe::{CounterDraws, ProbeConfig, ProbeState, UNetEvaluator, search};
 use scheduler::SchedulerKind;
 
 fn probe_epoch(criterion: &mut Criterion) {
@@ -23,6 +23,7 @@ fn probe_epoch(criterion: &mut Criterion) {
         noise: initial_noise(&[42], [4, 16, 16], &device),
         fresh_noise: None,
         scheduler: SchedulerKind::Ddim,
+        scheduler_config: pipeline.scheduler_config().clone(),
         steps: 4,
         sizes: None,
     };
@@ -31,9 +32,8 @@ fn probe_epoch(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("probe_epoch");
     group.sample_size(10);
     for unet_batch in [8, 32, 120] {
-        let batch = SampleBatch { request: request.clone(), scheduler: None };
         let mut evaluator =
-            UNetEvaluator::new(&pipeline, &[batch], unet_batch).expect("a valid request");
+            UNetEvaluator::new(&pipeline, &[request.clone()], unet_batch).expect("a valid request");
         group.bench_function(format!("480 samples, U-Net batch {unet_batch}"), |b| {
             b.iter(|| {
                 let mut draws = CounterDraws::new(42);

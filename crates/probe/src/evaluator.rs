@@ -1,18 +1,10 @@
+//! A real pipeline as the evaluator of candidates.
+
 use burn::tensor::{Tensor, TensorData};
-use pipeline::{Conditioning, Pipeline, SampleRequest};
+use pipeline::{Conditioning, Pipeline, PipelineError, SampleRequest, Trajectory};
 use reweight::StepWeights;
-use scheduler::SchedulerConfig;
 
 use crate::{Candidate, Evaluator, ProbeError};
-
-/// One batch of samples the student is compared on.
-#[derive(Debug, Clone)]
-pub struct SampleBatch {
-    /// Prompts, guidance, noise, scheduler and steps.
-    pub request: SampleRequest,
-    /// Scheduler configuration; the pipeline's own where absent.
-    pub scheduler: Option<SchedulerConfig>,
-}
 
 /// One step of the teacher's trajectory.
 #[derive(Debug)]
@@ -36,32 +28,32 @@ pub struct UNetEvaluator<'a> {
 }
 
 impl<'a> UNetEvaluator<'a> {
-    /// Runs the teacher over all batches.
+    /// Runs the teacher over all batches of samples.
     ///
     /// `unet_batch` is the largest number of samples of one U-Net call; results do not depend on
     /// it.
     ///
     /// # Errors
-    /// [`ProbeError`] for requests that cannot be sampled, or differ in their number of steps.
+    /// [`ProbeError`] for requests that cannot be sampled, or differ in their number of steps; for
+    /// a teacher whose predictions are not finite.
     pub fn new(
         pipeline: &'a Pipeline,
-        batches: &[SampleBatch],
+        batches: &[SampleRequest],
         unet_batch: usize,
     ) -> Result<Self, ProbeError> {
-        let steps = batches.first().map_or(0, |batch| batch.request.steps);
+        let steps = batches.first().map_or(0, |batch| batch.steps);
         if steps == 0 || unet_batch == 0 {
             return Err(ProbeError::Config(
                 "expected at least one batch of samples, one step and a U-Net batch above 0".into(),
             ));
         }
-        if batches.iter().any(|batch| batch.request.steps != steps) {
+        if batches.iter().any(|batch| batch.steps != steps) {
             return Err(ProbeError::Config("expected the same steps for every batch".into()));
         }
         let mut evaluator = Self { pipeline, unet_batch, batches: Vec::new(), calls: 0 };
         for batch in batches {
             let teacher = evaluator.teacher(batch)?;
-            let conditioning = pipeline.unet_conditioning(&batch.request);
-            evaluator.batches.push((conditioning, batch.request.sizes, teacher));
+            evaluator.batches.push((batch.unet_conditioning(), batch.sizes, teacher));
         }
         Ok(evaluator)
     }
@@ -71,29 +63,20 @@ impl<'a> UNetEvaluator<'a> {
         self.calls
     }
 
-    fn teacher(&mut self, batch: &SampleBatch) -> Result<Vec<TeacherStep>, ProbeError> {
-        let request = &batch.request;
-        let config = batch.scheduler.as_ref().unwrap_or(self.pipeline.scheduler_config());
-        request.check(config)?;
-        let mut scheduler = config.build_for_calls(request.scheduler, request.steps)?;
-        let mut fresh = request.step_noise();
-        let conditioning = self.pipeline.unet_conditioning(request);
-        let scale = request.guidance.as_ref().map_or(1.0, |guidance| guidance.scale);
-        let mut latents = request.noise.clone() * scheduler.init_noise_sigma();
+    fn teacher(&mut self, request: &SampleRequest) -> Result<Vec<TeacherStep>, ProbeError> {
+        let (conditioning, scale) = (request.unet_conditioning(), request.guidance_scale());
+        let doubled = conditioning.batch() / request.samples();
+        let mut trajectory = Trajectory::new(request)?;
         let mut steps = Vec::with_capacity(request.steps);
-        for step in 0..request.steps {
-            let timestep = scheduler.timesteps()[step];
-            let input = scheduler.scale_model_input(latents.clone(), step);
+        while let Some(step) = trajectory.advance::<PipelineError>(|info, input| {
             let sizes = request.sizes.as_ref();
-            let predicted =
-                self.pipeline.predict(input.clone(), timestep, &conditioning, scale, sizes, None);
+            Ok(self.pipeline.predict(input, info.timestep, &conditioning, scale, sizes, None))
+        })? {
             self.calls += conditioning.batch();
-            latents = scheduler.step(predicted.guided, step, latents, &mut *fresh);
-            let doubled = conditioning.batch() / input.dims()[0];
             steps.push(TeacherStep {
-                timestep,
-                input: input.repeat_dim(0, doubled),
-                raw: per_sample(predicted.raw),
+                timestep: step.info.timestep,
+                input: step.input.repeat_dim(0, doubled),
+                raw: per_sample(step.prediction.raw),
             });
         }
         Ok(steps)

@@ -10,9 +10,9 @@ const MARGIN: usize = 90;
 /// Importance of every block (columns) at every step (rows) as a self-contained SVG picture;
 /// `labels` name the blocks.
 pub fn heatmap_svg(scores: &ImportanceScores, labels: &[String]) -> String {
-    let rows = scores.rows();
-    let columns = rows.first().map_or(0, Vec::len);
-    let (width, height) = (2 * MARGIN + columns * CELL, MARGIN + rows.len() * CELL + 10);
+    let scores = scores.matrix();
+    let columns = scores.blocks();
+    let (width, height) = (2 * MARGIN + columns * CELL, MARGIN + scores.steps() * CELL + 10);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"12\">"
@@ -25,7 +25,7 @@ pub fn heatmap_svg(scores: &ImportanceScores, labels: &[String]) -> String {
             "<text x=\"{x}\" y=\"{y}\" transform=\"rotate(-35 {x} {y})\">{label}</text>"
         );
     }
-    for (step, row) in rows.iter().enumerate() {
+    for (step, row) in scores.rows().enumerate() {
         let y = MARGIN + step * CELL;
         let _ = write!(svg, "<text x=\"8\" y=\"{}\">step {step}</text>", y + CELL / 2 + 4);
         for (block, score) in row.iter().enumerate() {

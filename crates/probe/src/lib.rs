@@ -23,7 +23,7 @@ mod voting;
 pub use config::{PerStep, ProbeConfig};
 pub use draws::{CounterDraws, DrawAddress, UniformDraws};
 pub use error::ProbeError;
-pub use evaluator::{SampleBatch, UNetEvaluator};
+pub use evaluator::UNetEvaluator;
 pub use heatmap::heatmap_svg;
 pub use search::{Candidate, Evaluator, Progress, energy, fitness, perturb, search};
 pub use state::{ProbeState, RoundState};

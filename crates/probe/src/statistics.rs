@@ -74,7 +74,7 @@ mod tests {
         let vote = vote(&same, 0);
         let importance = vote.importance().unwrap();
         for (interval, score) in
-            bootstrap_scores(&vote, 100, 1)[0].iter().zip(&importance.rows()[0])
+            bootstrap_scores(&vote, 100, 1)[0].iter().zip(&importance.matrix()[0])
         {
             assert!((interval.low - score).abs() < 1e-12 && (interval.high - score).abs() < 1e-12);
         }

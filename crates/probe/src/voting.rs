@@ -1,6 +1,6 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use reweight::{ImportanceScores, ReweightError};
+use reweight::{ImportanceScores, ReweightError, StepMatrix};
 use serde::{Deserialize, Serialize};
 
 /// The result of voting over all runs (Sec. III-D).
@@ -82,7 +82,8 @@ impl Vote {
             let most = (row.len() * self.rounds).max(1) as f64;
             row.iter().map(|score| *score as f64 / most).collect()
         };
-        ImportanceScores::new(self.scores.iter().map(row).collect())
+        let rows = self.scores.iter().map(row).collect();
+        ImportanceScores::new(StepMatrix::from_rows(rows)?)
     }
 }
 
@@ -117,7 +118,7 @@ mod tests {
             let vote = vote(&rounds, 1);
             prop_assert_eq!(vote.scores[0].iter().sum::<usize>(), rounds.len() * 28);
             let importance = vote.importance().unwrap();
-            prop_assert!(importance.rows()[0].iter().all(|score| *score > 0.0 && *score <= 1.0));
+            prop_assert!(importance.matrix()[0].iter().all(|score| *score > 0.0 && *score <= 1.0));
             let scores = &vote.scores[0];
             prop_assert!(vote.ranking[0].windows(2).all(|pair| scores[pair[0]] <= scores[pair[1]]));
         }

@@ -6,7 +6,7 @@ use burn::tensor::{Device, FloatDType};
 use pipeline::{Guidance, Pipeline, SampleRequest, initial_noise};
 use probe::{
     Candidate, CounterDraws, DrawAddress, Evaluator, PerStep, ProbeConfig, ProbeError, ProbeState,
-    SampleBatch, UNetEvaluator, UniformDraws, UpdateStrategy, energy, search, vote,
+    UNetEvaluator, UniformDraws, UpdateStrategy, energy, search, vote,
 };
 use proptest::prelude::*;
 use scheduler::SchedulerKind;
@@ -208,13 +208,14 @@ fn unet_evaluator_results_do_not_depend_on_the_batch() {
         noise: initial_noise(&[1, 2], [4, 16, 16], &device),
         fresh_noise: None,
         scheduler: SchedulerKind::Ddim,
+        scheduler_config: pipeline.scheduler_config().clone(),
         steps: 2,
         sizes: None,
     };
     let config = ProbeConfig { rounds: 2, epochs: 2, candidates: 2, ..config() };
     let run = |unet_batch: usize| {
-        let batch = SampleBatch { request: request.clone(), scheduler: None };
-        let mut evaluator = UNetEvaluator::new(&pipeline, &[batch], unet_batch).unwrap();
+        let batches = [request.clone()];
+        let mut evaluator = UNetEvaluator::new(&pipeline, &batches, unet_batch).unwrap();
         let mut draws = CounterDraws::new(config.seed);
         let mut state = ProbeState::new(&config, 2, 7, &mut draws).unwrap();
         search(&mut state, &mut evaluator, &mut draws, &mut |_| {}, &mut |_| Ok(())).unwrap();

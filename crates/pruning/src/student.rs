@@ -1,14 +1,16 @@
+//! Fine-tuning of a student that skips blocks.
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use burn::module::{Module, ParamGroup};
 use burn::optim::{AdamConfig, GradientsParams};
-use burn::tensor::{DType, FloatDType, Tensor};
-use weights::cast;
-use pipeline::{Conditioning, Pipeline, SampleRequest};
+use burn::tensor::{FloatDType, Tensor};
+use pipeline::{Conditioning, Pipeline, PipelineError, Prediction, SampleRequest, Trajectory};
 use reweight::BlockWeights;
 use serde_json::json;
 use unet_core::UNet2DConditionModel;
+use weights::cast;
 
 use crate::PruningError;
 use crate::checkpoint::{self, trained};
@@ -72,8 +74,6 @@ pub fn fine_tune(
     skips
         .check_fits(first.steps, pipeline.unet().config().num_attention_blocks())
         .map_err(|error| PruningError::Settings(error.to_string()))?;
-    let config = pipeline.scheduler_config();
-    first.check(config)?;
     // Nothing of the teacher is copied but what another type of its weights takes.
     let teacher = pipeline.with_unet(cast(pipeline.unet().clone(), FloatDType::F32));
     let frozen = ParamGroup::all().exclude(trained());
@@ -82,42 +82,45 @@ pub fn fine_tune(
     let optimizer = AdamConfig::new().init();
     let (mut state, mut student, mut optimizer) =
         checkpoint::load(folder, &task, student, optimizer)?;
-    let scale = first.guidance.as_ref().map_or(1.0, |guidance| guidance.scale);
+    let scale = first.guidance_scale();
     let (start, begun) = (Instant::now(), state.epochs);
     for epoch in state.epochs..settings.epochs {
         let (mut sum, mut count) = (0.0, 0);
         for batch in samples.chunks(settings.batch) {
             let Some(batch) = SampleRequest::joined(batch.to_vec()) else { continue };
-            let conditioning = pipeline.unet_conditioning(&batch);
+            let conditioning = batch.unet_conditioning();
             let tracked = tracked(&conditioning);
-            let mut fresh = batch.step_noise();
-            let mut scheduler = config.build_for_calls(first.scheduler, first.steps)?;
-            let mut latents = batch.noise.clone().cast(DType::F32) * scheduler.init_noise_sigma();
-            for step in 0..first.steps {
-                let timestep = scheduler.timesteps()[step];
-                let input = scheduler.scale_model_input(latents.clone(), step);
-                let sizes = first.sizes.as_ref();
-                let target =
-                    teacher.predict(input.clone(), timestep, &conditioning, scale, sizes, None).raw;
-                let policy = skips.at_step(step);
-                let own = teacher.with_unet(student.clone()).predict(
-                    input.autodiff(),
-                    timestep,
-                    &tracked,
-                    scale,
-                    sizes,
-                    Some(&policy),
-                );
-                let loss = (own.raw - target.autodiff()).square().mean();
-                let value = f64::from(loss.clone().inner().into_scalar::<f32>());
-                if !value.is_finite() {
-                    return Err(PruningError::Diverged { epoch, loss: value });
-                }
-                sum += value;
-                count += 1;
-                let gradients = GradientsParams::from_grads(loss.backward(), &student);
+            let sizes = batch.sizes.as_ref();
+            let mut trajectory = Trajectory::new(&batch)?;
+            loop {
+                let mut gradients = None;
+                trajectory.advance(|info, input| {
+                    let timestep = info.timestep;
+                    let target = teacher
+                        .predict(input.clone(), timestep, &conditioning, scale, sizes, None)
+                        .raw;
+                    let policy = skips.at_step(info.step).map_err(PipelineError::from)?;
+                    let predicted = teacher.with_unet(student.clone()).predict(
+                        input.autodiff(),
+                        timestep,
+                        &tracked,
+                        scale,
+                        sizes,
+                        Some(&policy),
+                    );
+                    let loss = (predicted.raw.clone() - target.autodiff()).square().mean();
+                    let value = f64::from(loss.clone().inner().into_scalar::<f32>());
+                    if !value.is_finite() {
+                        return Err(PruningError::Diverged { epoch, loss: value });
+                    }
+                    sum += value;
+                    count += 1;
+                    gradients = Some(GradientsParams::from_grads(loss.backward(), &student));
+                    let (raw, guided) = (predicted.raw.inner(), predicted.guided.inner());
+                    Ok(Prediction { raw, guided })
+                })?;
+                let Some(gradients) = gradients else { break };
                 student = optimizer.step(settings.learning_rate, student, gradients);
-                latents = scheduler.step(own.guided.inner(), step, latents, &mut *fresh);
             }
         }
         state.epochs = epoch + 1;

@@ -25,6 +25,7 @@ fn samples(pipeline: &Pipeline, count: u64, scale: f64) -> Vec<SampleRequest> {
             noise: initial_noise(&[seed], [4, 16, 16], pipeline.device()),
             fresh_noise: None,
             scheduler: SchedulerKind::Ddim,
+            scheduler_config: pipeline.scheduler_config().clone(),
             steps: 2,
             sizes: None,
         })

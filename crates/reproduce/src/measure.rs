@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 use pipeline::{Guidance, NoiseSource, PipelineError, SampleRequest};
-use probe::{CounterDraws, ProbeState, SampleBatch, UNetEvaluator, search, vote};
+use probe::{CounterDraws, ProbeState, UNetEvaluator, search, vote};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -18,7 +18,7 @@ impl Runner<'_> {
     pub(crate) fn noise(&self, seed: u64) -> NoiseSource {
         NoiseSource {
             kind: self.context.experiment().noise,
-            dtype: self.context.pipeline.noise_type(),
+            dtype: self.context.pipeline.precision(),
             seeds: vec![seed],
         }
     }
@@ -46,6 +46,7 @@ impl Runner<'_> {
             noise: self.noise(seed).draw(0, self.latent_shape()?, pipeline.device()),
             fresh_noise: None,
             scheduler: SchedulerKind::Ddim,
+            scheduler_config: pipeline.scheduler_config().clone(),
             steps,
             sizes: None,
         })
@@ -60,9 +61,8 @@ impl Runner<'_> {
         let experiment = self.context.experiment();
         let config = experiment.probe_at(self.context.study.size);
         let request = self.request(example, experiment.train_seed, steps)?;
-        let batch = SampleBatch { request, scheduler: None };
         let unet_batch = self.context.options.unet_batch;
-        let mut evaluator = UNetEvaluator::new(&self.context.pipeline, &[batch], unet_batch)?;
+        let mut evaluator = UNetEvaluator::new(&self.context.pipeline, &[request], unet_batch)?;
         let mut draws = CounterDraws::new(config.seed);
         let blocks = self.context.study.blocks();
         let store = &self.context.store;
@@ -114,7 +114,7 @@ impl Runner<'_> {
         }
         let device = self.context.pipeline.device();
         let data = TensorData::new(pixels, [1, 3, side, side]);
-        let latent = self.context.pipeline.encode(Tensor::from_data(data, (device, DType::F32)));
+        let latent = self.context.pipeline.encode(Tensor::from_data(data, (device, DType::F32)))?;
         self.latents.borrow_mut().insert(example, latent.clone());
         Ok(latent)
     }
@@ -154,7 +154,7 @@ impl Runner<'_> {
         let policy = self.policy(example, steps, weighting)?;
         let prompt = pipeline.encode_prompts(&[self.example(example).text.clone()])?;
         let input = Tensor::cat(noised.iter().map(|(_, sample)| sample.clone()).collect(), 0);
-        let output = self.predict(input, &timesteps, prompt.repeated(steps), &policy);
+        let output = self.predict(input, &timesteps, prompt.repeated(steps), &policy)?;
         let clean: Vec<f32> = clean.into_data().iter::<f32>().collect();
         let host = |tensor: Tensor<4>| -> Vec<f32> { tensor.into_data().iter::<f32>().collect() };
         noised
@@ -175,18 +175,13 @@ impl Runner<'_> {
         timesteps: &[f64],
         prompt: pipeline::Conditioning,
         policy: &Policy,
-    ) -> Tensor<4> {
+    ) -> Result<Tensor<4>, ReproduceError> {
         let unet = self.context.pipeline.unet();
-        let mut both = reweight::Composed::new();
-        if let Some(blocks) = &policy.blocks {
-            both = both.with(blocks.all_steps());
-        }
-        if let Some(freeu) = policy.freeu {
-            both = both.with(freeu);
-        }
+        let intervention = policy.at_all_steps(timesteps.len())?;
         let sizes = pipeline::SizeConditioning::of_picture([self.context.study.picture_size; 2]);
         let added = prompt.added(&sizes);
-        unet.forward(input, timesteps, prompt.embeds, added.as_ref(), Some(&both)).cast(DType::F32)
+        let active = intervention.as_deref();
+        Ok(unet.forward(input, timesteps, prompt.embeds, added.as_ref(), active).cast(DType::F32))
     }
 
     /// The scorer's word on a picture that is stored.

@@ -4,9 +4,9 @@
 use ::pruning::{FineTuning, fine_tune};
 use metrics::{Features, extract, frechet_from_features, kernel_distance};
 use pictures::RgbImage;
-use pipeline::{Control, Pipeline, SampleRequest, pictures_from_tensor};
+use pipeline::{Control, Pipeline, SampleRequest};
 use probe::skip_strategies;
-use reweight::{BlockWeights, Policy};
+use reweight::{BlockWeights, Policy, StepMatrix};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -141,7 +141,7 @@ impl Runner<'_> {
             None => (context.pipeline.clone(), Policy::default(), Vec::new()),
             Some(strategy) => {
                 let skips = BlockWeights::vanilla(pruning.steps, context.study.blocks())
-                    .with_thresholds(strategy.thresholds.clone())?;
+                    .with_thresholds(StepMatrix::from_rows(strategy.thresholds.clone())?)?;
                 let settings = FineTuning {
                     learning_rate: pruning.learning_rate,
                     batch: pruning.batch,
@@ -238,12 +238,8 @@ fn sampled(
     request: &SampleRequest,
     policy: &Policy,
 ) -> Result<RgbImage, ReproduceError> {
-    let latents = pipeline.sample(
-        request,
-        Some(&|info| policy.at_step(info.step, info.steps)),
-        &mut |_, _| Control::Continue,
-    )?;
-    let mut pictures = pictures_from_tensor(pipeline.decode(latents));
+    let latents = pipeline.sample(request, &policy.into(), &mut |_| Control::Continue)?;
+    let mut pictures = pipeline.pictures(latents)?;
     pictures.pop().ok_or_else(|| ReproduceError::Experiment("nothing was sampled".into()))
 }
 

@@ -17,10 +17,10 @@ pub(crate) fn table2(runner: &Runner<'_>) -> Result<(Table, String), ReproduceEr
         blocks.iter().map(|b| format!("{} {}", b.site.index, b.path)).collect();
     let mut columns: Vec<String> = blocks.iter().map(|b| format!("blk-{}", b.site.index)).collect();
     columns.push("Kendall's W".into());
-    let rows = (0..importance.rows().len())
+    let rows = (0..importance.matrix().steps())
         .map(|step| {
             let order: Vec<String> = vote.ranking[step].iter().map(usize::to_string).collect();
-            let mut cells: Vec<Option<Cell>> = importance.rows()[step]
+            let mut cells: Vec<Option<Cell>> = importance.matrix()[step]
                 .iter()
                 .zip(&intervals[step])
                 .map(|(score, interval)| {

@@ -1,9 +1,8 @@
 //! How pictures are sampled, several together where that is faster.
 
-use pipeline::{Control, PictureRecord, SampleRequest, pictures_from_tensor};
-use reweight::{Policy, StepWeights};
+use pipeline::{Control, DeviceChoice, PictureRecord, SampleRequest};
+use reweight::Policy;
 use scheduler::SchedulerKind;
-use unet_core::Intervention;
 
 use crate::ReproduceError;
 use crate::units::{Runner, Unit};
@@ -34,12 +33,9 @@ impl Runner<'_> {
         }
         let Some(request) = SampleRequest::joined(requests) else { return Ok(()) };
         let pipeline = &self.context.pipeline;
-        let latents = pipeline.sample(
-            &request,
-            Some(&|info| at_step(&policies, info.step, info.steps)),
-            &mut |_, _| Control::Continue,
-        )?;
-        let pictures = pictures_from_tensor(pipeline.decode(latents));
+        let batch = Policy::for_batch(policies.iter().cloned());
+        let latents = pipeline.sample(&request, &batch, &mut |_| Control::Continue)?;
+        let pictures = pipeline.pictures(latents)?;
         for ((unit, policy), picture) in units.iter().zip(&policies).zip(pictures) {
             let Unit::Picture { example, seed, steps, .. } = unit else { continue };
             let Some(key) = self.key(unit)? else { continue };
@@ -68,23 +64,10 @@ impl Runner<'_> {
             eta: 0.0,
             model: context.pipeline.name().into(),
             model_sha256: context.model_sha256.clone(),
+            dtype: Some(context.pipeline.precision()),
+            device: DeviceChoice::of(context.pipeline.device()),
             version: env!("CARGO_PKG_VERSION").into(),
             intervention: serde_json::to_value(policy).unwrap_or_default(),
         }
     }
-}
-
-/// What each sample's policy does at one step. FreeU comes alone.
-fn at_step<'a>(
-    policies: &'a [Policy],
-    step: usize,
-    steps: usize,
-) -> Option<Box<dyn Intervention + 'a>> {
-    if let [one] = policies {
-        return one.at_step(step, steps);
-    }
-    let blocks: Option<Vec<_>> = policies.iter().map(|policy| policy.blocks.as_ref()).collect();
-    let rows: Vec<_> = blocks?.into_iter().map(|blocks| blocks.step(step).to_vec()).collect();
-    let thresholds = rows.iter().map(|row| vec![0.0; row.len()]).collect();
-    Some(Box::new(StepWeights::new(rows, thresholds)))
 }

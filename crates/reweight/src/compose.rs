@@ -1,3 +1,5 @@
+//! Several interventions at once.
+
 use burn::tensor::Tensor;
 use unet_core::{BlockAction, BlockSite, Intervention, SkipSite, TransformerSite};
 

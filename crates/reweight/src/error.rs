@@ -1,3 +1,5 @@
+//! What can go wrong in this crate.
+
 use std::path::PathBuf;
 
 /// What can go wrong with weights, ranges and their files.

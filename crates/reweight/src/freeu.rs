@@ -1,10 +1,12 @@
+//! FreeU (Si et al., *FreeU: Free Lunch in Diffusion U-Net*, arXiv 2309.11497).
+
 use std::f64::consts::TAU;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use unet_core::{Intervention, SkipSite};
 
-use crate::ReweightError;
+use crate::{ReweightError, StepWindow};
 
 /// Which up-block layers FreeU acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,27 +27,6 @@ pub enum FreeUForm {
     Constant,
     /// By `(b − 1) · m + 1`, `m` the features' channel mean brought to [0, 1] (the second version).
     Adaptive,
-}
-
-/// The part of the sampling in which an intervention is active: fractions of the steps.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StepWindow {
-    /// First active fraction, from 0.
-    pub start: f64,
-    /// Fraction at which it ends, to 1.
-    pub end: f64,
-}
-
-impl StepWindow {
-    /// All steps.
-    pub const ALL: Self = Self { start: 0.0, end: 1.0 };
-
-    /// Whether step `step` of `steps` lies in it.
-    pub fn contains(&self, step: usize, steps: usize) -> bool {
-        let at = step as f64 / steps.max(1) as f64;
-        at >= self.start && at < self.end
-    }
 }
 
 /// FreeU (Si et al.): scales half of the backbone features of the first two decoder stages and
@@ -169,6 +150,50 @@ impl Intervention for FreeU {
     }
 }
 
+/// FreeU with each sample's own factors, or without: sample `s` of a batch has row `s mod rows`.
+pub(crate) struct FreeURows(pub(crate) Vec<Option<FreeU>>);
+
+impl FreeURows {
+    /// Whether no row has FreeU.
+    pub(crate) fn is_vanilla(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
+    fn row(&self, sample: usize) -> Option<FreeU> {
+        self.0[sample % self.0.len()]
+    }
+}
+
+impl Intervention for FreeURows {
+    fn skip_connection(
+        &self,
+        site: SkipSite,
+        hidden: Tensor<4>,
+        skip: Tensor<4>,
+    ) -> (Tensor<4>, Tensor<4>) {
+        let (batch, mut start) = (hidden.dims()[0], 0);
+        let (mut features, mut skips) = (Vec::new(), Vec::new());
+        while start < batch {
+            // Neighbours of the same factors are taken together.
+            let freeu = self.row(start);
+            let end = (start..batch).find(|at| self.row(*at) != freeu).unwrap_or(batch);
+            let part = |tensor: &Tensor<4>| tensor.clone().narrow(0, start, end - start);
+            let (hidden, skip) = (part(&hidden), part(&skip));
+            let (hidden, skip) = match freeu {
+                Some(freeu) => freeu.skip_connection(site, hidden, skip),
+                None => (hidden, skip),
+            };
+            features.push(hidden);
+            skips.push(skip);
+            start = end;
+        }
+        if features.len() == 1 {
+            return (features.remove(0), skips.remove(0));
+        }
+        (Tensor::cat(features, 0), Tensor::cat(skips, 0))
+    }
+}
+
 /// Multiplies the (at most) four lowest Fourier bins, frequencies −1 and 0 of each axis, by
 /// `factor`: `x + (factor − 1) · Re(Σ X_k e^{iφ_k}) / (h w)`, without a Fourier transform.
 ///
@@ -239,7 +264,5 @@ mod tests {
         assert!(FreeU { b1: -1.0, ..FreeU::SD21 }.check().is_err());
         let window = StepWindow { start: 0.6, end: 0.5 };
         assert!(FreeU { window, ..FreeU::SD21 }.check().is_err());
-        assert!(StepWindow { start: 0.5, end: 1.0 }.contains(1, 2));
-        assert!(!StepWindow { start: 0.5, end: 1.0 }.contains(0, 2));
     }
 }

@@ -1,52 +1,17 @@
+//! Schedule files: our TOML and JSON, and the authors' YAML.
+
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-use unet_core::Intervention;
+use serde::Deserialize;
 
-use crate::{BlockWeights, Composed, FreeU, ReweightError};
-
-/// Everything that is done to a U-Net during sampling; what a schedule file holds.
-///
-/// In TOML:
-/// ```toml
-/// [blocks]
-/// weights = [[1.0, 1.1, 1.0], [1.0, 1.05, 1.1]]
-///
-/// [freeu]
-/// b1 = 1.4
-/// b2 = 1.6
-/// s1 = 0.9
-/// s2 = 0.2
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Policy {
-    /// Weights and skips of the attention blocks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub blocks: Option<BlockWeights>,
-    /// FreeU.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub freeu: Option<FreeU>,
-}
+use crate::{BlockWeights, Policy, ReweightError, StepMatrix};
 
 /// The authors' files: keys of their YAML.
 #[derive(Deserialize)]
 struct AuthorsYaml {
-    importance_weight_matrix: Option<Vec<Vec<f64>>>,
+    importance_weight_matrix: Option<StepMatrix>,
     /// One matrix per epoch; the last one counts.
-    history_weight_threshold_matrix_list: Option<Vec<Vec<Vec<f64>>>>,
-}
-
-impl From<BlockWeights> for Policy {
-    fn from(blocks: BlockWeights) -> Self {
-        Self { blocks: Some(blocks), freeu: None }
-    }
-}
-
-impl From<FreeU> for Policy {
-    fn from(freeu: FreeU) -> Self {
-        Self { blocks: None, freeu: Some(freeu) }
-    }
+    history_weight_threshold_matrix_list: Option<Vec<StepMatrix>>,
 }
 
 impl Policy {
@@ -81,29 +46,6 @@ impl Policy {
     pub fn to_toml(&self) -> Result<String, ReweightError> {
         toml::to_string(self).map_err(|error| ReweightError::Value(error.to_string()))
     }
-
-    /// Checks that it fits a run.
-    ///
-    /// # Errors
-    /// [`ReweightError`] naming what differs.
-    pub fn check_fits(&self, steps: usize, blocks: usize) -> Result<(), ReweightError> {
-        if let Some(freeu) = &self.freeu {
-            freeu.check()?;
-        }
-        self.blocks.as_ref().map_or(Ok(()), |weights| weights.check_fits(steps, blocks))
-    }
-
-    /// The intervention of one step, or none where the step stays as it is.
-    pub fn at_step(&self, step: usize, steps: usize) -> Option<Box<dyn Intervention>> {
-        let mut parts = Composed::new();
-        if let Some(blocks) = self.blocks.as_ref().filter(|blocks| !blocks.is_vanilla()) {
-            parts = parts.with(blocks.at_step(step));
-        }
-        if let Some(freeu) = self.freeu.filter(|freeu| freeu.window.contains(step, steps)) {
-            parts = parts.with(freeu);
-        }
-        (!parts.is_empty()).then(|| Box::new(parts) as Box<dyn Intervention>)
-    }
 }
 
 fn from_yaml(text: &str) -> Result<Policy, String> {
@@ -112,8 +54,7 @@ fn from_yaml(text: &str) -> Result<Policy, String> {
         (Some(weights), _) => BlockWeights::new(weights),
         (None, Some(mut history)) => {
             let last = history.pop().ok_or("`history_weight_threshold_matrix_list` is empty")?;
-            let blocks = last.first().map_or(0, Vec::len);
-            BlockWeights::vanilla(last.len(), blocks).with_thresholds(last)
+            BlockWeights::vanilla(last.steps(), last.blocks()).with_thresholds(last)
         }
         (None, None) => {
             return Err("expected `importance_weight_matrix` or \
@@ -127,11 +68,13 @@ fn from_yaml(text: &str) -> Result<Policy, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FreeU;
 
     #[test]
     fn to_toml_round_trips() {
-        let weights = BlockWeights::new(vec![vec![1.0, 1.1], vec![0.95, 1.0]]).unwrap();
-        let weights = weights.with_thresholds(vec![vec![0.0, 0.0], vec![0.0, 1.5]]).unwrap();
+        let matrix = |rows: [[f64; 2]; 2]| StepMatrix::from_rows(rows.map(Vec::from).to_vec());
+        let weights = BlockWeights::new(matrix([[1.0, 1.1], [0.95, 1.0]]).unwrap()).unwrap();
+        let weights = weights.with_thresholds(matrix([[0.0, 0.0], [0.0, 1.5]]).unwrap()).unwrap();
         let policy = Policy { blocks: Some(weights), freeu: Some(FreeU::SDXL) };
         let text = policy.to_toml().unwrap();
         assert_eq!(toml::from_str::<Policy>(&text).unwrap(), policy);
@@ -142,10 +85,10 @@ mod tests {
     #[test]
     fn from_yaml_both_of_the_authors_forms_are_read() {
         let weights = from_yaml("importance_weight_matrix:\n- [1.0, 1.1]\n- [0.9, 1.0]\n").unwrap();
-        assert_eq!(weights.blocks.unwrap().step(1), [0.9, 1.0]);
+        assert_eq!(weights.blocks.unwrap().weights()[1], [0.9, 1.0]);
         let history = "history_weight_threshold_matrix_list:\n- - [0.0, 0.0]\n- - [0.5, 1.5]\n";
         let thresholds = from_yaml(history).unwrap().blocks.unwrap();
-        assert_eq!(thresholds.thresholds(0), [0.5, 1.5]);
+        assert_eq!(thresholds.thresholds()[0], [0.5, 1.5]);
         assert!(from_yaml("something_else: 1\n").is_err());
     }
 

@@ -2,12 +2,12 @@
 //! Importance in Diffusion U-Net for Enhanced Image Synthesis*), and FreeU as the comparison.
 //!
 //! ```
-//! use reweight::{BlockWeights, ImportanceScores, WeightRange};
+//! use reweight::{BlockWeights, ImportanceScores, StepMatrix, WeightRange};
 //!
-//! let scores = ImportanceScores::new(vec![vec![0.2, 1.0, 0.6]])?;
+//! let scores = ImportanceScores::new(StepMatrix::from_rows(vec![vec![0.2, 1.0, 0.6]])?)?;
 //! let range = WeightRange::new(0.95, 1.1)?;
 //! let weights = BlockWeights::importance(&scores, range);
-//! assert!((weights.step(0)[1] - 1.1).abs() < 1e-12);
+//! assert!((weights.weights()[0][1] - 1.1).abs() < 1e-12);
 //! # Ok::<(), reweight::ReweightError>(())
 //! ```
 
@@ -18,13 +18,21 @@ mod error;
 mod freeu;
 mod intervention;
 mod io;
+mod matrix;
+mod policy;
+mod range;
 mod schedule;
+mod scores;
 mod weights;
+mod window;
 
 pub use compose::Composed;
 pub use error::ReweightError;
-pub use freeu::{FreeU, FreeUForm, FreeUGating, StepWindow};
+pub use freeu::{FreeU, FreeUForm, FreeUGating};
 pub use intervention::{SKIP_TOLERANCE, StepWeights};
-pub use io::Policy;
-pub use schedule::{ImportanceScores, WeightRange};
+pub use matrix::StepMatrix;
+pub use policy::{BatchPolicy, Policy};
+pub use range::WeightRange;
+pub use scores::ImportanceScores;
 pub use weights::BlockWeights;
+pub use window::StepWindow;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
-use reweight::{BlockWeights, FreeU};
+use reweight::{BlockWeights, FreeU, StepMatrix};
 use safetensors::{Dtype, SafeTensors};
 use unet_core::{Intervention, UNet2DConditionModel};
 
@@ -66,9 +66,11 @@ fn weights_and_skips_match_the_published_forward_pass() {
     for case in ["rand_0", "skip_pair_1_5", "boundary_alternate", "zero_weight_not_skip"] {
         let (weights, _) = reference.values(&format!("rw/{case}/weights"));
         let (thresholds, _) = reference.values(&format!("rw/{case}/thresholds"));
-        let weights = BlockWeights::new(vec![weights]).unwrap();
-        let weights = weights.with_thresholds(vec![thresholds]).unwrap();
-        let error = reference.error("rw", &format!("rw/{case}/out"), &weights.at_step(0));
+        let one_step = |row| StepMatrix::from_rows(vec![row]).unwrap();
+        let weights = BlockWeights::new(one_step(weights)).unwrap();
+        let weights = weights.with_thresholds(one_step(thresholds)).unwrap();
+        let step = weights.at_step(0).unwrap();
+        let error = reference.error("rw", &format!("rw/{case}/out"), &step);
         assert!(error < 1.5e-4, "{case}: largest error {error}");
     }
 }

@@ -1,9 +1,8 @@
 use autoencoder::AutoencoderKL;
 use burn::tensor::Device;
 use pictures::{Dataset, RgbImage};
-use pipeline::{
-    Control, Guidance, Pipeline, PipelineError, SampleRequest, initial_noise, pictures_from_tensor,
-};
+use pipeline::{Control, Guidance, Pipeline, PipelineError, SampleRequest, initial_noise};
+use reweight::BatchPolicy;
 use scheduler::SchedulerKind;
 use serde::Serialize;
 
@@ -97,11 +96,13 @@ fn sample(
         noise: initial_noise(&[seed], shape, pipeline.device()),
         fresh_noise: None,
         scheduler: SchedulerKind::Ddim,
+        scheduler_config: pipeline.scheduler_config().clone(),
         steps: settings.steps,
         sizes: None,
     };
-    let latents = pipeline.sample(&request, None, &mut |_, _| Control::Continue)?;
-    let mut pictures = pictures_from_tensor(pipeline.decode(latents));
+    let vanilla = BatchPolicy::vanilla();
+    let latents = pipeline.sample(&request, &vanilla, &mut |_| Control::Continue)?;
+    let mut pictures = pipeline.pictures(latents)?;
     pictures.pop().ok_or_else(|| PipelineError::Request("no picture was decoded".into()))
 }
 

@@ -1,8 +1,9 @@
+//! `compare`: vanilla, re-weighted and FreeU pictures side by side.
+
 use std::path::PathBuf;
 
 use clap::Args;
 use pictures::RgbImage;
-use pipeline::pictures_from_tensor;
 use reweight::{FreeU, Policy};
 use serde_json::json;
 
@@ -39,22 +40,22 @@ pub fn run(args: CompareArgs) -> anyhow::Result<()> {
     let freeu = FreeU::constant(b1, b2, s1, s2);
     freeu.check()?;
     let pipeline = args.model.load()?;
-    let weights = policy(Some(&args.weights), args.sampling.steps(&pipeline), &pipeline)?;
-    let request = args.sampling.request(&pipeline)?;
-    let config = args.sampling.config(&pipeline);
+    let generation = args.sampling.resolve(&pipeline)?;
+    let weights = policy(Some(&args.weights), generation.steps, &pipeline)?;
+    let request = pipeline.request(&generation, 0..generation.samples())?;
     let policies = [("vanilla", Policy::default()), ("weighted", weights), ("FreeU", freeu.into())];
     let mut columns = Vec::new();
     for (name, policy) in &policies {
-        let latents = sample(&pipeline, &config, &request, policy, name)?;
-        columns.push(pictures_from_tensor(pipeline.decode(latents)));
+        let latents = sample(&pipeline, &request, policy, name)?;
+        columns.push(pipeline.pictures(latents)?);
     }
     let grid = grid(&columns);
     let sha256 = pipeline.fingerprint()?;
     let all = serde_json::to_value(policies.iter().map(|(_, policy)| policy).collect::<Vec<_>>())?;
-    let seed = args.sampling.seeds.first().copied().unwrap_or(0);
-    let mut record = args.sampling.record(&pipeline, &sha256, seed, &Policy::default())?;
-    record.intervention = json!({ "columns": ["vanilla", "weighted", "FreeU"], "policies": all,
-                                  "seeds": args.sampling.seeds });
+    let seeds = &generation.noise.seeds;
+    let intervention = json!({ "columns": ["vanilla", "weighted", "FreeU"], "policies": all,
+                               "seeds": seeds });
+    let record = pipeline.record(&generation, &sha256, seeds[0], intervention);
     record.save(&grid, &args.out)?;
     if args.json {
         println!("{}", json!({ "grid": args.out, "columns": ["vanilla", "weighted", "FreeU"] }));

@@ -1,7 +1,10 @@
+//! `generate`: pictures of a prompt.
+
 use std::path::PathBuf;
 
+use burn::tensor::Tensor;
 use clap::Args;
-use pipeline::{pictures_from_tensor, write_latents};
+use pipeline::write_latents;
 use serde_json::json;
 
 use crate::commands::sample;
@@ -32,21 +35,30 @@ pub struct GenerateArgs {
 
 pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
     let pipeline = args.model.load()?;
-    let policy = policy(args.weights.as_ref(), args.sampling.steps(&pipeline), &pipeline)?;
-    let request = args.sampling.request(&pipeline)?;
-    let config = args.sampling.config(&pipeline);
+    let generation = args.sampling.resolve(&pipeline)?;
+    let policy = policy(args.weights.as_ref(), generation.steps, &pipeline)?;
+    let intervention = serde_json::to_value(&policy)?;
     let sha256 = pipeline.fingerprint()?;
-    let latents = sample(&pipeline, &config, &request, &policy, "sampling")?;
-    let mut written = Vec::new();
+    let (mut written, mut noise, mut latents) = (Vec::new(), Vec::new(), Vec::new());
+    for samples in generation.batches() {
+        let request = pipeline.request(&generation, samples.clone())?;
+        let sampled = sample(&pipeline, &request, &policy, "sampling")?;
+        if args.save_latents {
+            noise.push(request.noise);
+            latents.push(sampled.clone());
+        }
+        let seeds = &generation.noise.seeds[samples];
+        for (picture, seed) in pipeline.pictures(sampled)?.iter().zip(seeds) {
+            let path = args.out.join(format!("{seed}.png"));
+            let record = pipeline.record(&generation, &sha256, *seed, intervention.clone());
+            record.save(picture, &path)?;
+            written.push(path.display().to_string());
+        }
+    }
     if args.save_latents {
         let path = args.out.join("latents.safetensors");
-        write_latents(&path, &[("noise", &request.noise), ("latents", &latents)])?;
-    }
-    let pictures = pictures_from_tensor(pipeline.decode(latents));
-    for (picture, seed) in pictures.iter().zip(&args.sampling.seeds) {
-        let path = args.out.join(format!("{seed}.png"));
-        args.sampling.record(&pipeline, &sha256, *seed, &policy)?.save(picture, &path)?;
-        written.push(path.display().to_string());
+        let (noise, latents) = (Tensor::cat(noise, 0), Tensor::cat(latents, 0));
+        write_latents(&path, &[("noise", &noise), ("latents", &latents)])?;
     }
     if args.json {
         println!("{}", json!({ "pictures": written }));

@@ -1,3 +1,5 @@
+//! The commands.
+
 pub mod compare;
 pub mod download;
 pub mod generate;
@@ -11,27 +13,20 @@ use burn::tensor::Tensor;
 use indicatif::{ProgressBar, ProgressStyle};
 use pipeline::{Control, Pipeline, SampleRequest};
 use reweight::Policy;
-use scheduler::SchedulerConfig;
 
 /// Samples latents under a policy, with progress on standard error.
 fn sample(
     pipeline: &Pipeline,
-    config: &SchedulerConfig,
     request: &SampleRequest,
     policy: &Policy,
     what: &str,
 ) -> anyhow::Result<Tensor<4>> {
     let bar = progress_bar(request.steps as u64, what);
     let latents = pipeline
-        .sample_with(
-            config,
-            request,
-            Some(&|info| policy.at_step(info.step, info.steps)),
-            &mut |_, _| {
-                bar.inc(1);
-                Control::Continue
-            },
-        )
+        .sample(request, &policy.into(), &mut |_| {
+            bar.inc(1);
+            Control::Continue
+        })
         .with_context(|| format!("sampling {what}"))?;
     bar.finish_and_clear();
     Ok(latents)

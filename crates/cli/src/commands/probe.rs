@@ -1,16 +1,18 @@
-use std::path::PathBuf;
+//! `probe`: which blocks matter, and when.
+
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use pipeline::write_atomically;
 use probe::{
-    CounterDraws, PerStep, ProbeConfig, ProbeError, ProbeState, SampleBatch, UNetEvaluator, Vote,
+    CounterDraws, PerStep, ProbeConfig, ProbeError, ProbeState, UNetEvaluator, Vote,
     bootstrap_scores, heatmap_svg, kendalls_w, search, vote,
 };
 use serde_json::json;
 
 use crate::commands::progress_bar;
-use crate::options::{ModelOptions, SamplingOptions};
+use crate::options::{ModelOptions, SamplingOptions, facts};
 
 /// Arguments of `probe`.
 #[derive(Args)]
@@ -78,13 +80,13 @@ impl ProbeArgs {
 pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
     let config = args.config()?;
     let pipeline = args.model.load()?;
-    config.check(args.sampling.steps(&pipeline))?;
-    let request = args.sampling.request(&pipeline)?;
-    let (steps, blocks) = (request.steps, pipeline.unet().config().num_attention_blocks());
-    let mut facts = args.sampling.facts(&pipeline)?;
+    let generation = args.sampling.resolve(&pipeline)?;
+    let (steps, blocks) = (generation.steps, pipeline.unet().config().num_attention_blocks());
+    config.check(steps)?;
+    let request = pipeline.request(&generation, 0..generation.samples())?;
+    let mut facts = facts(&generation)?;
     facts["model_sha256"] = pipeline.fingerprint()?.into();
-    let batch = SampleBatch { request, scheduler: Some(args.sampling.config(&pipeline)) };
-    let mut evaluator = UNetEvaluator::new(&pipeline, &[batch], args.unet_batch)?;
+    let mut evaluator = UNetEvaluator::new(&pipeline, &[request], args.unet_batch)?;
     let mut draws = CounterDraws::new(config.seed);
     let state_path = args.out.join("state.json");
     let mut state = match saved(&state_path, &facts)? {
@@ -110,7 +112,7 @@ pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
         },
     )?;
     bar.finish_and_clear();
-    report(&args, &state, facts, &pipeline)
+    report(&args.out, args.json, &state, facts, &pipeline)
 }
 
 /// The state of an interrupted probe of the same prompt, seeds, steps and model.
@@ -128,7 +130,8 @@ fn saved(path: &PathBuf, facts: &serde_json::Value) -> anyhow::Result<Option<Pro
 }
 
 fn report(
-    args: &ProbeArgs,
+    out: &Path,
+    as_json: bool,
     state: &ProbeState,
     facts: serde_json::Value,
     pipeline: &pipeline::Pipeline,
@@ -155,7 +158,7 @@ fn report(
         "thresholds": state.thresholds(),
     });
     let mut csv = String::from("step,block,path,importance,low,high\n");
-    for (step, row) in importance.rows().iter().enumerate() {
+    for (step, row) in importance.matrix().rows().enumerate() {
         for (block, score) in row.iter().enumerate() {
             let interval = intervals[step][block];
             csv += &format!(
@@ -164,17 +167,17 @@ fn report(
             );
         }
     }
-    write_atomically(&args.out.join("probe.json"), &serde_json::to_vec_pretty(&result)?)?;
-    write_atomically(&args.out.join("importance.csv"), csv.as_bytes())?;
+    write_atomically(&out.join("probe.json"), &serde_json::to_vec_pretty(&result)?)?;
+    write_atomically(&out.join("importance.csv"), csv.as_bytes())?;
     let svg = heatmap_svg(&importance, &labels);
-    write_atomically(&args.out.join("importance.svg"), svg.as_bytes())?;
-    if args.json {
+    write_atomically(&out.join("importance.svg"), svg.as_bytes())?;
+    if as_json {
         println!("{result}");
         return Ok(());
     }
     println!("importance (0 to 1) of each block; last column: the rounds' agreement");
     println!("{:>8} {} {:>7}", "", labels.join("  "), "W");
-    for (step, row) in importance.rows().iter().enumerate() {
+    for (step, row) in importance.matrix().rows().enumerate() {
         let cells: Vec<String> = row
             .iter()
             .zip(&labels)
@@ -186,6 +189,6 @@ fn report(
         let order: Vec<String> = order.iter().map(usize::to_string).collect();
         println!("step {step}: least to most important {}", order.join(" "));
     }
-    println!("written to {}", args.out.display());
+    println!("written to {}", out.display());
     Ok(())
 }

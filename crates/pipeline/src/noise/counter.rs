@@ -1,3 +1,5 @@
+//! Our own noise: ChaCha8, a stream of its own for every draw.
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;

@@ -3,7 +3,7 @@
 
 use rand_mt::Mt;
 
-use super::NoiseType;
+use crate::Precision;
 
 /// The 32-bit Mersenne Twister as PyTorch reads it.
 struct Mersenne {
@@ -26,11 +26,11 @@ impl Mersenne {
     }
 
     /// Uniform in [0, 1) with as many bits as the type's significand has.
-    fn uniform(&mut self, dtype: NoiseType) -> f32 {
+    fn uniform(&mut self, dtype: Precision) -> f32 {
         let digits = match dtype {
-            NoiseType::F32 => 24,
-            NoiseType::F16 => 11,
-            NoiseType::BF16 => 8,
+            Precision::F32 => 24,
+            Precision::F16 => 11,
+            Precision::BF16 => 8,
         };
         let bits = self.random() & ((1 << digits) - 1);
         bits as f32 / (1u32 << digits) as f32
@@ -62,14 +62,14 @@ pub(super) fn normals(
     seed: u64,
     draw: usize,
     count: usize,
-    dtype: NoiseType,
+    dtype: Precision,
     arithmetic: Arithmetic,
 ) -> Vec<f32> {
     let mut generator = Mersenne::new(seed);
     let mut spare = None;
     let mut values = Vec::new();
     let inner = match arithmetic {
-        Arithmetic::Single => NoiseType::F32,
+        Arithmetic::Single => Precision::F32,
         Arithmetic::Stored => dtype,
     };
     for _ in 0..=draw {
@@ -87,7 +87,7 @@ pub(super) fn normals(
 }
 
 /// Many values: `first` uniform ones, then Box and Muller's transform, sixteen at a time.
-fn fill(generator: &mut Mersenne, [first, count]: [usize; 2], inner: NoiseType) -> Vec<f32> {
+fn fill(generator: &mut Mersenne, [first, count]: [usize; 2], inner: Precision) -> Vec<f32> {
     let mut values: Vec<f32> = (0..first).map(|_| generator.uniform(inner)).collect();
     values.resize(count, 0.0);
     for chunk in values.chunks_exact_mut(CHUNK) {
@@ -104,7 +104,7 @@ fn fill(generator: &mut Mersenne, [first, count]: [usize; 2], inner: NoiseType) 
 
 /// Box and Muller's transform of the first half of a chunk with the second, rounded after each
 /// operation as the type does.
-fn transform(chunk: &mut [f32], inner: NoiseType) {
+fn transform(chunk: &mut [f32], inner: Precision) {
     let (first, second) = chunk.split_at_mut(CHUNK / 2);
     for (a, b) in first.iter_mut().zip(second) {
         let u1 = inner.round(1.0 - *a);

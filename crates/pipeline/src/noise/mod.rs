@@ -5,10 +5,9 @@ mod mersenne;
 mod philox;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
 
-use crate::PipelineError;
+use crate::{PipelineError, Precision};
 use mersenne::Arithmetic;
 
 /// Channels, height and width of the latents to fill.
@@ -29,18 +28,6 @@ pub enum NoiseKind {
     TorchCuda,
 }
 
-/// The data type PyTorch draws its noise in; a pipeline draws in the type of its text embeddings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum NoiseType {
-    /// `torch.float32`.
-    #[default]
-    F32,
-    /// `torch.float16`.
-    F16,
-    /// `torch.bfloat16`.
-    BF16,
-}
-
 /// The noise of a batch: one generator per seed.
 ///
 /// A sample depends on its seed, its shape and the number of the draw alone, never on its batch.
@@ -48,8 +35,9 @@ pub enum NoiseType {
 pub struct NoiseSource {
     /// The generator.
     pub kind: NoiseKind,
-    /// The data type it draws in; our own generator always draws in f32.
-    pub dtype: NoiseType,
+    /// The type it draws in (in a pipeline of diffusers that of the text embeddings); our own
+    /// generator always draws in f32.
+    pub dtype: Precision,
     /// A seed per sample.
     pub seeds: Vec<u64>,
 }
@@ -57,7 +45,7 @@ pub struct NoiseSource {
 impl NoiseSource {
     /// Our own generator.
     pub fn new(seeds: &[u64]) -> Self {
-        Self { kind: NoiseKind::Counter, dtype: NoiseType::F32, seeds: seeds.to_vec() }
+        Self { kind: NoiseKind::Counter, dtype: Precision::F32, seeds: seeds.to_vec() }
     }
 
     /// The `draw`th noise of every seed: 0 for the initial latents, then one for each step that
@@ -81,27 +69,6 @@ impl NoiseSource {
         let [channels, height, width] = shape;
         let shape = [self.seeds.len(), channels, height, width];
         Tensor::from_data(TensorData::new(values, shape), (device, DType::F32))
-    }
-}
-
-impl NoiseType {
-    /// `value` as this type holds it.
-    fn round(self, value: f32) -> f32 {
-        match self {
-            Self::F32 => value,
-            Self::F16 => f16::from_f32(value).to_f32(),
-            Self::BF16 => bf16::from_f32(value).to_f32(),
-        }
-    }
-}
-
-impl From<burn::tensor::FloatDType> for NoiseType {
-    fn from(dtype: burn::tensor::FloatDType) -> Self {
-        match dtype {
-            burn::tensor::FloatDType::F16 => Self::F16,
-            burn::tensor::FloatDType::BF16 => Self::BF16,
-            _ => Self::F32,
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `torch.randn` on a GPU: Philox 4×32-10 (Salmon et al.) with a subsequence per thread, and
 //! cuRAND's Box-Muller transform.
 
-use super::NoiseType;
+use crate::Precision;
 
 /// Threads of a block of PyTorch's kernel.
 const BLOCK: u64 = 256;
@@ -44,7 +44,7 @@ fn box_muller(x: u32, y: u32) -> [f32; 2] {
 }
 
 /// `count` normal values of the `draw`th call of `randn` after seeding.
-pub(super) fn normals(seed: u64, draw: usize, count: usize, dtype: NoiseType) -> Vec<f32> {
+pub(super) fn normals(seed: u64, draw: usize, count: usize, dtype: Precision) -> Vec<f32> {
     let count = count as u64;
     let blocks = count.div_ceil(BLOCK).clamp(1, MAX_BLOCKS);
     let threads = blocks * BLOCK;
@@ -100,7 +100,7 @@ mod tests {
             -1.671_050_7,
             2.265_505,
         ];
-        let found = normals(0, 0, 12, NoiseType::F32);
+        let found = normals(0, 0, 12, Precision::F32);
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected as f32).abs() < 1e-6, "{found} {expected}");
         }
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn normals_of_seed_42_are_those_of_a_gpu() {
         let expected = [0.1940, 2.1614, -0.1721, 0.8491, -1.9244, 0.6530, -0.6494, -0.8175];
-        let found = normals(42, 0, 4 * 64 * 64, NoiseType::F32);
+        let found = normals(42, 0, 4 * 64 * 64, Precision::F32);
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected as f32).abs() < 6e-5, "{found} {expected}");
         }

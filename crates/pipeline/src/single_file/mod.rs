@@ -14,7 +14,7 @@ use hub::Manifest;
 use weights::WeightsFile;
 use unet_core::UNet2DConditionModel;
 
-use crate::conditioning::TextEncoders;
+use crate::text_encoders::TextEncoders;
 use crate::{Pipeline, PipelineConfigs, PipelineError};
 use parts::Parts;
 

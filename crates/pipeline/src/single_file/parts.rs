@@ -1,3 +1,5 @@
+//! Which tensors of a checkpoint belong to which part of a pipeline.
+
 use autoencoder::AutoencoderKLConfig;
 use clip::CLIPTextConfig;
 use weights::Tensors;

@@ -1,3 +1,5 @@
+//! Names of text encoder tensors.
+
 use clip::CLIPTextConfig;
 use weights::{StoredTensor, Tensors};
 

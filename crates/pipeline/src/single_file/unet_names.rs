@@ -1,3 +1,5 @@
+//! Names of U-Net tensors.
+
 use unet_core::{BlockType, UNet2DConditionConfig};
 
 /// diffusers' name of a U-Net tensor, `None` for an unknown one.

@@ -1,3 +1,5 @@
+//! Names of autoencoder tensors.
+
 use autoencoder::AutoencoderKLConfig;
 
 /// diffusers' name of an autoencoder tensor, `None` for an unknown one.

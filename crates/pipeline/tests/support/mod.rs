@@ -14,6 +14,7 @@ pub fn latents(pipeline: &Pipeline) -> Tensor<4> {
         noise: initial_noise(&[7], [4, 8, 8], pipeline.device()),
         fresh_noise: None,
         scheduler: SchedulerKind::Ddim,
+        scheduler_config: pipeline.scheduler_config().clone(),
         steps: 2,
         sizes: None,
     };

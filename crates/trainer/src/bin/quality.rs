@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use pictures::Dataset;
-use pipeline::{Pipeline, parse_device, parse_dtype};
+use pipeline::{DeviceChoice, Pipeline, Precision};
 use trainer::{QualitySettings, quality};
 
 /// Small tensors come and go by the million; the system's allocator gives their pages back to the
@@ -48,7 +48,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: QualityArgs) -> anyhow::Result<()> {
-    let pipeline = Pipeline::from_folder(&args.model, parse_dtype("f32")?, &parse_device("cpu")?)?;
+    let pipeline =
+        Pipeline::from_folder(&args.model, Precision::F32.into(), &DeviceChoice::Cpu.open()?)?;
     let train = Dataset::open(args.data.join("train"))?;
     let path = args.model.join("training.json");
     let text = std::fs::read_to_string(&path).with_context(|| format!("`{}`", path.display()))?;

@@ -8,7 +8,7 @@ mod sets;
 use burn::tensor::{Device, FloatDType};
 use clap::{Args, Subcommand};
 use metrics::mean_interval;
-use pipeline::{parse_device, parse_dtype};
+use pipeline::{DeviceChoice, Precision};
 use serde_json::{Value, json};
 
 /// Arguments of `score`.
@@ -46,10 +46,10 @@ enum Metric {
 struct RunOptions {
     /// Device: cpu, cuda or cuda:n.
     #[arg(long, default_value = "cpu")]
-    device: String,
+    device: DeviceChoice,
     /// Data type of the weights: f32, f16 or bf16.
     #[arg(long, default_value = "f32")]
-    dtype: String,
+    dtype: Precision,
     /// Pictures of one network call; results do not depend on it.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
@@ -57,7 +57,7 @@ struct RunOptions {
 
 impl RunOptions {
     fn device(&self) -> anyhow::Result<(Device, FloatDType)> {
-        Ok((parse_device(&self.device)?, parse_dtype(&self.dtype)?))
+        Ok((self.device.open()?, self.dtype.into()))
     }
 
     fn batch(&self) -> usize {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use pipeline::{DeviceChoice, Precision};
 use reproduce::{Context, Experiment, Part, Progress, RunOptions, Scale, Shard, Study};
 
 use crate::dry_run::{dry_run, spoken};
@@ -59,10 +60,10 @@ pub(crate) struct ReproduceArgs {
     pub(crate) store: PathBuf,
     /// Device: cpu, cuda or cuda:n.
     #[arg(long, default_value = "cpu")]
-    pub(crate) device: String,
+    pub(crate) device: DeviceChoice,
     /// Data type of the weights: f32, f16 or bf16.
     #[arg(long, default_value = "f32")]
-    dtype: String,
+    dtype: Precision,
     /// Most samples of one U-Net call of a probe.
     #[arg(long, default_value_t = 32)]
     unet_batch: usize,
@@ -106,13 +107,13 @@ impl ReproduceArgs {
     }
 
     fn options(&self) -> anyhow::Result<RunOptions> {
-        let device = pipeline::parse_device(&self.device)?;
-        let own = if self.device == "cpu" { 1 } else { 8 };
+        let device = self.device.open()?;
+        let own = if self.device == DeviceChoice::Cpu { 1 } else { 8 };
         let picture_batch = self.picture_batch.unwrap_or(own);
         if self.unet_batch == 0 || picture_batch == 0 {
             bail!("expected batches above 0");
         }
-        let dtype = pipeline::parse_dtype(&self.dtype)?;
+        let dtype = self.dtype.into();
         Ok(RunOptions { dtype, device, unet_batch: self.unet_batch, picture_batch })
     }
 }

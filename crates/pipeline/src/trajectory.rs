@@ -1,0 +1,113 @@
+//! The one denoising loop: a request's latents, step by step, whoever predicts.
+
+use burn::tensor::{DType, Tensor};
+use scheduler::{Scheduler, StepNoise};
+
+use crate::{PipelineError, SampleRequest};
+
+/// One step of a trajectory, before it is taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepInfo {
+    /// Inference step, from 0.
+    pub step: usize,
+    /// Steps in all.
+    pub steps: usize,
+    /// Training timestep.
+    pub timestep: f64,
+    /// Noise level σ, for the schedulers that count in it.
+    pub sigma: Option<f32>,
+}
+
+/// The U-Net's predictions for a batch.
+#[derive(Debug, Clone)]
+pub struct Prediction {
+    /// As the U-Net gave it: with guidance, negative samples first, then the prompts'.
+    pub raw: Tensor<4>,
+    /// After guidance, one per sample; what the scheduler is given.
+    pub guided: Tensor<4>,
+}
+
+/// One step of a trajectory, as it was taken.
+#[derive(Debug, Clone)]
+pub struct TrajectoryStep {
+    /// Which step.
+    pub info: StepInfo,
+    /// What the U-Net was given, `[batch, channels, height, width]`; guidance shows it twice.
+    pub input: Tensor<4>,
+    /// What was predicted.
+    pub prediction: Prediction,
+    /// The latents after the step, `[batch, channels, height, width]`.
+    pub latents: Tensor<4>,
+}
+
+/// Denoises a request's latents step by step; the prediction of each step comes from the caller,
+/// so that it may be a U-Net's, one's under an intervention, or one's that is being trained.
+pub struct Trajectory<'a> {
+    scheduler: Box<dyn Scheduler>,
+    fresh_noise: Box<StepNoise<'a>>,
+    latents: Tensor<4>,
+    step: usize,
+    steps: usize,
+}
+
+impl<'a> Trajectory<'a> {
+    /// The trajectory before its first step.
+    ///
+    /// # Errors
+    /// [`PipelineError`] for a request that cannot be served.
+    pub fn new(request: &'a SampleRequest) -> Result<Self, PipelineError> {
+        request.check()?;
+        let scheduler =
+            request.scheduler_config.build_for_calls(request.scheduler, request.steps)?;
+        let latents = request.noise.clone().cast(DType::F32) * scheduler.init_noise_sigma();
+        let fresh_noise = request.step_noise();
+        Ok(Self { scheduler, fresh_noise, latents, step: 0, steps: request.steps })
+    }
+
+    /// The next step, or `None` after the last.
+    pub fn upcoming(&self) -> Option<StepInfo> {
+        let (step, steps) = (self.step, self.steps);
+        let timestep = *self.scheduler.timesteps().get(step).filter(|_| step < steps)?;
+        let sigma = self.scheduler.sigmas().and_then(|sigmas| sigmas.get(step).copied());
+        Some(StepInfo { step, steps, timestep, sigma })
+    }
+
+    /// Takes the next step with what `predict` makes of the U-Net's (already scaled) input; `None`
+    /// after the last.
+    ///
+    /// # Errors
+    /// What `predict` reports; [`PipelineError::NotFinite`] where its guided prediction, or the
+    /// latents after the step, are not finite.
+    pub fn advance<E: From<PipelineError>>(
+        &mut self,
+        predict: impl FnOnce(StepInfo, Tensor<4>) -> Result<Prediction, E>,
+    ) -> Result<Option<TrajectoryStep>, E> {
+        let Some(info) = self.upcoming() else { return Ok(None) };
+        let step = info.step;
+        let input = self.scheduler.scale_model_input(self.latents.clone(), step);
+        let prediction = predict(info, input.clone())?;
+        check_finite(&prediction.guided, step, "the U-Net's prediction")?;
+        let (guided, latents) = (prediction.guided.clone(), self.latents.clone());
+        self.latents = self.scheduler.step(guided, step, latents, &mut *self.fresh_noise);
+        check_finite(&self.latents, step, "the latents")?;
+        self.step += 1;
+        Ok(Some(TrajectoryStep { info, input, prediction, latents: self.latents.clone() }))
+    }
+
+    /// The latents so far, `[batch, channels, height, width]` in f32.
+    pub fn into_latents(self) -> Tensor<4> {
+        self.latents
+    }
+}
+
+/// Whether all values are finite: a sum is finite only then.
+pub(crate) fn is_finite(tensor: &Tensor<4>) -> bool {
+    tensor.clone().sum().into_scalar::<f32>().is_finite()
+}
+
+fn check_finite(tensor: &Tensor<4>, step: usize, what: &'static str) -> Result<(), PipelineError> {
+    match is_finite(tensor) {
+        true => Ok(()),
+        false => Err(PipelineError::NotFinite { step, what }),
+    }
+}
