@@ -1,8 +1,9 @@
 //! Manifests: what they share with the workspace, and that no crate depends on a higher one.
 
 /// Crates from the lowest layer up; a crate may depend on those of lower layers only.
-const LAYERS: [&[&str]; 11] = [
-    &["files", "kernels", "icu"],
+const LAYERS: [&[&str]; 12] = [
+    &["one-build", "icu", "kernels"],
+    &["files"],
     &["config", "scheduler", "hub", "weights"],
     &["pictures", "layers", "downloads"],
     &["unet-core", "clip", "autoencoder"],
