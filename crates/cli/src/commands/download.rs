@@ -1,7 +1,7 @@
 //! `unet-reweight download`: models and weights into the usual caches.
 
 use clap::Args;
-use downloads::{fetch, print_planned};
+use downloads::{fetch, planned};
 use hub::{DownloadOptions, Settings, Variant, plan, preset};
 
 /// Arguments of `unet-reweight download`.
@@ -41,7 +41,9 @@ pub fn run(args: DownloadArgs) -> anyhow::Result<()> {
     let manifests = args.names.iter().map(|name| preset(name)).collect::<Result<Vec<_>, _>>()?;
     for manifest in manifests {
         if args.dry_run {
-            print_planned(manifest, args.variant, &settings);
+            for line in planned(manifest, args.variant, &settings)? {
+                println!("{line}");
+            }
             continue;
         }
         let options = DownloadOptions {
