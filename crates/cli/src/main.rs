@@ -2,11 +2,15 @@
 //! up?
 
 mod commands;
+mod failure;
+mod logging;
 mod options;
+mod outputs;
+mod terminal;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
 /// Small tensors come and go by the million; the system's allocator gives their pages back to the
 /// kernel each time.
@@ -17,6 +21,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(name = "unet-reweight", version)]
 #[command(about = "Measures and re-weights the attention blocks of Stable Diffusion U-Nets")]
 struct Arguments {
+    /// Say on standard error what is found, loaded and kept; twice for details, three times for
+    /// everything.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
     #[command(subcommand)]
     command: Command,
 }
@@ -45,7 +53,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    logging::start(arguments.verbose);
+    failure::end(run(arguments.command))
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Generate(args) => commands::generate::run(args),
         Command::Probe(args) => commands::probe::run(args),
         Command::Schedule(args) => commands::schedule::run(args),
@@ -54,16 +68,10 @@ fn main() -> ExitCode {
         Command::Download(args) => commands::download::run(args),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Completions { shell } => {
+            let mut script = Vec::new();
             let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "unet-reweight", &mut std::io::stdout());
-            Ok(())
-        }
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            clap_complete::generate(shell, &mut command, "unet-reweight", &mut script);
+            terminal::line(String::from_utf8_lossy(&script).trim_end())
         }
     }
 }

@@ -1,21 +1,26 @@
 //! Options that several commands share: which model, and how pictures are sampled.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use pipeline::{
     DeviceChoice, Generation, GenerationSettings, NoiseKind, Pipeline, Precision, SchedulerChoice,
 };
 use reweight::Policy;
 use scheduler::SchedulerKind;
 
+use crate::failure::{OrUsage, usage};
+use crate::terminal;
+
 /// Which model, where.
 #[derive(Args)]
 pub struct ModelOptions {
     /// Preset (sd-turbo, sdxl-turbo, sd-2.1-base, sd-2.1, sdxl-base), folder of a diffusers
     /// pipeline, or checkpoint in one file.
-    #[arg(long, default_value = "models/emoji-sd")]
-    pub model: String,
+    /// [default: the shipped model `emoji-sd`].
+    #[arg(long)]
+    model: Option<String>,
     /// Preset whose configuration a checkpoint in one file has.
     #[arg(long)]
     base: Option<String>,
@@ -34,11 +39,65 @@ pub struct ModelOptions {
 }
 
 impl ModelOptions {
+    /// The model's file, where it is in one that is given: something that is read.
+    pub fn file(&self) -> Option<&Path> {
+        self.model.as_deref().map(Path::new).filter(|path| path.is_file())
+    }
+
+    /// Loads the model.
     pub fn load(&self) -> anyhow::Result<Pipeline> {
+        let model = named_model(self.model.as_deref(), self.base.as_deref())?;
         let (device, dtype) = (self.device.open()?, self.dtype.into());
-        let pipeline = Pipeline::open(&self.model, self.base.as_deref(), dtype, &device)?;
+        log::info!("loading `{model}` on {} in {}", self.device, self.dtype);
+        let pipeline = Pipeline::open(&model, self.base.as_deref(), dtype, &device)?;
+        log::info!("loaded `{}` from `{}`", pipeline.name(), pipeline.path().display());
         Ok(pipeline.with_vae_slicing(self.vae_slicing).with_vae_tiling(self.vae_tiling))
     }
+}
+
+/// The model that is meant, the shipped one where none is named. `base` must be a preset, and is
+/// for checkpoints in one file only.
+pub fn named_model(model: Option<&str>, base: Option<&str>) -> anyhow::Result<String> {
+    let model = model.map_or_else(default_model, |model| Ok(model.to_string()))?;
+    if let Some(base) = base {
+        hub::preset(base)?;
+        let named = hub::SHIPPED.contains(&model.as_str()) || hub::preset(&model).is_ok();
+        if Path::new(&model).is_dir() || named && !Path::new(&model).is_file() {
+            return Err(usage(format_args!(
+                "--base is for checkpoints in one file; `{model}` says itself what it is"
+            )));
+        }
+    }
+    Ok(model)
+}
+
+/// Where the model is that comes with the program.
+pub fn default_model() -> anyhow::Result<String> {
+    shipped("emoji-sd")
+}
+
+/// Where the scorer is that comes with the program.
+pub fn default_scorer() -> anyhow::Result<PathBuf> {
+    Ok(shipped("emoji-clip")?.into())
+}
+
+fn shipped(name: &str) -> anyhow::Result<String> {
+    Ok(hub::shipped(name, &hub::Settings::from_env())?.display().to_string())
+}
+
+/// Inference steps: as many as schedules have timesteps, at most.
+pub fn steps() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=10_000)
+}
+
+/// A side of a picture in pixels.
+pub fn side() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=16_384)
+}
+
+/// A number from 1 to a million, of things that are done one after another.
+pub fn count() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=1_000_000)
 }
 
 /// How pictures are sampled.
@@ -50,10 +109,10 @@ pub struct SamplingOptions {
     #[arg(long)]
     negative: Option<String>,
     /// Inference steps; the preset's own where absent, else 20.
-    #[arg(long)]
+    #[arg(long, value_parser = steps())]
     steps: Option<usize>,
     /// Guidance scale, 0 or 1 for none; the preset's own where absent, else 3.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     guidance: Option<f64>,
     /// Seeds, one picture each.
     #[arg(long, value_delimiter = ',', default_value = "42")]
@@ -68,20 +127,30 @@ pub struct SamplingOptions {
     #[arg(long)]
     initial_noise: Option<PathBuf>,
     /// Width in pixels; the model's own where absent.
-    #[arg(long)]
+    #[arg(long, value_parser = side())]
     width: Option<usize>,
     /// Height in pixels; the model's own where absent.
-    #[arg(long)]
+    #[arg(long, value_parser = side())]
     height: Option<usize>,
     /// Scheduler: ddim, euler, euler-a, pndm, dpm++2m, or model for the model's own.
     #[arg(long, default_value = "ddim")]
     scheduler: SchedulerChoice,
     /// DDIM's η: 0 is deterministic, 1 as noisy as DDPM.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     eta: f64,
 }
 
 impl SamplingOptions {
+    /// Seeds, one picture each.
+    pub fn seeds(&self) -> &[u64] {
+        &self.seeds
+    }
+
+    /// The file of initial noise, where there is one: something that is read.
+    pub fn noise_file(&self) -> Option<&Path> {
+        self.initial_noise.as_deref()
+    }
+
     /// What is to be generated with a model; warns where its text encoder does not see all of the
     /// prompt.
     pub fn resolve(self, pipeline: &Pipeline) -> anyhow::Result<Generation> {
@@ -97,10 +166,13 @@ impl SamplingOptions {
             width: self.width,
             scheduler: self.scheduler,
             eta: self.eta,
-        })?;
+        });
+        let generation = generation.or_usage()?;
         for prompt in pipeline.truncated_prompts(std::slice::from_ref(&generation.prompt)) {
             let start: String = prompt.chars().take(40).collect();
-            eprintln!("warning: the text encoder does not see the end of \"{start}…\"");
+            terminal::warn(format_args!(
+                "the text encoder does not see the end of \"{start}…\""
+            ));
         }
         Ok(generation)
     }
@@ -136,7 +208,7 @@ pub fn facts(generation: &Generation) -> anyhow::Result<serde_json::Value> {
 }
 
 /// The weights of a schedule file, or none.
-pub fn policy(file: Option<&PathBuf>, steps: usize, pipeline: &Pipeline) -> anyhow::Result<Policy> {
+pub fn policy(file: Option<&Path>, steps: usize, pipeline: &Pipeline) -> anyhow::Result<Policy> {
     let policy = file.map(Policy::from_file).transpose()?.unwrap_or_default();
     policy.check_fits(steps, pipeline.unet().config().num_attention_blocks())?;
     Ok(policy)

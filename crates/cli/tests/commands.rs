@@ -116,7 +116,7 @@ fn bad_input_gives_clear_errors() {
     let blocked = blocked.display().to_string();
     for (arguments, word) in [
         (vec!["generate", "a", "--model", "/nowhere"], "/nowhere"),
-        (vec!["generate", "a", "--model", &model, "--steps", "0"], "at least one step"),
+        (vec!["generate", "a", "--model", &model, "--steps", "0"], "--steps"),
         (vec!["generate", "a", "--model", &model, "--width", "63"], "multiples of 4"),
         (vec!["generate", "a", "--model", &model, "--device", "tpu"], "tpu"),
         (vec!["generate", "a", "--model", &model, "--steps", "1", "--out", &blocked], "file"),

@@ -142,6 +142,8 @@ fn pairs_are_compared_by_name() {
     assert_eq!(json(&["ssim", &left, &right])["mean"], 1.0);
     let psnr = succeed(&["score", "psnr", &left, &right]);
     assert!(psnr.contains("inf") && psnr.contains("over 3"), "{psnr}");
+    let equal = json(&["psnr", &left, &right]);
+    assert_eq!((&equal["mean"], &equal["values"][0]["value"]), (&"inf".into(), &"inf".into()));
     let extra = a.path().join("odd.png");
     std::fs::copy(pictures::list_pictures(a.path()).unwrap()[0].clone(), &extra).unwrap();
     assert!(fail(&["score", "ssim", &left, &right]).contains("odd.png"));

@@ -5,4 +5,4 @@
 mod bars;
 mod packages;
 
-pub use packages::{fetch, fetch_missing, print_missing, print_planned};
+pub use packages::{fetch, fetch_missing, missing, planned};

@@ -9,7 +9,7 @@ use indicatif::HumanBytes;
 
 use crate::bars::Bars;
 
-/// Fetches a package with progress bars, and returns where its files are.
+/// Fetches a package with progress and licence on standard error, and returns where its files are.
 ///
 /// # Errors
 /// What [`download`] cannot do.
@@ -18,11 +18,11 @@ pub fn fetch(
     options: &DownloadOptions,
     settings: &Settings,
 ) -> anyhow::Result<Vec<PathBuf>> {
-    println!(
+    let bars = Bars::default();
+    bars.say(&format!(
         "{}: licence {} ({}). {}",
         manifest.title, manifest.licence, manifest.licence_url, manifest.note
-    );
-    let bars = Bars::default();
+    ));
     let paths = download(manifest, options, settings, &|event| bars.show(&event))?;
     bars.clear()?;
     Ok(paths)
@@ -52,35 +52,47 @@ fn is_here(manifest: &Manifest, settings: &Settings) -> Result<bool, HubError> {
     }
 }
 
-/// Says what would be fetched of the package called `name`, where it is not here.
+/// What would be fetched of the package called `name`, as a line of text, where it is not here.
 ///
 /// # Errors
 /// An unknown name, or files that are not the package's.
-pub fn print_missing(name: &str) -> anyhow::Result<()> {
+pub fn missing(name: &str) -> anyhow::Result<Option<String>> {
     let (manifest, settings) = (preset(name)?, Settings::from_env());
-    if !is_here(manifest, &settings)? {
-        let planned = plan(manifest, None, &settings);
-        let missing = planned.iter().filter(|planned| planned.present.is_none());
-        println!("  to fetch: {name}, {} ({})", total(missing), manifest.licence);
+    if is_here(manifest, &settings)? {
+        return Ok(None);
     }
-    Ok(())
+    let planned = plan(manifest, None, &settings);
+    let missing = planned.iter().filter(|planned| planned.present.is_none());
+    Ok(Some(format!("  to fetch: {name}, {} ({})", total(missing), manifest.licence)))
 }
 
-/// Prints which files of a package would be fetched.
-pub fn print_planned(manifest: &Manifest, variant: Option<Variant>, settings: &Settings) {
+/// Which files of a package would be fetched, as lines of text.
+///
+/// # Errors
+/// A variant that the package has not.
+pub fn planned(
+    manifest: &Manifest,
+    variant: Option<Variant>,
+    settings: &Settings,
+) -> Result<Vec<String>, HubError> {
+    manifest.check_variant(variant)?;
     let planned = plan(manifest, variant, settings);
-    println!("{}: {}", manifest.name, manifest.title);
-    println!("  licence: {} ({}). {}", manifest.licence, manifest.licence_url, manifest.note);
+    let mut lines = vec![
+        format!("{}: {}", manifest.name, manifest.title),
+        format!("  licence: {} ({}). {}", manifest.licence, manifest.licence_url, manifest.note),
+    ];
     for source in manifest.sources() {
-        println!("  from: {} at {}", source.repository, source.revision);
+        lines.push(format!("  from: {} at {}", source.repository, source.revision));
     }
     for Planned { file, present } in &planned {
         let size = file.size.map_or("?".into(), |size| HumanBytes(size).to_string());
         let state = if present.is_some() { "here" } else { "to fetch" };
         let known = if file.digest().is_some() { "" } else { ", sha256 from the server" };
-        println!("  {state:<8}  {size:>11}  {}{known}", file.path);
+        lines.push(format!("  {state:<8}  {size:>11}  {}{known}", file.path));
     }
-    println!("  to fetch: {}", total(planned.iter().filter(|planned| planned.present.is_none())));
+    let missing = planned.iter().filter(|planned| planned.present.is_none());
+    lines.push(format!("  to fetch: {}", total(missing)));
+    Ok(lines)
 }
 
 /// The sizes of `files`, and whether some are unknown.

@@ -1,3 +1,5 @@
+//! Where Python's libraries keep files, and where a file of a package is among them.
+
 use std::path::{Path, PathBuf};
 
 use crate::{FileEntry, HubError, Manifest, RepositoryType, Settings, Source};
@@ -38,18 +40,22 @@ impl Cache {
     /// that `refs` has for the branch.
     pub fn snapshot(&self, kind: RepositoryType, source: &Source) -> Option<PathBuf> {
         let repository = self.repository(kind, &source.repository);
-        let reference = repository.join("refs").join(&source.revision);
-        let commit = std::fs::read_to_string(reference)
-            .map_or_else(|_| source.revision.clone(), |commit| commit.trim().to_string());
+        let commit = match is_commit(&source.revision) {
+            true => source.revision.clone(),
+            false => {
+                let text = std::fs::read_to_string(repository.join("refs").join(&source.revision));
+                Some(text.ok()?.trim().to_string()).filter(|commit| is_commit(commit))?
+            }
+        };
         Some(repository.join("snapshots").join(commit)).filter(|folder| folder.is_dir())
     }
 
     /// All snapshot folders of a manifest's repositories, the wanted revisions first.
     pub fn snapshots(&self, manifest: &Manifest) -> Vec<PathBuf> {
         let kind = manifest.repository_type;
-        let mut all: Vec<PathBuf> = Vec::new();
+        let mut folders: Vec<PathBuf> = Vec::new();
         for source in manifest.sources() {
-            all.extend(self.snapshot(kind, &source));
+            folders.extend(self.snapshot(kind, &source));
         }
         for source in manifest.sources() {
             let folder = self.repository(kind, &source.repository).join("snapshots");
@@ -57,11 +63,11 @@ impl Cache {
             let mut others: Vec<PathBuf> =
                 entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
             others.sort();
-            all.extend(others);
+            folders.extend(others);
         }
         let mut seen = std::collections::HashSet::new();
-        all.retain(|folder| seen.insert(folder.clone()));
-        all
+        folders.retain(|folder| seen.insert(folder.clone()));
+        folders
     }
 
     /// A file of a manifest, where it is here.
@@ -75,6 +81,16 @@ impl Cache {
             .find(|path| path.is_file())
     }
 
+    /// The name under which this cache stores the bytes of a file, the hash that the hub gave it;
+    /// only where it really leads into the `blobs` folder of one of the cache's repositories.
+    pub fn blob(&self, path: &Path) -> Option<String> {
+        let blob = path.canonicalize().ok()?;
+        let folder = blob.parent()?;
+        let inside = folder.file_name()? == "blobs"
+            && folder.parent()?.parent()? == self.hub.canonicalize().ok()?;
+        blob.file_name().filter(|_| inside)?.to_str().map(str::to_string)
+    }
+
     /// Checks a file that is here as far as can be done without reading it: its size, and the hash
     /// that the cache stores it under.
     ///
@@ -84,17 +100,45 @@ impl Cache {
         let different = |expected: String, found: String| {
             Err(HubError::Different { path: path.to_path_buf(), expected, found })
         };
-        let size = std::fs::metadata(path).map_err(HubError::io(path))?.len();
+        let size = std::fs::metadata(path).map_err(HubError::at(path))?.len();
         if let Some(expected) = file.size.filter(|expected| *expected != size) {
             return different(format!("{expected} bytes"), format!("{size}"));
         }
-        let blob = std::fs::read_link(path).ok();
-        let name = blob.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy());
-        match (file.digest(), name) {
+        match (file.digest(), self.blob(path)) {
             (Some(digest), Some(name)) if name.len() == 64 && !digest.matches(&name) => {
                 different(digest.to_string(), format!("sha256 {name}"))
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Whether a revision is a commit: 40 hexadecimal digits.
+pub(crate) fn is_commit(revision: &str) -> bool {
+    revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn blob_names_are_believed_only_in_the_folder_of_blobs() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let settings =
+            Settings { hub_cache: folder.path().into(), ..Settings::from_lookup(|_| None) };
+        let cache = Cache::new(&settings);
+        let (repository, name) = (folder.path().join("models--o--m"), "a".repeat(64));
+        for place in [repository.join("blobs"), repository.join("other")] {
+            std::fs::create_dir_all(&place).unwrap();
+            std::fs::write(place.join(&name), "x").unwrap();
+        }
+        let (honest, other) = (repository.join("honest"), repository.join("link"));
+        symlink(format!("blobs/{name}"), &honest).unwrap();
+        symlink(format!("other/{name}"), &other).unwrap();
+        assert_eq!(cache.blob(&honest), Some(name));
+        assert_eq!(cache.blob(&other), None);
     }
 }

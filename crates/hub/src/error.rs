@@ -1,16 +1,17 @@
-use std::path::PathBuf;
+//! What can go wrong between a model's name and its files.
+
+use std::path::{Path, PathBuf};
+
+use files::FileError;
+
+use crate::Variant;
 
 /// What can go wrong between a model's name and its files.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
     /// A file or folder could not be read or written.
-    #[error("`{path}`: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's word.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// No preset has that name, and no file or folder either.
     #[error(
         "there is no folder, file or preset `{name}`{}; presets: {presets}",
@@ -35,6 +36,39 @@ pub enum HubError {
         name: String,
         /// Folders that were looked in.
         looked: String,
+    },
+    /// A model that comes with the program is not where it could be.
+    #[error(
+        "the model `{name}`, which comes with the program's source, is in none of {looked}: copy \
+         the source's `models/{name}` to one of them, say in UNET_REWEIGHT_MODELS which folder it \
+         is in, or name another model"
+    )]
+    NotShipped {
+        /// The model.
+        name: String,
+        /// Folders that were looked in.
+        looked: String,
+    },
+    /// A package has no such weights.
+    #[error("`{name}` has no variant `{wanted}`: it has {known}")]
+    Variant {
+        /// The package.
+        name: String,
+        /// What was asked for.
+        wanted: Variant,
+        /// What there is.
+        known: String,
+    },
+    /// The access token cannot be one; it is not shown.
+    #[error(
+        "the token in {origin} cannot be one: character {position} is none of the letters, digits \
+         and signs of ASCII (the token is not shown)"
+    )]
+    Token {
+        /// The variable or file it is from.
+        origin: String,
+        /// Which character is wrong, from 1.
+        position: usize,
     },
     /// A file of a preset is not the one the manifest means.
     #[error("`{path}`: expected {expected}, found {found}")]
@@ -70,8 +104,8 @@ pub enum HubError {
 }
 
 impl HubError {
-    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { path, source }
+    pub(crate) fn at(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let name = FileError::at(path);
+        move |source| name(source).into()
     }
 }

@@ -1,4 +1,5 @@
-use std::fs::File;
+//! The hashes a hub names files by: SHA-256, and git's.
+
 use std::io::Read;
 use std::path::Path;
 
@@ -35,15 +36,15 @@ impl FileHash {
 /// Hashes a file.
 ///
 /// # Errors
-/// [`HubError::Io`] naming the file.
+/// [`HubError::File`] naming the file.
 pub fn hash_file(path: &Path) -> Result<FileHash, HubError> {
-    let mut file = File::open(path).map_err(HubError::io(path))?;
-    let size = file.metadata().map_err(HubError::io(path))?.len();
+    let mut file = files::open(path)?;
+    let size = file.metadata().map_err(HubError::at(path))?.len();
     let (mut sha256, mut git) = (Sha256::new(), Sha1::new());
     git.update(format!("blob {size}\0"));
     let mut buffer = vec![0; 1 << 20];
     loop {
-        let read = file.read(&mut buffer).map_err(HubError::io(path))?;
+        let read = file.read(&mut buffer).map_err(HubError::at(path))?;
         if read == 0 {
             break;
         }

@@ -1,5 +1,9 @@
+//! What a package is made of: its files, where they are, what is known of them.
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::HubError;
 
 /// What a preset or a metric's weights are made of (`models/*.toml`).
 #[derive(Debug, Clone, Deserialize)]
@@ -121,7 +125,7 @@ impl Digest {
     /// Whether `sha256` is that hash.
     pub fn matches(&self, sha256: &str) -> bool {
         match self {
-            Self::Full(all) => all == sha256,
+            Self::Full(digits) => digits == sha256,
             Self::Prefix(start) => sha256.starts_with(start.as_str()),
         }
     }
@@ -130,7 +134,7 @@ impl Digest {
 impl std::fmt::Display for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Full(all) => write!(f, "sha256 {all}"),
+            Self::Full(digits) => write!(f, "sha256 {digits}"),
             Self::Prefix(start) => write!(f, "a sha256 that begins with {start}"),
         }
     }
@@ -140,7 +144,7 @@ impl FileEntry {
     /// What is known of its hash.
     pub fn digest(&self) -> Option<Digest> {
         match (&self.sha256, &self.sha256_prefix) {
-            (Some(all), _) => Some(Digest::Full(all.clone())),
+            (Some(digits), _) => Some(Digest::Full(digits.clone())),
             (None, Some(start)) => Some(Digest::Prefix(start.clone())),
             (None, None) => None,
         }
@@ -152,25 +156,53 @@ impl Manifest {
     pub fn files_of(&self, variant: Option<Variant>) -> Vec<&FileEntry> {
         let variant = variant.or(self.variant);
         let wanted = |file: &&FileEntry| match (file.variant, variant) {
-            (own, Some(Variant::SingleFile)) => own == Some(Variant::SingleFile),
+            (of, Some(Variant::SingleFile)) => of == Some(Variant::SingleFile),
             (None, _) => true,
-            (own, variant) => own == variant,
+            (of, variant) => of == variant,
         };
         self.files.iter().filter(wanted).collect()
     }
 
+    /// Whether there are files of `variant`, where one is asked for.
+    ///
+    /// # Errors
+    /// [`HubError::Variant`] with those that there are.
+    pub fn check_variant(&self, variant: Option<Variant>) -> Result<(), HubError> {
+        let has = |variant| self.files.iter().any(|file| file.variant == Some(variant));
+        match variant {
+            Some(wanted) if !has(wanted) => {
+                let known = [Variant::Fp16, Variant::Fp32, Variant::SingleFile];
+                let known = known.into_iter().filter(|known| has(*known));
+                let known: Vec<String> = known.map(|known| format!("`{known}`")).collect();
+                let known = if known.is_empty() { "only one".into() } else { known.join(" and ") };
+                Err(HubError::Variant { name: self.name.clone(), wanted, known })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The repository and its alternatives, in the order they are tried.
     pub fn sources(&self) -> Vec<Source> {
-        let own = self.repository.as_ref().map(|repository| Source {
+        let first = self.repository.as_ref().map(|repository| Source {
             repository: repository.clone(),
             revision: self.revision.clone().unwrap_or_else(|| "main".into()),
         });
-        own.into_iter().chain(self.alternatives.iter().cloned()).collect()
+        first.into_iter().chain(self.alternatives.iter().cloned()).collect()
     }
 
     /// Whether it can be given to `--model`.
     pub fn is_preset(&self) -> bool {
         self.pipeline.is_some()
+    }
+}
+
+impl std::fmt::Display for Variant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fp16 => "fp16",
+            Self::Fp32 => "fp32",
+            Self::SingleFile => "single-file",
+        })
     }
 }
 

@@ -1,3 +1,5 @@
+//! The packages that are built in, by name.
+
 use std::sync::LazyLock;
 
 use serde::Deserialize;

@@ -1,7 +1,11 @@
+//! What a name given by a user stands for on this machine.
+
 use std::path::{Path, PathBuf};
 
 use crate::presets::unknown;
-use crate::{Cache, FileEntry, HubError, Manifest, Settings, Variant, preset, presets};
+use crate::{
+    Cache, FileEntry, HubError, Manifest, SHIPPED, Settings, Variant, preset, presets, shipped,
+};
 
 /// What a model's name stands for on this machine.
 #[derive(Debug, Clone)]
@@ -31,10 +35,12 @@ impl Resolved {
     }
 }
 
-/// Finds what `name` stands for: a folder, a file, or a preset whose files are in the cache.
+/// Finds what `name` stands for: a folder, a file, a model that comes with the program, or a preset
+/// whose files are in the cache.
 ///
 /// # Errors
 /// [`HubError::Unknown`] with a suggestion, [`HubError::Absent`] saying how to fetch it,
+/// [`HubError::NotShipped`] saying where it was looked for,
 /// [`HubError::Different`] where a file in the cache is not the preset's.
 pub fn resolve(name: &str, settings: &Settings) -> Result<Resolved, HubError> {
     let path = Path::new(name);
@@ -42,11 +48,15 @@ pub fn resolve(name: &str, settings: &Settings) -> Result<Resolved, HubError> {
         return Ok(Resolved::Folder { path: path.into(), preset: None });
     }
     if path.is_file() {
-        let own = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let file = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let preset = presets().find(|preset| {
-            preset.files_of(Some(Variant::SingleFile)).iter().any(|f| Some(&f.path) == own.as_ref())
+            let files = preset.files_of(Some(Variant::SingleFile));
+            files.iter().any(|entry| Some(&entry.path) == file.as_ref())
         });
         return Ok(Resolved::SingleFile { path: path.into(), preset });
+    }
+    if SHIPPED.contains(&name) {
+        return Ok(Resolved::Folder { path: shipped(name, settings)?, preset: None });
     }
     let Some(manifest) = presets().find(|preset| preset.name == name) else {
         return Err(unknown(name, Manifest::is_preset));
@@ -54,6 +64,7 @@ pub fn resolve(name: &str, settings: &Settings) -> Result<Resolved, HubError> {
     let cache = Cache::new(settings);
     for folder in cache.snapshots(manifest) {
         if let Some(resolved) = complete(&cache, manifest, &folder)? {
+            log::info!("`{name}` is in `{}`", folder.display());
             return Ok(resolved);
         }
     }

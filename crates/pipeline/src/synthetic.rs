@@ -7,9 +7,9 @@ use burn::module::Module;
 use burn::tensor::Device;
 use clip::CLIPTokenizer;
 use hub::Manifest;
-use weights::{outline, write_random};
 use safetensors::Dtype;
 use serde_json::{Map, Value, json};
+use weights::{outline, write_random};
 
 use crate::{PipelineConfigs, PipelineError, write_atomically};
 

@@ -66,6 +66,8 @@ fn default_window() -> StepWindow {
 }
 
 impl FreeU {
+    /// Published factors for SD 1.5 (<https://github.com/ChenyangSi/FreeU>, as the others).
+    pub const SD15: Self = Self::constant(1.5, 1.6, 0.9, 0.2);
     /// Published factors for SD 2.1.
     pub const SD21: Self = Self::constant(1.4, 1.6, 0.9, 0.2);
     /// Published factors for SDXL.

@@ -6,9 +6,13 @@ use clap::Args;
 use pictures::RgbImage;
 use reweight::{FreeU, Policy};
 use serde_json::json;
+use unet_core::UNet2DConditionConfig;
 
 use crate::commands::sample;
+use crate::failure::{OrUsage, usage};
 use crate::options::{ModelOptions, SamplingOptions, policy};
+use crate::outputs::{OutputOptions, Outputs};
+use crate::terminal;
 
 /// Arguments of `compare`.
 #[derive(Args)]
@@ -22,24 +26,58 @@ pub struct CompareArgs {
     /// Schedule file (TOML, JSON, or the authors' YAML).
     #[arg(long)]
     weights: PathBuf,
-    /// FreeU's factors b1,b2,s1,s2.
-    #[arg(long, value_delimiter = ',', default_value = "1.4,1.6,0.9,0.2")]
-    freeu: Vec<f64>,
+    /// FreeU's factors b1,b2,s1,s2 [default: those published for the model's family].
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    freeu: Option<Vec<f64>>,
     /// Picture the grid is written to: a row per seed; vanilla, re-weighted, FreeU.
     #[arg(long, default_value = "compare.png")]
     out: PathBuf,
     /// Print what was written as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+impl CompareArgs {
+    /// FreeU with the factors that are given, if any are.
+    fn given_freeu(&self) -> anyhow::Result<Option<FreeU>> {
+        let Some(factors) = &self.freeu else { return Ok(None) };
+        let [b1, b2, s1, s2] = factors[..] else {
+            let count = factors.len();
+            return Err(usage(format_args!("expected four FreeU factors, found {count}")));
+        };
+        let freeu = FreeU::constant(b1, b2, s1, s2);
+        freeu.check().or_usage()?;
+        Ok(Some(freeu))
+    }
+}
+
+/// The factors that FreeU's authors publish for the family of a model, and that family. Models of
+/// none of them are compared with those of SD 2.1; the turbo models have their base models'.
+fn published_freeu(config: &UNet2DConditionConfig) -> (FreeU, &'static str) {
+    /// Width of the text that SD 1.x attends to.
+    const SD1_WIDTH: usize = 768;
+    if config.addition_embed.is_some() {
+        (FreeU::SDXL, "SDXL")
+    } else if config.cross_attention_dim == SD1_WIDTH {
+        (FreeU::SD15, "SD 1.5")
+    } else {
+        (FreeU::SD21, "SD 2.1")
+    }
 }
 
 pub fn run(args: CompareArgs) -> anyhow::Result<()> {
-    let [b1, b2, s1, s2] = args.freeu[..] else {
-        anyhow::bail!("expected four FreeU factors, found {}", args.freeu.len());
-    };
-    let freeu = FreeU::constant(b1, b2, s1, s2);
-    freeu.check()?;
+    let given = args.given_freeu()?;
+    let inputs = [Some(args.weights.as_path()), args.sampling.noise_file(), args.model.file()];
+    let outputs = Outputs::new().with_picture(&args.out);
+    outputs.check(inputs.into_iter().flatten(), &args.output)?;
     let pipeline = args.model.load()?;
+    let (freeu, origin) = match given {
+        Some(freeu) => (freeu, "given"),
+        None => published_freeu(pipeline.unet().config()),
+    };
+    let FreeU { b1, b2, s1, s2, .. } = freeu;
     let generation = args.sampling.resolve(&pipeline)?;
     let weights = policy(Some(&args.weights), generation.steps, &pipeline)?;
     let request = pipeline.request(&generation, 0..generation.samples())?;
@@ -51,18 +89,28 @@ pub fn run(args: CompareArgs) -> anyhow::Result<()> {
     }
     let grid = grid(&columns);
     let sha256 = pipeline.fingerprint()?;
-    let all = serde_json::to_value(policies.iter().map(|(_, policy)| policy).collect::<Vec<_>>())?;
+    let names = policies.each_ref().map(|(name, _)| *name);
+    let labels = [
+        "vanilla".to_string(),
+        format!("weighted: {}", args.weights.display()),
+        format!("FreeU: b1 {b1}, b2 {b2}, s1 {s1}, s2 {s2} ({origin})"),
+    ];
+    let policies = policies.each_ref().map(|(_, policy)| policy);
     let seeds = &generation.noise.seeds;
-    let intervention = json!({ "columns": ["vanilla", "weighted", "FreeU"], "policies": all,
+    let intervention = json!({ "columns": names, "labels": labels, "policies": policies,
                                "seeds": seeds });
     let record = pipeline.record(&generation, &sha256, seeds[0], intervention);
     record.save(&grid, &args.out)?;
     if args.json {
-        println!("{}", json!({ "grid": args.out, "columns": ["vanilla", "weighted", "FreeU"] }));
-    } else {
-        println!("{} (columns: vanilla, weighted, FreeU)", args.out.display());
+        return terminal::json(&json!({ "grid": args.out, "columns": names, "labels": labels,
+                                       "seeds": seeds }));
     }
-    Ok(())
+    terminal::line(args.out.display())?;
+    for (column, label) in labels.iter().enumerate() {
+        terminal::line(format_args!("column {}: {label}", column + 1))?;
+    }
+    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    terminal::line(format_args!("rows: seeds {}", seeds.join(", ")))
 }
 
 /// Pictures of one size: a column per policy, a row per seed.

@@ -1,8 +1,11 @@
 //! `unet-reweight download`: models and weights into the usual caches.
 
 use clap::Args;
-use downloads::{fetch, print_planned};
-use hub::{DownloadOptions, Settings, Variant, plan, preset};
+use clap::builder::RangedU64ValueParser;
+use downloads::{fetch, planned};
+use hub::{DownloadOptions, Manifest, Settings, Variant, plan, preset};
+
+use crate::terminal;
 
 /// Arguments of `unet-reweight download`.
 #[derive(Args)]
@@ -23,25 +26,25 @@ pub struct DownloadArgs {
     /// Weights: fp16, fp32 or single-file; the preset's own where absent.
     #[arg(long)]
     variant: Option<Variant>,
-    /// Hash files that are here already, too.
+    /// Hash files that are here already, too; their sizes are always compared.
     #[arg(long)]
     verify: bool,
     /// Files fetched at a time.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
     workers: usize,
 }
 
 pub fn run(args: DownloadArgs) -> anyhow::Result<()> {
     let settings = Settings::from_env();
     if args.list {
-        list(&settings);
-        return Ok(());
+        return list(&settings);
     }
     // A wrong name must not be found out after hours of downloading.
     let manifests = args.names.iter().map(|name| preset(name)).collect::<Result<Vec<_>, _>>()?;
+    manifests.iter().try_for_each(|manifest| manifest.check_variant(args.variant))?;
     for manifest in manifests {
         if args.dry_run {
-            print_planned(manifest, args.variant, &settings);
+            planned(manifest, args.variant, &settings)?.iter().try_for_each(terminal::line)?;
             continue;
         }
         let options = DownloadOptions {
@@ -51,18 +54,21 @@ pub fn run(args: DownloadArgs) -> anyhow::Result<()> {
             ..DownloadOptions::default()
         };
         for path in fetch(manifest, &options, &settings)? {
-            println!("{}", path.display());
+            terminal::line(path.display())?;
         }
     }
     Ok(())
 }
 
-fn list(settings: &Settings) {
+fn list(settings: &Settings) -> anyhow::Result<()> {
     for manifest in hub::packages() {
         let planned = plan(manifest, None, settings);
         let here = planned.iter().filter(|planned| planned.present.is_some()).count();
-        println!("{:<13} {} ({})", manifest.name, manifest.title, manifest.licence);
-        println!("{:13} {} of {} files are here", "", here, planned.len());
+        let Manifest { name, title, licence, .. } = manifest;
+        terminal::line(format_args!("{name:<13} {title} ({licence})"))?;
+        let count = planned.len();
+        terminal::line(format_args!("{:13} {here} of {count} files are here", ""))?;
     }
-    println!("kept in {} and {}", settings.hub_cache.display(), settings.torch_cache.display());
+    let (hub, torch) = (settings.hub_cache.display(), settings.torch_cache.display());
+    terminal::line(format_args!("kept in {hub} and {torch}"))
 }

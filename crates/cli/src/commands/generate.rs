@@ -9,6 +9,11 @@ use serde_json::json;
 
 use crate::commands::sample;
 use crate::options::{ModelOptions, SamplingOptions, policy};
+use crate::outputs::{Kind, OutputOptions, Outputs};
+use crate::terminal;
+
+/// Name of the file of noise and latents.
+const LATENTS: &str = "latents.safetensors";
 
 /// Arguments of `generate`.
 #[derive(Args)]
@@ -31,12 +36,30 @@ pub struct GenerateArgs {
     /// Print what was written as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+impl GenerateArgs {
+    /// Checks what will be written, before anything is loaded.
+    fn check_outputs(&self) -> anyhow::Result<()> {
+        let mut outputs = Outputs::new();
+        for seed in self.sampling.seeds() {
+            outputs = outputs.with_picture(&self.out.join(format!("{seed}.png")));
+        }
+        if self.save_latents {
+            outputs = outputs.with(self.out.join(LATENTS), Kind::Latents);
+        }
+        let inputs = [self.weights.as_deref(), self.sampling.noise_file(), self.model.file()];
+        outputs.check(inputs.into_iter().flatten(), &self.output)
+    }
 }
 
 pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
+    args.check_outputs()?;
     let pipeline = args.model.load()?;
     let generation = args.sampling.resolve(&pipeline)?;
-    let policy = policy(args.weights.as_ref(), generation.steps, &pipeline)?;
+    let policy = policy(args.weights.as_deref(), generation.steps, &pipeline)?;
     let intervention = serde_json::to_value(&policy)?;
     let sha256 = pipeline.fingerprint()?;
     let (mut written, mut noise, mut latents) = (Vec::new(), Vec::new(), Vec::new());
@@ -56,14 +79,12 @@ pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
         }
     }
     if args.save_latents {
-        let path = args.out.join("latents.safetensors");
+        let path = args.out.join(LATENTS);
         let (noise, latents) = (Tensor::cat(noise, 0), Tensor::cat(latents, 0));
         write_latents(&path, &[("noise", &noise), ("latents", &latents)])?;
     }
     if args.json {
-        println!("{}", json!({ "pictures": written }));
-    } else {
-        written.iter().for_each(|path| println!("{path}"));
+        return terminal::json(&json!({ "pictures": written }));
     }
-    Ok(())
+    written.iter().try_for_each(terminal::line)
 }

@@ -1,28 +1,34 @@
+//! `inspect`: what a model is made of, and what it costs.
+
 use burn::tensor::Device;
 use clap::Args;
 use pipeline::PipelineConfigs;
 use serde_json::{Value, json};
 use unet_core::{PartCost, parameter_count};
 
+use crate::options::{named_model, side};
+use crate::terminal;
+
 /// Tokens of a prompt, begin, end and padding included.
 const TOKENS: usize = 77;
 
 /// Arguments of `inspect`.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  unet-reweight inspect --model models/emoji-sd\n  \
+#[command(after_help = "Examples:\n  unet-reweight inspect\n  \
                         unet-reweight inspect --model sdxl-base --width 512 --height 512")]
 pub struct InspectArgs {
     /// Preset, downloaded or not, folder of a diffusers pipeline, or checkpoint in one file.
-    #[arg(long, default_value = "models/emoji-sd")]
-    model: String,
+    /// [default: the shipped model `emoji-sd`].
+    #[arg(long)]
+    model: Option<String>,
     /// Preset whose configuration a checkpoint in one file has.
     #[arg(long)]
     base: Option<String>,
     /// Width in pixels; the model's own where absent.
-    #[arg(long)]
+    #[arg(long, value_parser = side())]
     width: Option<usize>,
     /// Height in pixels; the model's own where absent.
-    #[arg(long)]
+    #[arg(long, value_parser = side())]
     height: Option<usize>,
     /// Print JSON.
     #[arg(long)]
@@ -30,17 +36,17 @@ pub struct InspectArgs {
 }
 
 pub fn run(args: InspectArgs) -> anyhow::Result<()> {
-    let configs = PipelineConfigs::open(&args.model, args.base.as_deref())?;
+    let model = named_model(args.model.as_deref(), args.base.as_deref())?;
+    let configs = PipelineConfigs::open(&model, args.base.as_deref())?;
     let [height, width] = configs.default_size();
     let size = [args.height.unwrap_or(height), args.width.unwrap_or(width)];
     let latents = size.map(|side| side.div_ceil(configs.vae.downscale()));
     let facts = facts(&configs, size, latents);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&facts)?);
+        terminal::pretty_json(&facts)
     } else {
-        print(&facts);
+        print(&facts)
     }
-    Ok(())
 }
 
 fn mebibytes(values: usize, width: usize) -> f64 {
@@ -89,33 +95,33 @@ fn facts(configs: &PipelineConfigs, size: [usize; 2], latents: [usize; 2]) -> Va
     })
 }
 
-fn print(facts: &Value) {
+fn print(facts: &Value) -> anyhow::Result<()> {
     let number = |value: &Value| value.as_f64().unwrap_or(0.0);
     let millions = |value: &Value| number(value) / 1e6;
-    println!(
+    terminal::line(format!(
         "{}: {}×{} pixels, {}",
         facts["model"].as_str().unwrap_or(""),
         facts["size"][1],
         facts["size"][0],
         facts["scheduler"].as_str().unwrap_or("")
-    );
-    println!(
+    ))?;
+    terminal::line(format!(
         "parameters: U-Net {:.1} M, autoencoder {:.1} M, text encoders {:.1} M",
         millions(&facts["parameters"]["unet"]),
         millions(&facts["parameters"]["vae"]),
         millions(&facts["parameters"]["text_encoders"])
-    );
-    println!(
+    ))?;
+    terminal::line(format!(
         "weights: {:.0} MiB in f16, {:.0} MiB in f32; a U-Net call: {:.1} GMACs a sample",
         number(&facts["weights_mebibytes"]["f16"]),
         number(&facts["weights_mebibytes"]["f32"]),
         number(&facts["unet_gigamacs"])
-    );
-    println!(
+    ))?;
+    terminal::line(format!(
         "block  path             resolution  channels  Transf.  depth  {:>12}  {:>9}  {:>9}  \
          {:>9}  ComfyUI",
         "parameters M", "f16 MiB", "GMACs", "attention"
-    );
+    ))?;
     for part in facts["parts"].as_array().into_iter().flatten() {
         let text = |value: &Value| match value {
             Value::Null => "-".to_string(),
@@ -127,7 +133,7 @@ fn print(facts: &Value) {
         };
         let comfyui: Vec<&str> =
             part["comfyui"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        println!(
+        terminal::line(format!(
             "{:>5}  {:<15}  {resolution:>10}  {:>8}  {:>7}  {:>5}  {:>12.1}  {:>9.1}  {:>9.2}  \
              {:>9.2}  {}",
             text(&part["index"]),
@@ -140,6 +146,7 @@ fn print(facts: &Value) {
             number(&part["gigamacs"]),
             number(&part["attention_gigamacs"]),
             comfyui.join(" ")
-        );
+        ))?;
     }
+    Ok(())
 }

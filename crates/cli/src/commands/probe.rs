@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use pipeline::write_atomically;
 use probe::{
     CounterDraws, PerStep, ProbeConfig, ProbeError, ProbeState, UNetEvaluator, Vote,
@@ -12,7 +13,15 @@ use probe::{
 use serde_json::json;
 
 use crate::commands::progress_bar;
-use crate::options::{ModelOptions, SamplingOptions, facts};
+use crate::failure::{OrUsage, usage};
+use crate::options::{ModelOptions, SamplingOptions, count, facts};
+use crate::outputs::{Kind, OutputOptions, Outputs};
+use crate::terminal;
+
+/// Names of the result, its table and its drawing.
+const RESULT: &str = "probe.json";
+const TABLE: &str = "importance.csv";
+const DRAWING: &str = "importance.svg";
 
 /// Arguments of `probe`.
 #[derive(Args)]
@@ -29,22 +38,22 @@ pub struct ProbeArgs {
     #[arg(long, default_value = "paper")]
     preset: String,
     /// Independent runs that vote.
-    #[arg(long)]
+    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     rounds: Option<usize>,
     /// Epochs of each run.
-    #[arg(long)]
+    #[arg(long, value_parser = count())]
     epochs: Option<usize>,
     /// Perturbed weight sets tried per step and epoch.
-    #[arg(long)]
+    #[arg(long, value_parser = count())]
     candidates: Option<usize>,
     /// Loss tolerance of the first and the last step.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     tolerance: Option<Vec<f64>>,
     /// Seed of the probe's own draws.
     #[arg(long, default_value_t = 42)]
     probe_seed: u64,
     /// Largest number of samples of one U-Net call; results do not depend on it.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = count())]
     unet_batch: usize,
     /// Folder for `probe.json`, `importance.csv`, `importance.svg`, and the state an interrupted
     /// probe resumes from.
@@ -53,6 +62,8 @@ pub struct ProbeArgs {
     /// Print the result as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    output: OutputOptions,
 }
 
 impl ProbeArgs {
@@ -60,7 +71,11 @@ impl ProbeArgs {
         let mut config = match self.preset.as_str() {
             "paper" => ProbeConfig::paper(),
             "reference" => ProbeConfig::reference(),
-            other => bail!("expected the preset `paper` or `reference`, found `{other}`"),
+            other => {
+                return Err(usage(format_args!(
+                    "expected the preset `paper` or `reference`, found `{other}`"
+                )));
+            }
         };
         config.rounds = self.rounds.unwrap_or(config.rounds);
         config.epochs = self.epochs.unwrap_or(config.epochs);
@@ -70,7 +85,12 @@ impl ProbeArgs {
             Some([start, end]) => {
                 config.loss_tolerance = PerStep::Linear { start: *start, end: *end };
             }
-            Some(other) => bail!("expected two tolerances `first,last`, found {}", other.len()),
+            Some(other) => {
+                let count = other.len();
+                return Err(usage(format_args!(
+                    "expected two tolerances `first,last`, found {count}"
+                )));
+            }
         }
         config.seed = self.probe_seed;
         Ok(config)
@@ -79,10 +99,16 @@ impl ProbeArgs {
 
 pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
     let config = args.config()?;
+    let outputs = Outputs::new()
+        .with(args.out.join(RESULT), Kind::ProbeResult)
+        .with(args.out.join(TABLE), Kind::ProbeTable)
+        .with(args.out.join(DRAWING), Kind::ProbeDrawing);
+    let inputs = [args.sampling.noise_file(), args.model.file()];
+    outputs.check(inputs.into_iter().flatten(), &args.output)?;
     let pipeline = args.model.load()?;
     let generation = args.sampling.resolve(&pipeline)?;
     let (steps, blocks) = (generation.steps, pipeline.unet().config().num_attention_blocks());
-    config.check(steps)?;
+    config.check(steps).or_usage()?;
     let request = pipeline.request(&generation, 0..generation.samples())?;
     let mut facts = facts(&generation)?;
     facts["model_sha256"] = pipeline.fingerprint()?.into();
@@ -167,28 +193,28 @@ fn report(
             );
         }
     }
-    write_atomically(&out.join("probe.json"), &serde_json::to_vec_pretty(&result)?)?;
-    write_atomically(&out.join("importance.csv"), csv.as_bytes())?;
+    write_atomically(&out.join(RESULT), &serde_json::to_vec_pretty(&result)?)?;
+    write_atomically(&out.join(TABLE), csv.as_bytes())?;
     let svg = heatmap_svg(&importance, &labels);
-    write_atomically(&out.join("importance.svg"), svg.as_bytes())?;
+    write_atomically(&out.join(DRAWING), svg.as_bytes())?;
     if as_json {
-        println!("{result}");
-        return Ok(());
+        return terminal::json(&result);
     }
-    println!("importance (0 to 1) of each block; last column: the rounds' agreement");
-    println!("{:>8} {} {:>7}", "", labels.join("  "), "W");
+    terminal::line("importance (0 to 1) of each block; last column: the rounds' agreement")?;
+    terminal::line(format_args!("{:>8} {} {:>7}", "", labels.join("  "), "W"))?;
     for (step, row) in importance.matrix().rows().enumerate() {
         let cells: Vec<String> = row
             .iter()
             .zip(&labels)
             .map(|(score, label)| format!("{score:>width$.3}", width = label.len()))
             .collect();
-        println!("step {step:>3} {} {:>7.2}", cells.join("  "), concordance[step]);
+        let (cells, agreement) = (cells.join("  "), concordance[step]);
+        terminal::line(format_args!("step {step:>3} {cells} {agreement:>7.2}"))?;
     }
     for (step, order) in vote.ranking.iter().enumerate() {
         let order: Vec<String> = order.iter().map(usize::to_string).collect();
-        println!("step {step}: least to most important {}", order.join(" "));
+        let order = order.join(" ");
+        terminal::line(format_args!("step {step}: least to most important {order}"))?;
     }
-    println!("written to {}", out.display());
-    Ok(())
+    terminal::line(format_args!("written to {}", out.display()))
 }

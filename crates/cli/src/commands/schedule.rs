@@ -1,10 +1,17 @@
+//! `schedule`: block weights from a probe's result or by rule.
+
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
-use pipeline::write_atomically;
+use pipeline::PipelineConfigs;
 use reweight::{BlockWeights, ImportanceScores, Policy, WeightRange};
 use unet_core::UNet2DConditionConfig;
+
+use crate::failure::{OrUsage, usage};
+use crate::options::{default_model, steps};
+use crate::outputs::{Kind as OutputKind, OutputOptions, Outputs};
+use crate::terminal;
 
 /// Arguments of `schedule`.
 #[derive(Args)]
@@ -20,33 +27,36 @@ pub struct ScheduleArgs {
     /// Result of `probe` (importance, inverted).
     #[arg(long)]
     probe: Option<PathBuf>,
-    /// Lower end of the weights.
-    #[arg(long, default_value_t = 0.98)]
-    low: f64,
-    /// Upper end of the weights.
-    #[arg(long, default_value_t = 1.1)]
-    high: f64,
-    /// Block to raise (static).
-    #[arg(long, default_value_t = 0)]
-    block: usize,
-    /// Its weight (static).
-    #[arg(long, default_value_t = 1.1)]
-    weight: f64,
-    /// Inference steps (static, empirical).
-    #[arg(long, default_value_t = 20)]
-    steps: usize,
-    /// Pipeline folder that says which blocks there are (static, empirical).
-    #[arg(long, default_value = "models/emoji-sd")]
-    model: PathBuf,
+    /// Lower end of the weights (all but static) [default: 0.98].
+    #[arg(long)]
+    low: Option<f64>,
+    /// Upper end of the weights (all but static) [default: 1.1].
+    #[arg(long)]
+    high: Option<f64>,
+    /// Block to raise (static) [default: 0].
+    #[arg(long)]
+    block: Option<usize>,
+    /// Its weight (static) [default: 1.1].
+    #[arg(long)]
+    weight: Option<f64>,
+    /// Inference steps (static, empirical) [default: 20].
+    #[arg(long, value_parser = steps())]
+    steps: Option<usize>,
+    /// Model that says which blocks there are (static, empirical): preset, downloaded or not,
+    /// folder of a diffusers pipeline, or checkpoint in one file [default: the shipped model].
+    #[arg(long)]
+    model: Option<String>,
     /// File to write; standard output where absent.
     #[arg(long)]
     out: Option<PathBuf>,
     /// Write JSON instead of TOML.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    output: OutputOptions,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
     /// One block raised at every step.
     Static,
@@ -58,37 +68,77 @@ enum Kind {
     Empirical,
 }
 
-pub fn run(args: ScheduleArgs) -> anyhow::Result<()> {
-    if args.steps == 0 {
-        bail!("expected at least one step, found 0");
+impl ScheduleArgs {
+    /// Whether every option given is one that this kind of schedule reads.
+    fn check_read(&self) -> anyhow::Result<()> {
+        let (fixed, ruled) = (self.kind == Kind::Static, self.kind == Kind::Empirical);
+        let probed = !fixed && !ruled;
+        for (option, given, read) in [
+            ("--probe", self.probe.is_some(), probed),
+            ("--low", self.low.is_some(), !fixed),
+            ("--high", self.high.is_some(), !fixed),
+            ("--block", self.block.is_some(), fixed),
+            ("--weight", self.weight.is_some(), fixed),
+            ("--steps", self.steps.is_some(), !probed),
+            ("--model", self.model.is_some(), !probed),
+        ] {
+            if given && !read {
+                let name = self.kind.to_possible_value();
+                let name = name.as_ref().map_or("", |name| name.get_name());
+                return Err(usage(format_args!("{option} means nothing to `schedule {name}`")));
+            }
+        }
+        Ok(())
     }
-    let range = WeightRange::new(args.low, args.high)?;
-    let config = || UNet2DConditionConfig::from_file(args.model.join("unet/config.json"));
+
+    /// The model's U-Net; a folder needs no more than `unet/config.json`.
+    fn unet(&self) -> anyhow::Result<UNet2DConditionConfig> {
+        let model = self.model.clone().map_or_else(default_model, Ok)?;
+        let file = PathBuf::from(&model).join("unet/config.json");
+        if file.is_file() {
+            return Ok(UNet2DConditionConfig::from_file(file)?);
+        }
+        Ok(PipelineConfigs::open(&model, None)?.unet)
+    }
+}
+
+pub fn run(args: ScheduleArgs) -> anyhow::Result<()> {
+    args.check_read()?;
+    let range =
+        WeightRange::new(args.low.unwrap_or(0.98), args.high.unwrap_or(1.1)).or_usage()?;
+    if let Some(path) = &args.out {
+        let outputs = Outputs::new().with(path, OutputKind::Schedule);
+        outputs.check(args.probe.as_deref(), &args.output)?;
+    }
+    let steps = args.steps.unwrap_or(20);
     let weights = match args.kind {
         Kind::Static => {
-            let blocks = config()?.num_attention_blocks();
-            BlockWeights::static_block(args.steps, blocks, args.block, args.weight)?
+            let blocks = args.unet()?.num_attention_blocks();
+            let (block, weight) = (args.block.unwrap_or(0), args.weight.unwrap_or(1.1));
+            BlockWeights::static_block(steps, blocks, block, weight).or_usage()?
         }
-        Kind::Empirical => BlockWeights::empirical(&config()?.blocks(), args.steps, range),
+        Kind::Empirical => BlockWeights::empirical(&args.unet()?.blocks(), steps, range),
         Kind::Importance => BlockWeights::importance(&scores(&args)?, range),
         Kind::Inverted => BlockWeights::inverted(&scores(&args)?, range),
     };
     let policy = Policy::from(weights);
     let text = if args.json { serde_json::to_string_pretty(&policy)? } else { policy.to_toml()? };
     match args.out {
-        Some(path) => write_atomically(&path, text.as_bytes())?,
-        None => println!("{text}"),
+        Some(path) => Ok(files::write_atomically(path, text)?),
+        None => terminal::line(text),
     }
-    Ok(())
 }
 
 fn scores(args: &ScheduleArgs) -> anyhow::Result<ImportanceScores> {
     let Some(path) = &args.probe else {
-        bail!("this kind of schedule needs --probe, the result of `unet-reweight probe`");
+        return Err(usage(
+            "this kind of schedule needs --probe, the result of `unet-reweight probe`",
+        ));
     };
-    let text = std::fs::read_to_string(path).with_context(|| format!("`{}`", path.display()))?;
-    let mut probe: serde_json::Value =
+    let text = files::read_to_string(path)?;
+    let probe: serde_json::Value =
         serde_json::from_str(&text).with_context(|| format!("`{}`", path.display()))?;
-    serde_json::from_value(probe["importance"].take())
+    let importance = probe.get("importance").cloned().unwrap_or_default();
+    serde_json::from_value(importance)
         .with_context(|| format!("`{}`: expected `importance`, a matrix of scores", path.display()))
 }

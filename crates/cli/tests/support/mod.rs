@@ -1,5 +1,7 @@
 //! Runs the program as a person would.
 
+#![allow(dead_code, reason = "each test program uses some of it")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -7,26 +9,34 @@ pub fn model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd")
 }
 
-fn unet_reweight(arguments: &[&str]) -> Output {
-    // Whatever this computer has downloaded is no part of a test.
-    Command::new(env!("CARGO_BIN_EXE_unet-reweight"))
+/// The program, with `arguments`, on a computer that has downloaded nothing and keeps nothing.
+pub fn program(arguments: &[&str]) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_unet-reweight"));
+    program
         .args(arguments)
         .env("HF_HOME", "/nowhere/huggingface")
-        .env_remove("HF_HUB_CACHE")
         .env("TORCH_HOME", "/nowhere/torch")
-        .output()
-        .unwrap()
+        .env("XDG_CACHE_HOME", "/nowhere/cache")
+        .env("HF_HUB_OFFLINE", "1");
+    for variable in ["HF_HUB_CACHE", "HF_TOKEN", "UNET_REWEIGHT_MODELS"] {
+        program.env_remove(variable);
+    }
+    program
+}
+
+pub fn run(arguments: &[&str]) -> Output {
+    program(arguments).output().unwrap()
 }
 
 pub fn succeed(arguments: &[&str]) -> String {
-    let output = unet_reweight(arguments);
+    let output = run(arguments);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{arguments:?}: {error}");
     String::from_utf8(output.stdout).unwrap()
 }
 
 pub fn fail(arguments: &[&str]) -> String {
-    let output = unet_reweight(arguments);
+    let output = run(arguments);
     assert!(!output.status.success(), "{arguments:?}");
     String::from_utf8(output.stderr).unwrap()
 }

@@ -1,16 +1,19 @@
+//! One file to fetch: where it comes from, what it must be, where it goes.
+
 use std::path::{Path, PathBuf};
 
-use super::client::{Client, Metadata};
-use super::place;
-use crate::{Cache, FileEntry, HubError, Manifest, Source};
+use super::metadata::Metadata;
+use crate::expected::Expected;
+use crate::{Cache, FileEntry};
 
 /// One file to fetch.
 pub(crate) struct Job<'a> {
     pub(crate) file: &'a FileEntry,
     pub(crate) url: String,
-    /// Folder of the repository, the commit, and what the hub says of the file; absent for files
-    /// with a URL of their own.
-    pub(crate) hub: Option<(PathBuf, String, Metadata)>,
+    /// What is known of its content.
+    pub(crate) expected: Expected,
+    /// The repository it belongs to; absent for files with a URL of their own.
+    pub(crate) origin: Option<Origin>,
     /// Where it will be.
     pub(crate) target: PathBuf,
     /// Where its bytes are stored.
@@ -19,23 +22,52 @@ pub(crate) struct Job<'a> {
     pub(crate) lock: PathBuf,
 }
 
+/// A revision of a repository in the cache.
+pub(crate) struct Origin {
+    /// Folder of the repository.
+    pub(crate) repository: PathBuf,
+    /// What was asked for: a commit or a branch.
+    pub(crate) revision: String,
+    /// The commit that it is.
+    pub(crate) commit: String,
+}
+
 impl<'a> Job<'a> {
+    /// A file with a URL of its own.
     pub(crate) fn direct(cache: &Cache, file: &'a FileEntry) -> Self {
         let target = cache.checkpoint(file);
         let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Self {
             file,
             url: file.url.clone().unwrap_or_default(),
-            hub: None,
+            expected: Expected::of(file),
+            origin: None,
             blob: target.clone(),
             lock: target.with_file_name(format!(".{name}.lock")),
             target,
         }
     }
 
-    /// Bytes it has, where the manifest or the hub says so.
-    pub(crate) fn size(&self) -> Option<u64> {
-        self.file.size.or_else(|| self.hub.as_ref().and_then(|(_, _, metadata)| metadata.size))
+    /// A file of a repository, which the hub says `metadata` of and the cache stores as `blob`.
+    pub(crate) fn of_repository(
+        cache: &Cache,
+        file: &'a FileEntry,
+        url: String,
+        origin: Origin,
+        metadata: &Metadata,
+        blob: &str,
+    ) -> Self {
+        let repository = &origin.repository;
+        let locks = cache.hub().join(".locks").join(repository.file_name().unwrap_or_default());
+        Self {
+            file,
+            url,
+            expected: Expected::of(file).promised(metadata.size, metadata.etag.as_deref()),
+            target: repository.join("snapshots").join(&origin.commit).join(&file.path),
+            blob: repository.join("blobs").join(blob),
+            lock: locks.join(format!("{blob}.lock")),
+            origin: Some(origin),
+        }
     }
 
     /// Where its bytes are gathered.
@@ -44,45 +76,11 @@ impl<'a> Job<'a> {
         name.push(".incomplete");
         name.into()
     }
-}
 
-/// Asks the hub for every file of a source; all must come from one commit.
-pub(crate) fn remote<'a>(
-    manifest: &Manifest,
-    cache: &Cache,
-    source: &Source,
-    files: &[&'a FileEntry],
-    client: &Client,
-) -> Result<Vec<Job<'a>>, HubError> {
-    let repository = cache.repository(manifest.repository_type, &source.repository);
-    let mut commit: Option<String> = None;
-    let mut jobs = Vec::new();
-    for file in files {
-        let revision = commit.as_deref().unwrap_or(&source.revision);
-        let url = client.url(manifest.repository_type, &source.repository, revision, &file.path);
-        let metadata = client.metadata(&url, revision)?;
-        match &commit {
-            Some(commit) if *commit != metadata.commit => {
-                let reason =
-                    format!("mixed revisions: expected commit {commit}, found {}", metadata.commit);
-                return Err(HubError::Server { url, reason });
-            }
-            _ => commit = Some(metadata.commit.clone()),
-        }
-        place::check_promise(&url, file, &metadata)?;
-        let name = place::blob_name(&url, file, &metadata)?;
-        let snapshot = repository.join("snapshots").join(&metadata.commit);
-        let locks = cache.hub().join(".locks").join(repository.file_name().unwrap_or_default());
-        jobs.push(Job {
-            file,
-            url,
-            target: snapshot.join(&file.path),
-            blob: repository.join("blobs").join(&name),
-            lock: locks.join(format!("{name}.lock")),
-            hub: Some((repository.clone(), source.revision.clone(), metadata)),
-        });
+    /// Bytes of it that an earlier attempt gathered.
+    pub(crate) fn gathered(&self) -> u64 {
+        std::fs::metadata(self.partial()).map_or(0, |partial| partial.len())
     }
-    Ok(jobs)
 }
 
 /// The folder of a file.

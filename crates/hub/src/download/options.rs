@@ -1,3 +1,5 @@
+//! How files are fetched, and what is told of it meanwhile.
+
 use std::time::Duration;
 
 use crate::Variant;
@@ -15,7 +17,9 @@ pub struct DownloadOptions {
     pub silence: Duration,
     /// Pause after the first failed attempt; doubled after each further one.
     pub pause: Duration,
-    /// Whether files that are here already are hashed again.
+    /// How long nothing may happen to a file before the listener is told so.
+    pub notice: Duration,
+    /// Whether files that are here already are hashed again; their sizes are always compared.
     pub verify: bool,
 }
 
@@ -27,6 +31,7 @@ impl Default for DownloadOptions {
             attempts: 5,
             silence: Duration::from_secs(30),
             pause: Duration::from_secs(1),
+            notice: Duration::from_secs(4),
             verify: false,
         }
     }
@@ -39,6 +44,13 @@ pub enum DownloadEvent<'a> {
     Present {
         /// The file.
         file: &'a str,
+    },
+    /// It is here, but not what it should be; it is fetched again.
+    Damaged {
+        /// The file.
+        file: &'a str,
+        /// Where it is, what was expected and what was found.
+        reason: &'a str,
     },
     /// It is being fetched.
     Started {
@@ -56,12 +68,21 @@ pub enum DownloadEvent<'a> {
         /// Bytes.
         bytes: u64,
     },
+    /// Nothing has happened to it for a while: a server is silent, or another process fetches it.
+    Waiting {
+        /// The file.
+        file: &'a str,
+        /// For how long.
+        time: Duration,
+    },
     /// An attempt failed; another follows.
     Retrying {
         /// The file.
         file: &'a str,
         /// What went wrong.
         reason: &'a str,
+        /// When the next attempt begins.
+        pause: Duration,
     },
     /// It is complete, and its hash is right.
     Finished {
@@ -71,3 +92,6 @@ pub enum DownloadEvent<'a> {
         verified: bool,
     },
 }
+
+/// Who is told of the progress.
+pub(crate) type Listener<'a> = &'a (dyn Fn(DownloadEvent<'_>) + Sync);

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hub::{DownloadOptions, HubError, Manifest, Settings, download, hash_file};
+use hub::{
+    DownloadEvent, DownloadOptions, HubError, Manifest, Settings, Token, download, hash_file,
+};
 
 use crate::server::{Asked, Reply, Server};
 
@@ -45,8 +47,8 @@ pub(crate) fn settings(folder: &Path, server: &Server) -> Settings {
         endpoint: server.address.clone(),
         hub_cache: folder.join("hub"),
         torch_cache: folder.join("torch"),
-        token: Some("secret".into()),
-        offline: false,
+        token: Token::new("secret", "HF_TOKEN"),
+        ..Settings::from_lookup(|_| None)
     }
 }
 
@@ -61,6 +63,33 @@ pub(crate) fn options() -> DownloadOptions {
 
 pub(crate) fn get(settings: &Settings) -> Result<Vec<PathBuf>, HubError> {
     download(&manifest(), &options(), settings, &|_| {})
+}
+
+/// Downloads, and says of which files it was told that they are damaged.
+pub(crate) fn heal(
+    manifest: &Manifest,
+    options: &DownloadOptions,
+    settings: &Settings,
+) -> (Result<Vec<PathBuf>, HubError>, Vec<String>) {
+    let damaged = std::sync::Mutex::new(Vec::new());
+    let result = download(manifest, options, settings, &|event| {
+        if let DownloadEvent::Damaged { file, reason } = event {
+            damaged.lock().unwrap().push(format!("{file}: {reason}"));
+        }
+    });
+    (result, damaged.into_inner().unwrap())
+}
+
+/// A manifest of one file with an address of its own.
+pub(crate) fn direct(server: &Server) -> Manifest {
+    toml::from_str(&format!(
+        "name = \"n\"\ntitle = \"N\"\nlicence = \"x\"\nlicence_url = \"x\"\nnote = \"\"\n\
+         [[file]]\npath = \"net.pth\"\nurl = \"{}/net.pth\"\nsize = {}\nsha256_prefix = \"{}\"\n",
+        server.address,
+        content().len(),
+        &sha256(&content())[..8]
+    ))
+    .unwrap()
 }
 
 /// Serves `bytes`, from where the client wants them.

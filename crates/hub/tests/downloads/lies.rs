@@ -1,7 +1,9 @@
 //! Servers that lie about length, content, hash or commit.
 
-use crate::fixture::{COMMIT, assert_clean, bytes, content, get, hub, hub_but, settings};
-use crate::server::{Asked, Reply, Server};
+use hub::{DownloadEvent, Manifest, download};
+
+use crate::fixture::*;
+use crate::server::{Asked, Cut, Reply, Server};
 
 #[test]
 fn download_lies_never_reach_the_cache() {
@@ -67,5 +69,42 @@ fn download_mixed_revisions_are_refused() {
         reply
     });
     let error = get(&settings(folder.path(), &server)).unwrap_err().to_string();
-    assert!(error.contains("mixed revisions"), "{error}");
+    assert!(error.contains(&format!("asked for commit {COMMIT}")), "{error}");
+}
+
+#[test]
+fn download_another_commit_than_the_pinned_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(|asked, _| hub(asked));
+    let settings = settings(folder.path(), &server);
+    let pinned = "9".repeat(40);
+    let manifest = Manifest { revision: Some(pinned.clone()), ..manifest() };
+    let error = download(&manifest, &options(), &settings, &|_| {}).unwrap_err().to_string();
+    assert!(error.contains(&pinned) && error.contains(COMMIT), "{error}");
+    assert_eq!(server.count("GET", ""), 0);
+    // The right one is taken, and no branch is invented for it.
+    let manifest = Manifest { revision: Some(COMMIT.into()), ..manifest };
+    download(&manifest, &options(), &settings, &|_| {}).unwrap();
+    assert_whole(&settings);
+    assert!(!settings.hub_cache.join("models--o--m/refs").exists());
+}
+
+#[test]
+fn download_server_that_breaks_off_and_refuses_to_go_on_has_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = hub_but(|asked, _| match asked.from {
+        None => Reply { cut: Some((1000, Cut::Close)), ..bytes(asked, &content()) },
+        Some(_) => Reply::status(416),
+    });
+    let settings = settings(folder.path(), &server);
+    let told = std::sync::Mutex::new(Vec::new());
+    let error = download(&manifest(), &options(), &settings, &|event| {
+        if let DownloadEvent::Retrying { reason, .. } = event {
+            told.lock().unwrap().push(reason.to_string());
+        }
+    });
+    let (error, told) = (error.unwrap_err().to_string(), told.into_inner().unwrap());
+    assert!(error.contains("big.safetensors"), "{error}");
+    assert!(told.iter().any(|reason| reason.contains("416")), "{told:?}");
+    assert!(server.count("GET", "big.safetensors") <= 4);
 }

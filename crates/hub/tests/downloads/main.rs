@@ -1,6 +1,7 @@
 //! Downloads against a local server that behaves like the hub, or stalls, truncates, refuses,
 //! redirects and lies.
 
+mod damage;
 mod fixture;
 mod lies;
 mod server;
@@ -8,7 +9,7 @@ mod server;
 use std::path::Path;
 
 use fixture::*;
-use hub::{Cache, DownloadEvent, HubError, Manifest, Settings, download};
+use hub::{Cache, DownloadEvent, DownloadOptions, HubError, Settings, Token, Variant, download};
 use server::{Asked, Cut, Reply, Server};
 
 #[test]
@@ -20,7 +21,14 @@ fn download_fills_the_cache_as_python_does_and_only_once() {
     assert_whole(&settings);
     assert!(paths[1].ends_with(format!("snapshots/{COMMIT}/unet/big.safetensors")));
     let repository = settings.hub_cache.join("models--o--m");
-    assert_eq!(std::fs::read_to_string(repository.join("refs/main")).unwrap(), COMMIT);
+    let reference = repository.join("refs/main");
+    assert_eq!(std::fs::read_to_string(&reference).unwrap(), COMMIT);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&reference), mode(&paths[0]), "the user's umask holds for all files");
+    }
     let link = std::fs::read_link(&paths[1]).unwrap();
     assert_eq!(link, Path::new(&format!("../../../blobs/{}", sha256(&content()))));
     let requests = server.asked().len();
@@ -214,22 +222,58 @@ fn download_without_room_says_so_before_it_begins() {
 fn download_files_with_their_own_address_go_where_torch_looks() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(|asked, _| bytes(asked, &content()));
-    let own = settings(folder.path(), &server);
-    let text = format!(
-        "name = \"n\"\ntitle = \"N\"\nlicence = \"x\"\nlicence_url = \"x\"\nnote = \"\"\n[[file]]\n\
-         path = \"net.pth\"\nurl = \"{}/net.pth\"\nsha256_prefix = \"{}\"\n",
-        server.address,
-        &sha256(&content())[..8]
-    );
-    let manifest: Manifest = toml::from_str(&text).unwrap();
-    let paths = download(&manifest, &options(), &own, &|_| {}).unwrap();
-    assert_eq!(paths, [own.torch_cache.join("net.pth")]);
+    let settings = settings(folder.path(), &server);
+    let manifest = direct(&server);
+    let paths = download(&manifest, &options(), &settings, &|_| {}).unwrap();
+    assert_eq!(paths, [settings.torch_cache.join("net.pth")]);
     assert_eq!(std::fs::read(&paths[0]).unwrap(), content());
-    let wrong: Manifest = toml::from_str(
-        &text.replace("net.pth", "other.pth").replace(&sha256(&content())[..8], "00000000"),
-    )
-    .unwrap();
-    let error = download(&wrong, &options(), &own, &|_| {}).unwrap_err().to_string();
+    let mut wrong = manifest;
+    wrong.files[0].path = "other.pth".into();
+    wrong.files[0].sha256_prefix = Some("00000000".into());
+    let error = download(&wrong, &options(), &settings, &|_| {}).unwrap_err().to_string();
     assert!(error.contains("begins with 00000000"), "{error}");
-    assert!(!own.torch_cache.join("other.pth").exists());
+    assert!(!settings.torch_cache.join("other.pth").exists());
+}
+
+#[test]
+fn download_silence_and_failures_are_told_before_anything_arrives() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(|asked, before| match before {
+        0 if asked.method == "HEAD" => {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            Reply::status(503)
+        }
+        _ => hub(asked),
+    });
+    let options = DownloadOptions { notice: std::time::Duration::from_millis(50), ..options() };
+    let told = std::sync::Mutex::new(Vec::new());
+    download(&manifest(), &options, &settings(folder.path(), &server), &|event| {
+        told.lock().unwrap().push(format!("{event:?}"));
+    })
+    .unwrap();
+    let told = told.into_inner().unwrap();
+    assert!(told[0].starts_with("Waiting"), "{told:?}");
+    assert!(told.iter().any(|e| e.starts_with("Retrying") && e.contains("503")), "{told:?}");
+}
+
+#[test]
+fn download_token_that_cannot_be_one_is_not_sent_and_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(|asked, _| hub(asked));
+    let token = Token::new("hf_se\ncret", "HF_TOKEN");
+    let settings = Settings { token, ..settings(folder.path(), &server) };
+    let error = get(&settings).unwrap_err().to_string();
+    assert!(error.contains("HF_TOKEN") && error.contains("character 6"), "{error}");
+    assert!(!error.contains("hf_se") && !format!("{settings:?}").contains("hf_se"));
+    assert!(server.asked().is_empty());
+}
+
+#[test]
+fn download_of_a_variant_that_there_is_not_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(|asked, _| hub(asked));
+    let options = DownloadOptions { variant: Some(Variant::SingleFile), ..options() };
+    let error = download(&manifest(), &options, &settings(folder.path(), &server), &|_| {});
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("`m` has no variant `single-file`"), "{error}");
 }

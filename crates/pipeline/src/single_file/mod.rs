@@ -11,8 +11,8 @@ use autoencoder::AutoencoderKL;
 use burn::tensor::{Device, FloatDType};
 use clip::{CLIPTextModel, CLIPTokenizer};
 use hub::Manifest;
-use weights::WeightsFile;
 use unet_core::UNet2DConditionModel;
+use weights::WeightsFile;
 
 use crate::text_encoders::TextEncoders;
 use crate::{Pipeline, PipelineConfigs, PipelineError};

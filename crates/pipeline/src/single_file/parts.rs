@@ -2,8 +2,8 @@
 
 use autoencoder::AutoencoderKLConfig;
 use clip::CLIPTextConfig;
-use weights::Tensors;
 use unet_core::UNet2DConditionConfig;
+use weights::Tensors;
 
 use super::text_names::{from_open_clip, is_buffer};
 use super::unet_names::unet_name;

@@ -11,6 +11,8 @@ use metrics::mean_interval;
 use pipeline::{DeviceChoice, Precision};
 use serde_json::{Value, json};
 
+use crate::terminal;
+
 /// Arguments of `score`.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  unet-reweight score clip out\n  \
@@ -89,29 +91,32 @@ fn print_values(
     let interval = mean_interval(&values, 2000, 1)?;
     if as_json {
         let values: Vec<Value> =
-            rows.iter().map(|(name, value)| json!({ "picture": name, "value": value })).collect();
-        // JSON has no infinity, which is the PSNR of equal pictures.
-        let mut all = json!({ "metric": metric, "mean": interval.mean, "low": interval.low,
-                              "high": interval.high, "count": interval.count, "values": values });
-        merge(&mut all, details);
-        println!("{}", serde_json::to_string_pretty(&all)?);
-        return Ok(());
+            rows.iter().map(|(name, v)| json!({ "picture": name, "value": number(*v) })).collect();
+        let mut summary = json!({ "metric": metric, "mean": number(interval.mean),
+                                  "low": number(interval.low), "high": number(interval.high),
+                                  "count": interval.count, "values": values });
+        merge(&mut summary, details);
+        return terminal::pretty_json(&summary);
     }
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, value) in rows {
-        println!("{name:width$}  {value:.5}");
+        terminal::line(format_args!("{name:width$}  {value:.5}"))?;
     }
     let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
-    println!(
+    terminal::line(format_args!(
         "{metric}: mean {:.5}{unit} [{:.5}, {:.5}] over {} (95 % bootstrap interval)",
         interval.mean, interval.low, interval.high, interval.count
-    );
-    Ok(())
+    ))
 }
 
-/// Adds the entries of `more` to the object `all`.
-fn merge(all: &mut Value, more: Value) {
-    if let (Value::Object(all), Value::Object(more)) = (all, more) {
-        all.extend(more);
+/// A number for JSON, which has no infinity: the PSNR of equal pictures is `"inf"`.
+fn number(value: f64) -> Value {
+    if value.is_finite() { value.into() } else { value.to_string().into() }
+}
+
+/// Adds the entries of `more` to the object `summary`.
+fn merge(summary: &mut Value, more: Value) {
+    if let (Value::Object(summary), Value::Object(more)) = (summary, more) {
+        summary.extend(more);
     }
 }

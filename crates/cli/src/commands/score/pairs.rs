@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use metrics::{Lpips, LpipsNetwork, MetricsError};
 use pictures::{Filter, Frame, RgbImage, pair_by_name, resize_like_pillow};
@@ -10,6 +11,7 @@ use serde_json::json;
 
 use super::{RunOptions, print_values};
 use crate::commands::progress_bar;
+use crate::outputs::{Kind, OutputOptions, Outputs};
 
 /// Arguments of `score psnr` and `score ssim`.
 #[derive(Args)]
@@ -36,11 +38,13 @@ pub(super) struct LpipsArgs {
     #[arg(long)]
     weights: Vec<PathBuf>,
     /// First resize the shorter side to this and cut out the middle, as the paper does with 512.
-    #[arg(long)]
+    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
     resize: Option<usize>,
     /// Write a map of each pair's differences to this folder, brightest where they differ most.
     #[arg(long)]
     maps: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputOptions,
     #[command(flatten)]
     run: RunOptions,
 }
@@ -68,6 +72,14 @@ pub(super) fn simple(
 }
 
 pub(super) fn lpips(args: &LpipsArgs) -> anyhow::Result<()> {
+    let pairs = pair_by_name(&args.pairs.a, &args.pairs.b)?;
+    if let Some(folder) = &args.maps {
+        let outputs = pairs.iter().fold(Outputs::new(), |outputs, (left, _)| {
+            outputs.with(map_path(folder, left), Kind::Map)
+        });
+        let pictures = pairs.iter().flat_map(|(left, right)| [left.as_path(), right.as_path()]);
+        outputs.check(pictures.chain(args.weights.iter().map(PathBuf::as_path)), &args.output)?;
+    }
     let (device, dtype) = args.run.device()?;
     let network = match args.net {
         Net::Alex => LpipsNetwork::Alex,
@@ -81,7 +93,6 @@ pub(super) fn lpips(args: &LpipsArgs) -> anyhow::Result<()> {
         several => several.to_vec(),
     };
     let lpips = Lpips::from_files(network, &files, dtype, &device)?;
-    let pairs = pair_by_name(&args.pairs.a, &args.pairs.b)?;
     let bar = progress_bar(pairs.len() as u64, "comparing");
     let mut rows = Vec::new();
     for (left, right) in &pairs {
@@ -100,7 +111,7 @@ pub(super) fn lpips(args: &LpipsArgs) -> anyhow::Result<()> {
         rows.extend(distances.total.iter().map(|value| (name(left), *value)));
         if let Some(folder) = &args.maps {
             for map in lpips.maps(&a, &b).with_context(context)? {
-                write_map(folder, left, &map, &a[0])?;
+                write_map(&map_path(folder, left), &map, &a[0])?;
             }
         }
         bar.inc(1);
@@ -119,10 +130,14 @@ fn between(left: &Path, right: &Path) -> String {
 }
 
 /// A grey picture whose brightest pixel is the largest difference.
-fn write_map(folder: &Path, source: &Path, map: &[f32], size: &RgbImage) -> anyhow::Result<()> {
+fn write_map(path: &Path, map: &[f32], size: &RgbImage) -> anyhow::Result<()> {
     let most = map.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     let grey = map.iter().flat_map(|value| [(value / most * 255.0).clamp(0.0, 255.0) as u8; 3]);
     let picture = RgbImage { width: size.width, height: size.height, rgb: grey.collect() };
-    let path = folder.join(name(source)).with_extension("png");
-    Ok(picture.save_png(path, &[])?)
+    Ok(picture.save_png(path, &[(Kind::MAP_KEYWORD, "LPIPS")])?)
+}
+
+/// Where the map of a picture's differences is written.
+fn map_path(folder: &Path, picture: &Path) -> PathBuf {
+    folder.join(name(picture)).with_extension("png")
 }

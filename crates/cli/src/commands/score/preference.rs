@@ -1,3 +1,5 @@
+//! `score hps` and `clip`: pictures scored for their prompts.
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -10,6 +12,7 @@ use serde_json::json;
 use super::prompts::prompts;
 use super::{RunOptions, print_values};
 use crate::commands::progress_bar;
+use crate::options::default_scorer;
 
 /// Which pictures, for which prompts.
 #[derive(Args)]
@@ -51,8 +54,9 @@ pub(super) struct ClipArgs {
     #[command(flatten)]
     pictures: Prompted,
     /// Folder in open_clip's layout, with a `tokenizer` folder.
-    #[arg(long, default_value = "models/emoji-clip")]
-    scorer: PathBuf,
+    /// [default: the shipped scorer `emoji-clip`].
+    #[arg(long)]
+    scorer: Option<PathBuf>,
 }
 
 pub(super) fn hps(args: &HpsArgs) -> anyhow::Result<()> {
@@ -69,8 +73,9 @@ pub(super) fn hps(args: &HpsArgs) -> anyhow::Result<()> {
 
 pub(super) fn clip(args: &ClipArgs) -> anyhow::Result<()> {
     let (device, dtype) = args.pictures.run.device()?;
-    let scorer = ClipScorer::from_folder(&args.scorer, dtype, &device)
-        .with_context(|| format!("the scorer `{}`", args.scorer.display()))?;
+    let folder = args.scorer.clone().map_or_else(default_scorer, Ok)?;
+    let scorer = ClipScorer::from_folder(&folder, dtype, &device)
+        .with_context(|| format!("the scorer `{}`", folder.display()))?;
     score(&args.pictures, &scorer)
 }
 

@@ -1,3 +1,5 @@
+//! The prompts of pictures: from a file of JSON lines, or from the records beside them.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

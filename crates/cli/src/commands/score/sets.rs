@@ -1,6 +1,8 @@
+//! `score fid` and `kid`: sets of pictures compared by the features of a network.
+
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use metrics::{
     ClipScorer, FeatureNetwork, FeatureStatistics, Features, Inception, InceptionTap, extract,
@@ -11,6 +13,10 @@ use serde_json::json;
 
 use super::RunOptions;
 use crate::commands::progress_bar;
+use crate::failure::usage;
+use crate::options::{count, default_scorer};
+use crate::outputs::{Kind, OutputOptions, Outputs};
+use crate::terminal;
 
 /// Networks whose features sets are compared by.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,9 +40,9 @@ struct NetworkOptions {
     /// downloaded package `inception`]. CLIP: a folder [default: the shipped scorer].
     #[arg(long)]
     weights: Option<PathBuf>,
-    /// Length of Inception's features: 64, 192, 768 or 2048.
-    #[arg(long, default_value_t = 2048)]
-    dims: usize,
+    /// Length of Inception's features: 64, 192, 768 or 2048 [default: 2048].
+    #[arg(long)]
+    dims: Option<usize>,
     /// Side of the squares the ONNX network takes, in pixels.
     #[cfg(feature = "onnx")]
     #[arg(long, default_value_t = 224)]
@@ -67,6 +73,8 @@ pub(super) struct FidArgs {
     #[arg(long)]
     save_stats: Option<PathBuf>,
     #[command(flatten)]
+    output: OutputOptions,
+    #[command(flatten)]
     network: NetworkOptions,
 }
 
@@ -78,7 +86,7 @@ pub(super) struct KidArgs {
     /// Folder of pictures.
     b: PathBuf,
     /// Random subsets.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = count())]
     subsets: usize,
     /// Pictures of each set in a subset; half of the smaller set where that is fewer.
     #[arg(long, default_value_t = 1000)]
@@ -91,22 +99,30 @@ pub(super) struct KidArgs {
 }
 
 impl NetworkOptions {
+    /// The layer of Inception that gives the features; other networks have but one.
+    fn tap(&self) -> anyhow::Result<InceptionTap> {
+        let dims = self.dims.unwrap_or(2048);
+        if self.dims.is_some() && self.network != Network::Inception {
+            return Err(usage("--dims is for --network inception; others have one length"));
+        }
+        InceptionTap::from_dims(dims).ok_or_else(|| {
+            usage(format_args!("expected --dims 64, 192, 768 or 2048, found {dims}"))
+        })
+    }
+
     fn load(&self) -> anyhow::Result<Box<dyn FeatureNetwork>> {
+        let tap = self.tap()?;
         let (device, dtype) = self.run.device()?;
         match self.network {
             Network::Inception => {
                 let named = self.weights.as_deref().unwrap_or(Path::new("inception"));
                 let files = hub::file_or_installed(named, &hub::Settings::from_env())?;
                 let weights = files.first().context("the package has no files")?;
-                let tap = InceptionTap::from_dims(self.dims).with_context(|| {
-                    format!("expected --dims 64, 192, 768 or 2048, found {}", self.dims)
-                })?;
                 Ok(Box::new(Inception::from_file(weights, tap, dtype, &device)?))
             }
             Network::Clip => {
-                let shipped = Path::new("models/emoji-clip");
-                let folder = self.weights.as_deref().unwrap_or(shipped);
-                let scorer = ClipScorer::from_folder(folder, dtype, &device)
+                let folder = self.weights.clone().map_or_else(default_scorer, Ok)?;
+                let scorer = ClipScorer::from_folder(&folder, dtype, &device)
                     .with_context(|| format!("the scorer `{}`", folder.display()))?;
                 Ok(Box::new(scorer.features()))
             }
@@ -114,7 +130,7 @@ impl NetworkOptions {
             Network::Onnx => {
                 let channels = |option: &str, values: &[f32]| -> anyhow::Result<[f32; 3]> {
                     <[f32; 3]>::try_from(values)
-                        .with_context(|| format!("expected three numbers for --{option}"))
+                        .map_err(|_| usage(format_args!("expected three numbers for --{option}")))
                 };
                 Ok(Box::new(onnx_backbone::OnnxBackbone::new(
                     [self.onnx_size; 2],
@@ -183,15 +199,22 @@ fn is_npz(path: &Path) -> bool {
 }
 
 pub(super) fn fid(args: &FidArgs) -> anyhow::Result<()> {
+    args.network.tap()?;
     if args.b.is_none() && args.save_stats.is_none() {
-        bail!("expected a second set to compare with, or --save-stats FILE");
+        return Err(usage("expected a second set to compare with, or --save-stats FILE"));
+    }
+    if let Some(path) = &args.save_stats {
+        let inputs = [Some(args.a.as_path()), args.b.as_deref(), args.network.weights.as_deref()];
+        let outputs = Outputs::new().with(path, Kind::Statistics);
+        outputs.check(inputs.into_iter().flatten(), &args.output)?;
     }
     let needs_network = [Some(&args.a), args.b.as_ref()].into_iter().flatten().any(|p| !is_npz(p));
     let network = if needs_network { Some(args.network.load()?) } else { None };
     let a = Side::open(&args.a, &args.network, network.as_deref())?;
     if let Some(path) = &args.save_stats {
         a.statistics()?.save(path)?;
-        eprintln!("statistics of `{}` written to `{}`", args.a.display(), path.display());
+        let (a, path) = (args.a.display(), path.display());
+        terminal::note(format_args!("statistics of `{a}` written to `{path}`"));
     }
     let Some(b) = &args.b else { return Ok(()) };
     let b = Side::open(b, &args.network, network.as_deref())?;
@@ -201,22 +224,21 @@ pub(super) fn fid(args: &FidArgs) -> anyhow::Result<()> {
     };
     for side in [&a, &b] {
         if let Some(count) = side.count().filter(|count| *count <= side.dims()) {
-            eprintln!(
-                "warning: {count} pictures for {} dimensions: FID depends on the number of pictures \
+            terminal::warn(format_args!(
+                "{count} pictures for {} dimensions: FID depends on the number of pictures \
                  and is biased upwards; report KID beside it",
                 side.dims()
-            );
+            ));
         }
     }
     let name = network.map_or_else(|| "statistics".into(), |network| network.name());
     if args.network.json {
-        let all = json!({ "metric": "FID", "network": name, "value": distance,
-                          "counts": [a.count(), b.count()], "dims": a.dims() });
-        println!("{}", serde_json::to_string_pretty(&all)?);
-    } else {
-        println!("FID ({name}): {distance:.6}");
+        return terminal::pretty_json(&json!({
+            "metric": "FID", "network": name, "value": distance,
+            "counts": [a.count(), b.count()], "dims": a.dims(),
+        }));
     }
-    Ok(())
+    terminal::line(format_args!("FID ({name}): {distance:.6}"))
 }
 
 pub(super) fn kid(args: &KidArgs) -> anyhow::Result<()> {
@@ -225,18 +247,17 @@ pub(super) fn kid(args: &KidArgs) -> anyhow::Result<()> {
     let b = args.network.features(network.as_ref(), &args.b)?;
     let kid = kernel_distance(&a, &b, args.subsets, args.subset_size, args.seed)?;
     if args.network.json {
-        let all = json!({ "metric": "KID", "network": network.name(), "value": kid,
-                          "counts": [a.count(), b.count()] });
-        println!("{}", serde_json::to_string_pretty(&all)?);
-    } else {
-        println!(
-            "KID ({}): {:.6} ± {:.6} over {} subsets of {}",
-            network.name(),
-            kid.mean,
-            kid.deviation,
-            kid.subsets,
-            kid.subset_size
-        );
+        return terminal::pretty_json(&json!({
+            "metric": "KID", "network": network.name(), "value": kid,
+            "counts": [a.count(), b.count()],
+        }));
     }
-    Ok(())
+    terminal::line(format_args!(
+        "KID ({}): {:.6} ± {:.6} over {} subsets of {}",
+        network.name(),
+        kid.mean,
+        kid.deviation,
+        kid.subsets,
+        kid.subset_size
+    ))
 }

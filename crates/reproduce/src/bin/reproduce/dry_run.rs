@@ -25,7 +25,9 @@ pub(crate) fn dry_run(
     };
     #[cfg(feature = "download")]
     for package in study.packages() {
-        downloads::print_missing(&package)?;
+        if let Some(line) = downloads::missing(&package)? {
+            println!("{line}");
+        }
     }
     // What is not here yet has no results either.
     let store = root.join(&args.store);

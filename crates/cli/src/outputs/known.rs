@@ -1,0 +1,141 @@
+//! Which files are results of this program, known by what is in them.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use serde_json::Value;
+
+/// Longest JSON file that is looked into.
+const LONGEST_JSON: u64 = 256 << 20;
+
+/// What a file that is written is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A picture: PNG with the record of how it was made.
+    Picture,
+    /// The record beside a picture.
+    Record,
+    /// A map of differences: PNG with our mark.
+    Map,
+    /// Noise and latents in safetensors.
+    Latents,
+    /// A probe's result.
+    ProbeResult,
+    /// A probe's table.
+    ProbeTable,
+    /// A probe's drawing.
+    ProbeDrawing,
+    /// A schedule, which people may have written or changed by hand.
+    Schedule,
+    /// Statistics of pictures, which other programs write too.
+    Statistics,
+}
+
+impl Kind {
+    /// Keyword of the text in maps of differences.
+    pub const MAP_KEYWORD: &str = "unet-reweight map";
+
+    /// Whether the name ends as that of such a file must.
+    pub fn check_name(self, path: &Path) -> Result<(), String> {
+        let end = match self {
+            Self::Picture | Self::Map => "png",
+            _ => return Ok(()),
+        };
+        if path.extension().is_some_and(|found| found.eq_ignore_ascii_case(end)) {
+            return Ok(());
+        }
+        Err(format!("expected a picture's name to end in `.{end}`, found `{}`", path.display()))
+    }
+
+    /// Whether a file is such a result of this program, and so may be written anew.
+    pub fn is_ours(self, path: &Path) -> bool {
+        match self {
+            Self::Picture => has_text(path, "unet-reweight"),
+            Self::Map => has_text(path, Self::MAP_KEYWORD),
+            Self::Record => json_has(path, &["model_sha256", "intervention", "version"]),
+            Self::Latents => holds_latents(path),
+            Self::ProbeResult => json_has(path, &["facts", "importance", "ranking"]),
+            Self::ProbeTable => starts_with(path, b"step,block,path,importance,"),
+            Self::ProbeDrawing => starts_with(path, b"<svg xmlns="),
+            Self::Schedule | Self::Statistics => false,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Picture => "picture",
+            Self::Record => "record of a picture",
+            Self::Map => "map of differences",
+            Self::Latents => "file of latents",
+            Self::ProbeResult | Self::ProbeTable | Self::ProbeDrawing => "result of a probe",
+            Self::Schedule => "mere result",
+            Self::Statistics => "mere result",
+        })
+    }
+}
+
+/// The first bytes of a file, at most `most`.
+fn head(path: &Path, most: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn starts_with(path: &Path, beginning: &[u8]) -> bool {
+    head(path, beginning.len() as u64).is_some_and(|bytes| bytes == beginning)
+}
+
+/// Whether a PNG has a text chunk of that keyword before its pixels.
+fn has_text(path: &Path, keyword: &str) -> bool {
+    let find = || -> io::Result<bool> {
+        let mut file = BufReader::new(File::open(path)?);
+        let mut signature = [0; 8];
+        file.read_exact(&mut signature)?;
+        if signature != *b"\x89PNG\r\n\x1a\n" {
+            return Ok(false);
+        }
+        // Length, kind, data, checksum.
+        let (mut length, mut kind) = ([0; 4], [0; 4]);
+        loop {
+            file.read_exact(&mut length)?;
+            file.read_exact(&mut kind)?;
+            let length = i64::from(u32::from_be_bytes(length));
+            let name = keyword.len() as i64 + 1;
+            let mut read = 0;
+            match &kind {
+                b"iTXt" | b"tEXt" if length >= name => {
+                    let mut start = vec![0; keyword.len() + 1];
+                    file.read_exact(&mut start)?;
+                    if start.strip_suffix(&[0]) == Some(keyword.as_bytes()) {
+                        return Ok(true);
+                    }
+                    read = name;
+                }
+                b"IDAT" | b"IEND" => return Ok(false),
+                _ => {}
+            }
+            file.seek_relative(length - read + 4)?;
+        }
+    };
+    find().unwrap_or(false)
+}
+
+fn json_has(path: &Path, keys: &[&str]) -> bool {
+    let small = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= LONGEST_JSON);
+    let text = small.then(|| std::fs::read(path).ok()).flatten().unwrap_or_default();
+    let value: Value = serde_json::from_slice(&text).unwrap_or_default();
+    keys.iter().all(|key| value.get(key).is_some())
+}
+
+/// Whether the header of a safetensors file names noise and latents, and nothing else.
+fn holds_latents(path: &Path) -> bool {
+    let Some(bytes) = head(path, 4096) else { return false };
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else { return false };
+    let header = usize::try_from(u64::from_le_bytes(*length)).ok().and_then(|end| rest.get(..end));
+    let header: Value = serde_json::from_slice(header.unwrap_or_default()).unwrap_or_default();
+    header.as_object().is_some_and(|names| names.keys().eq(["latents", "noise"]))
+}
