@@ -88,3 +88,46 @@ where
     }
     Ok((flat::assign(module, &state.optimizer.average), state.losses))
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::Device;
+    use serde_json::json;
+
+    use super::*;
+    use crate::origin::Origin;
+
+    #[test]
+    fn run_that_diverges_keeps_the_last_checkpoint() {
+        let device = Device::flex().autodiff();
+        let recipe = OptimizerRecipe {
+            steps: 5,
+            batch: 2,
+            learning_rate: 1e-3,
+            warmup: 0,
+            betas: [0.9, 0.99],
+            weight_decay: 0.0,
+            gradient_clip: 1.0,
+            ema: 0.9,
+            checkpoint_every: 2,
+        };
+        // A loss that is no number, and one that is while its gradient, ∞ · 0, is none.
+        let losses: [fn(Tensor<1>) -> Tensor<1>; 2] =
+            [|loss| loss * f64::NAN, |loss| (loss * 0.0).sqrt()];
+        for spoil in losses {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.safetensors");
+            let file = CheckpointFile::new(path, Origin::new(&json!({}), &[]));
+            let model: Linear = LinearConfig::new(2, 1).init(&device);
+            let error = run(model, &recipe, &file, &mut |_| {}, |model, step, samples| {
+                let input = Tensor::<2>::ones([samples.len(), 2], &device);
+                let loss = model.forward(input).square().mean();
+                if step == 3 { spoil(loss) } else { loss }
+            });
+            let error = error.unwrap_err();
+            assert!(matches!(error, TrainError::Diverged { step: 3, .. }), "{error}");
+            assert_eq!(file.load(3, recipe.steps).unwrap().unwrap().step, 2);
+        }
+    }
+}
