@@ -1,22 +1,27 @@
+//! The tensors of a reference file, with a record of those that were asked for.
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors};
 
 /// The tensors of one reference file, with a record of those that were asked for.
 pub(crate) struct Golden {
+    /// The file, for messages.
+    place: String,
     tensors: BTreeMap<String, (Vec<f64>, Vec<usize>)>,
     used: RefCell<BTreeSet<String>>,
 }
 
 impl Golden {
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        let bytes = std::fs::read(path).with_context(|| format!("`{}`", path.display()))?;
+        let place = format!("`{}`", path.display());
+        let bytes = std::fs::read(path).with_context(|| place.clone())?;
         let file = SafeTensors::deserialize(&bytes)
-            .with_context(|| format!("`{}` is no safetensors file", path.display()))?;
+            .with_context(|| format!("{place} is no safetensors file"))?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.tensors() {
             let data = view.data();
@@ -25,11 +30,11 @@ impl Golden {
                 Dtype::F64 => chunks(data, f64::from_le_bytes),
                 Dtype::I64 => chunks(data, |b| i64::from_le_bytes(b) as f64),
                 Dtype::U8 => data.iter().map(|value| f64::from(*value)).collect(),
-                other => bail!("`{}`: `{name}` has the data type {other:?}", path.display()),
+                other => bail!("{place}: `{name}` has the data type {other:?}"),
             };
             tensors.insert(name, (values, view.shape().to_vec()));
         }
-        Ok(Self { tensors, used: RefCell::default() })
+        Ok(Self { place, tensors, used: RefCell::default() })
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -40,28 +45,44 @@ impl Golden {
         Ok(&self.get(name)?.0)
     }
 
-    /// Rows of a two-dimensional tensor.
+    /// The values in rows as long as the last dimension.
     pub(crate) fn rows(&self, name: &str) -> anyhow::Result<Vec<Vec<f64>>> {
         let (values, shape) = self.get(name)?;
-        let columns = *shape.last().context("a tensor without dimensions")?;
-        Ok(values.chunks(columns.max(1)).map(<[f64]>::to_vec).collect())
+        let columns = shape.last().ok_or_else(|| {
+            anyhow!("{}: `{name}`: expected rows, found a single number", self.place)
+        })?;
+        Ok(values.chunks(*columns.max(&1)).map(<[f64]>::to_vec).collect())
     }
 
+    /// Rows of token ids, each below `vocabulary`.
+    pub(crate) fn ids(&self, name: &str, vocabulary: usize) -> anyhow::Result<Vec<Vec<u32>>> {
+        let rows = self.rows(name)?;
+        if let Some(id) = rows.iter().flatten().find(|id| !(0.0..vocabulary as f64).contains(*id)) {
+            bail!("{}: `{name}`: expected ids below {vocabulary}, found {id}", self.place);
+        }
+        Ok(rows.iter().map(|row| row.iter().map(|id| *id as u32).collect()).collect())
+    }
+
+    /// The tensor `name`, whose dimensions must be those of `shape` where that says one.
     pub(crate) fn tensor<const D: usize>(
         &self,
         name: &str,
+        shape: [Option<usize>; D],
         device: &Device,
     ) -> anyhow::Result<Tensor<D>> {
-        let (values, shape) = self.get(name)?;
-        if shape.len() != D {
-            bail!("`{name}`: expected {D} dimensions, found {shape:?}");
+        let (values, dims) = self.get(name)?;
+        let fits = |(want, dim): (&Option<usize>, &usize)| want.is_none_or(|want| want == *dim);
+        if dims.len() != D || !shape.iter().zip(dims).all(fits) || values.is_empty() {
+            let side = |want: &Option<usize>| want.map_or("any".into(), |want| want.to_string());
+            let shape = shape.iter().map(side).collect::<Vec<String>>().join(", ");
+            bail!("{}: `{name}`: expected the shape [{shape}], found {dims:?}", self.place);
         }
         let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
-        let data = TensorData::new(values, shape.clone());
+        let data = TensorData::new(values, dims.clone());
         Ok(Tensor::from_data(data, (device, DType::F32)))
     }
 
-    /// The distinct `x` in names `prefix x suffix`.
+    /// The `x` of names `prefix x suffix`.
     pub(crate) fn cases(&self, prefix: &str, suffix: &str) -> Vec<String> {
         self.tensors
             .keys()
@@ -78,23 +99,39 @@ impl Golden {
 
     fn get(&self, name: &str) -> anyhow::Result<&(Vec<f64>, Vec<usize>)> {
         self.used.borrow_mut().insert(name.to_string());
-        self.tensors.get(name).with_context(|| format!("no tensor `{name}`"))
+        self.tensors.get(name).ok_or_else(|| anyhow!("{}: no tensor `{name}`", self.place))
     }
 }
 
 fn chunks<const N: usize>(data: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-    data.chunks_exact(N)
-        .map(|chunk| {
-            let mut bytes = [0; N];
-            bytes.copy_from_slice(chunk);
-            read(bytes)
-        })
-        .collect()
+    data.as_chunks().0.iter().map(|chunk| read(*chunk)).collect()
 }
 
-pub(crate) fn json(path: &Path) -> anyhow::Result<serde_json::Value> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("`{}`", path.display()))?;
-    // Python writes numbers JSON does not have; nothing here needs them.
-    let text = text.replace("-Infinity", "null").replace("Infinity", "null").replace("NaN", "null");
-    serde_json::from_str(&text).with_context(|| format!("`{}`", path.display()))
+#[cfg(test)]
+mod tests {
+    use safetensors::tensor::TensorView;
+
+    use super::*;
+
+    #[test]
+    fn tensor_of_another_shape_and_ids_out_of_range_are_errors_that_name_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("golden.safetensors");
+        let bytes: Vec<u8> = [1i64, 2, 3, 70].iter().flat_map(|id| id.to_le_bytes()).collect();
+        let view = TensorView::new(Dtype::I64, vec![2, 2], &bytes).unwrap();
+        std::fs::write(&path, safetensors::serialize([("ids", view)], None).unwrap()).unwrap();
+        let golden = Golden::open(&path).unwrap();
+        assert_eq!(golden.unused(), ["ids"]);
+        assert_eq!(golden.ids("ids", 71).unwrap(), [[1, 2], [3, 70]]);
+        assert!(golden.unused().is_empty());
+        let device = Device::flex();
+        for error in [
+            golden.ids("ids", 70).unwrap_err(),
+            golden.tensor("ids", [Some(3), None], &device).unwrap_err(),
+            golden.tensor("ids", [None], &device).unwrap_err(),
+            golden.values("other").unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("golden.safetensors"), "{error}");
+        }
+    }
 }

@@ -1,9 +1,10 @@
 //! `cargo xtask parity`: compares with a folder of reference outputs.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Parser;
 
 /// Small tensors come and go by the million; the system's allocator gives their pages back to the
@@ -12,7 +13,11 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
-#[command(name = "cargo xtask parity", version, about = "Compares with a folder of reference outputs")]
+#[command(
+    name = "cargo xtask parity",
+    version,
+    about = "Compares with a folder of reference outputs"
+)]
 struct ParityArgs {
     /// Folder with reference outputs.
     folder: PathBuf,
@@ -32,15 +37,18 @@ fn main() -> ExitCode {
 }
 
 fn run(args: ParityArgs) -> anyhow::Result<()> {
+    let mut written = Ok(());
     let mut print = |line: &str| {
-        if !args.quiet || !line.starts_with("ok") {
-            println!("{line}");
+        if written.is_ok() && (!args.quiet || !line.starts_with("ok")) {
+            written = writeln!(std::io::stdout(), "{line}");
         }
     };
     let report = parity::run(&args.folder, &mut print)?;
     let (compared, failed, not_run) = (report.compared(), report.failed(), report.not_run());
     let passed = report.passed();
-    println!("{compared} compared, {failed} failed, {not_run} not run");
+    written.context("standard output")?;
+    writeln!(std::io::stdout(), "{compared} compared, {failed} failed, {not_run} not run")
+        .context("standard output")?;
     if !passed {
         bail!("reference outputs are not met");
     }

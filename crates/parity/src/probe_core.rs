@@ -1,171 +1,125 @@
+//! The probe's arithmetic: update rules, fitness, perturbation, voting, strategies, weights.
+
 use std::path::Path;
 
-use anyhow::Context;
-use probe::{
-    AcceptedWeights, PerStep, RejectedWeights, UpdateStrategy, energy, fitness, perturb,
-    skip_strategies, vote,
-};
+use anyhow::bail;
+use probe::{PerStep, energy, fitness, perturb, skip_strategies, vote};
 use reweight::{BlockWeights, WeightRange};
-use serde_json::Value;
 
-use crate::golden::json;
+use crate::facts::Facts;
 use crate::report::Report;
+use crate::update_rules::update_strategy;
 
-/// Arithmetic in f64.
+/// A few operations in f64 on numbers near 1, whose roundings are 1.1e-16 each.
 const TOLERANCE: f64 = 1e-12;
+/// Weights that the reference rounded to f32: up to 1, they are off by 6e-8 at most; with the
+/// rounding of the range's ends, three times that.
+const F32_TOLERANCE: f64 = 2e-7;
 
-pub(crate) fn vector(value: &Value) -> anyhow::Result<Vec<f64>> {
-    serde_json::from_value(value.clone()).context("a list of numbers")
-}
-
-pub(crate) fn matrix(value: &Value) -> anyhow::Result<Vec<Vec<f64>>> {
-    serde_json::from_value(value.clone()).context("a matrix of numbers")
-}
-
-pub(crate) fn number(value: &Value, key: &str) -> anyhow::Result<f64> {
-    value[key].as_f64().with_context(|| format!("`{key}`"))
-}
-
-fn cases<'a>(facts: &'a Value, part: &str) -> anyhow::Result<&'a Vec<Value>> {
-    let part = &facts[part];
-    part.as_array().or_else(|| part["cases"].as_array()).context("a list of cases")
-}
-
+/// Compares every part of `probe_core.json`.
 pub(crate) fn run(path: &Path, report: &mut Report<'_>) -> anyhow::Result<()> {
-    let facts = json(path)?;
-    update_rules(&facts, report)?;
-    for (i, case) in cases(&facts, "fitness")?.iter().enumerate() {
-        let (weights, best) = (vector(&case["weights"])?, vector(&case["scheduler_weights"])?);
-        let thresholds = vector(&case["thresholds"])?;
-        // The stored fitness counts the candidate's skips over the incumbent's energy.
-        let own_skips = fitness(&best, &weights, &thresholds);
-        let none = fitness(&best, &vec![1.0; best.len()], &thresholds);
-        report.compare(
-            &format!("probe/fitness[{i}]"),
-            &[own_skips],
-            &[number(case, "fitness")?],
-            TOLERANCE,
-        );
-        let current = number(case, "fitness_of_current")?;
-        report.compare(&format!("probe/fitness of current[{i}]"), &[none], &[current], TOLERANCE);
-        let expected = number(case, "energy")?;
-        report.compare(&format!("probe/energy[{i}]"), &[energy(&best)], &[expected], TOLERANCE);
+    let facts = Facts::open(path)?;
+    update_rules(&facts.get("update_rules")?, report)?;
+    for (i, case) in facts.get("fitness")?.items()?.iter().enumerate() {
+        fitnesses(case, i, report)?;
     }
-    for (i, case) in cases(&facts, "bias_step")?.iter().enumerate() {
-        let (best, draws) = (vector(&case["weights"])?, vector(&case["u"])?);
-        let found = perturb(&best, &draws, number(case, "max_bias")?, false);
-        report.compare(
-            &format!("probe/bias step[{i}]"),
-            &found,
-            &vector(&case["new_weights"])?,
-            TOLERANCE,
-        );
+    for (i, case) in facts.get("bias_step")?.get("cases")?.items()?.iter().enumerate() {
+        let best: Vec<f64> = case.read("weights")?;
+        let draws = case.get("u")?.vector(best.len())?;
+        let weights = perturb(&best, &draws, case.read("max_bias")?, false);
+        let expected: Vec<f64> = case.read("new_weights")?;
+        report.compare(&format!("probe/bias step[{i}]"), &weights, &expected, TOLERANCE);
     }
-    for (i, case) in cases(&facts, "linear_schedules")?.iter().enumerate() {
-        let (start, end) = (number(case, "start")?, number(case, "end")?);
-        let found = PerStep::Linear { start, end }.values(number(case, "n")? as usize)?;
-        report.compare(&format!("probe/linear[{i}]"), &found, &vector(&case["out"])?, TOLERANCE);
+    for (i, case) in facts.get("linear_schedules")?.items()?.iter().enumerate() {
+        let expected: Vec<f64> = case.read("out")?;
+        let (start, end) = (case.read("start")?, case.read("end")?);
+        let values = PerStep::Linear { start, end }.values(case.read("n")?)?;
+        report.compare(&format!("probe/linear[{i}]"), &values, &expected, TOLERANCE);
     }
-    for (i, case) in cases(&facts, "voting")?.iter().enumerate() {
+    for (i, case) in facts.get("voting")?.get("cases")?.items()?.iter().enumerate() {
         voting(case, &format!("probe/voting[{i}]"), report)?;
     }
-    for key in facts.as_object().context("an object")?.keys() {
-        let known = ["update_rules", "fitness", "bias_step", "linear_schedules", "voting"];
-        if !known.contains(&key.as_str()) {
-            report.missed(&format!("probe/{key}"), "no comparison of this kind is implemented");
-        }
+    let known = ["update_rules", "fitness", "bias_step", "linear_schedules", "voting"];
+    for unknown in facts.unknown(&known)? {
+        report.missed(&format!("probe/{unknown}"), "no comparison of this kind is implemented");
     }
     Ok(())
 }
 
-/// The "probability" strategy with the recorded settings.
-pub(crate) fn probability(accepted: &Value, rejected: &Value) -> anyhow::Result<UpdateStrategy> {
-    let pair = |from: &Value, key: &str| -> anyhow::Result<[f64; 2]> {
-        Ok([number(from, &format!("{key}_st"))?, number(from, &format!("{key}_ed"))?])
-    };
-    Ok(UpdateStrategy::Probability {
-        accepted: AcceptedWeights {
-            high: number(accepted, "threshold_high")?,
-            moderate: pair(accepted, "threshold_moderate")?,
-            low: pair(accepted, "threshold_low")?,
-        },
-        rejected: RejectedWeights {
-            high: pair(rejected, "threshold_high")?,
-            moderate: pair(rejected, "threshold_moderate")?,
-            low: number(rejected, "threshold_low")?,
-        },
-    })
-}
-
-fn update_rules(facts: &Value, report: &mut Report<'_>) -> anyhow::Result<()> {
-    let rules = &facts["update_rules"];
-    let (accepted, rejected) = (&rules["sample_accepted"], &rules["sample_rejected"]);
-    let probability = probability(accepted, rejected)?;
-    for (i, case) in cases(facts, "update_rules")?.iter().enumerate() {
-        let strategy = match case["strategy"].as_str() {
-            Some("hard") => UpdateStrategy::Hard,
-            Some("soft") => UpdateStrategy::Soft,
-            Some("probability") => probability,
-            other => {
-                report.missed(&format!("probe/update[{i}]"), &format!("strategy {other:?}"));
-                continue;
-            }
-        };
-        let s = (number(case, "epoch_idx")? + 1.0) / number(case, "num_epoch")?;
-        let eps = number(case, "weight_eps")?;
-        let flags: Vec<bool> = serde_json::from_value(case["accepted"].clone())?;
-        let (before, proposals) = (matrix(&case["threshold_before"])?, matrix(&case["candidate"])?);
-        let found: Vec<f64> = before
-            .iter()
-            .zip(&proposals)
-            .zip(&flags)
+fn update_rules(facts: &Facts, report: &mut Report<'_>) -> anyhow::Result<()> {
+    for (i, case) in facts.get("cases")?.items()?.iter().enumerate() {
+        let settings = || Ok([facts.get("sample_accepted")?, facts.get("sample_rejected")?]);
+        let strategy = update_strategy(&case.read::<String>("strategy")?, settings)?;
+        let s = (case.read::<f64>("epoch_idx")? + 1.0) / case.read::<f64>("num_epoch")?;
+        let eps: f64 = case.read("weight_eps")?;
+        let accepted: Vec<bool> = case.read("accepted")?;
+        let before: Vec<Vec<f64>> = case.read("threshold_before")?;
+        let proposals: Vec<Vec<f64>> = case.read("candidate")?;
+        let steps = before.iter().zip(&proposals).zip(&accepted);
+        let after: Vec<f64> = steps
             .flat_map(|((before, proposals), accepted)| {
-                before
-                    .iter()
-                    .zip(proposals)
-                    .map(|(q, p)| strategy.update(*q, *p, *accepted, s, eps))
+                let blocks = before.iter().zip(proposals);
+                blocks.map(|(q, p)| strategy.update(*q, *p, *accepted, s, eps))
             })
             .collect();
-        let expected = matrix(&case["threshold_after"])?.concat();
-        report.compare(&format!("probe/update[{i}]"), &found, &expected, TOLERANCE);
+        let expected = case.read::<Vec<Vec<f64>>>("threshold_after")?.concat();
+        report.compare(&format!("probe/update[{i}]"), &after, &expected, TOLERANCE);
     }
     Ok(())
 }
 
-fn voting(case: &Value, label: &str, report: &mut Report<'_>) -> anyhow::Result<()> {
-    let thresholds: Vec<Vec<Vec<f64>>> =
-        serde_json::from_value(case["thresholds_last_epoch"].clone())?;
-    let result = vote(&thresholds, 0);
-    let expected: Vec<Vec<usize>> = serde_json::from_value(case["score"].clone())?;
-    report.equal(&format!("{label}/score"), &result.scores, &expected);
-    if !case["ranking"].is_null() {
-        let expected: Vec<Vec<usize>> = serde_json::from_value(case["ranking"].clone())?;
-        report.equal(&format!("{label}/ranking"), &result.ranking, &expected);
+fn fitnesses(case: &Facts, i: usize, report: &mut Report<'_>) -> anyhow::Result<()> {
+    let best: Vec<f64> = case.read("scheduler_weights")?;
+    let weights = case.get("weights")?.vector(best.len())?;
+    let thresholds = case.get("thresholds")?.vector(best.len())?;
+    // The stored fitness counts the candidate's skips over the incumbent's energy.
+    let candidate = fitness(&best, &weights, &thresholds);
+    let incumbent = fitness(&best, &vec![1.0; best.len()], &thresholds);
+    for (what, value, key) in [
+        ("fitness", candidate, "fitness"),
+        ("fitness of current", incumbent, "fitness_of_current"),
+        ("energy", energy(&best), "energy"),
+    ] {
+        report.compare(&format!("probe/{what}[{i}]"), &[value], &[case.read(key)?], TOLERANCE);
+    }
+    Ok(())
+}
+
+fn voting(case: &Facts, label: &str, report: &mut Report<'_>) -> anyhow::Result<()> {
+    let scores: Vec<Vec<usize>> = case.read("score")?;
+    let (steps, blocks) = (scores.len(), scores.first().map_or(0, Vec::len));
+    let rounds = case.get("thresholds_last_epoch")?.items()?;
+    let rounds: Vec<Vec<Vec<f64>>> =
+        rounds.iter().map(|round| round.matrix(blocks)).collect::<Result<_, _>>()?;
+    if rounds.iter().any(|round| round.len() != steps) {
+        bail!("{label}: expected {steps} steps in every round, as in `score`");
+    }
+    let result = vote(&rounds, 0);
+    report.equal(&format!("{label}/score"), &result.scores, &scores);
+    if let Some(ranking) = case.find("ranking") {
+        report.equal(&format!("{label}/ranking"), &result.ranking, &ranking.parse()?);
         for (skipped, key) in [(1, "skip_1"), (2, "skip_2")] {
-            if case[key].is_null() {
-                continue;
-            }
-            let expected: Vec<Vec<Vec<f64>>> =
-                serde_json::from_value(case[key]["strategies"].clone())?;
-            let duplicates: Vec<u8> = serde_json::from_value(case[key]["duplicate"].clone())?;
-            let found = skip_strategies(&result.ranking, skipped)?;
-            let strategies: Vec<_> = found.iter().map(|s| s.thresholds.clone()).collect();
-            report.equal(&format!("{label}/{key}"), &strategies, &expected);
-            let found: Vec<u8> = found.iter().map(|s| u8::from(s.duplicate)).collect();
-            report.equal(&format!("{label}/{key} duplicates"), &found, &duplicates);
+            let Some(expected) = case.find(key) else { continue };
+            let strategies = skip_strategies(&result.ranking, skipped)?;
+            let thresholds: Vec<_> = strategies.iter().map(|s| s.thresholds.clone()).collect();
+            report.equal(&format!("{label}/{key}"), &thresholds, &expected.read("strategies")?);
+            let duplicates: Vec<u8> = strategies.iter().map(|s| u8::from(s.duplicate)).collect();
+            let label = format!("{label}/{key} duplicates");
+            report.equal(&label, &duplicates, &expected.read("duplicate")?);
         }
     }
+    let Some(weights) = case.find("weights") else { return Ok(()) };
     let importance = result.importance()?;
-    for (i, weights) in case["weights"].as_array().into_iter().flatten().enumerate() {
-        let range = WeightRange::new(number(weights, "low")?, number(weights, "high")?)?;
-        let found = match weights["reverse"].as_bool() {
-            Some(true) => BlockWeights::inverted(&importance, range),
-            _ => BlockWeights::importance(&importance, range),
+    for (i, facts) in weights.items()?.iter().enumerate() {
+        let range = WeightRange::new(facts.read("low")?, facts.read("high")?)?;
+        let weights = match facts.read("reverse")? {
+            true => BlockWeights::inverted(&importance, range),
+            false => BlockWeights::importance(&importance, range),
         };
-        let rows = found.weights().values();
-        for (key, tolerance) in [("weights_f64", TOLERANCE), ("weights_f32", 2e-7)] {
-            if !weights[key].is_null() {
-                let expected = matrix(&weights[key])?.concat();
+        let rows = weights.weights().values();
+        for (key, tolerance) in [("weights_f64", TOLERANCE), ("weights_f32", F32_TOLERANCE)] {
+            if let Some(expected) = facts.find(key) {
+                let expected = expected.parse::<Vec<Vec<f64>>>()?.concat();
                 report.compare(&format!("{label}/weights[{i}]/{key}"), rows, &expected, tolerance);
             }
         }

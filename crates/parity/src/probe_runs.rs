@@ -1,19 +1,23 @@
-use anyhow::Context;
-use pipeline::{Guidance, SampleRequest};
+//! Whole searches of the probe with the reference's draws.
+
+use anyhow::{Context, bail};
+use pipeline::SampleRequest;
 use probe::{
-    DrawAddress, PerStep, ProbeConfig, ProbeState, UNetEvaluator, UniformDraws, UpdateStrategy,
-    search,
+    DrawAddress, PerStep, ProbeConfig, ProbeState, UNetEvaluator, UniformDraws, search,
 };
-use serde_json::Value;
 
-use crate::golden::{Golden, json};
-use crate::pipelines::Case;
-use crate::probe_core::{matrix, number, probability, vector};
+use crate::case::Case;
+use crate::facts::Facts;
+use crate::golden::Golden;
 use crate::report::Report;
-use crate::trajectories::scheduler;
+use crate::sampler::Run;
+use crate::update_rules::update_strategy;
 
-/// Thresholds and weights follow from decisions, not from rounding; they agree to rounding in f64.
+/// Thresholds and weights follow from decisions, not from rounding: wherever all decisions are the
+/// reference's they agree to the rounding of sums in f64, which this exceeds a thousandfold.
 const TOLERANCE: f64 = 1e-9;
+/// Samples that are denoised at once.
+const SAMPLES_AT_ONCE: usize = 5;
 
 /// The draws of a recorded run, in the order in which the reference made them: per round its
 /// initial matrix, then one vector per epoch, batch and step.
@@ -36,107 +40,123 @@ impl UniformDraws for Recorded {
     }
 }
 
+impl Recorded {
+    /// Reads the draws of `config`'s rounds and epochs, each of one number per block.
+    fn read(
+        run: &Facts,
+        config: &ProbeConfig,
+        [batches, steps, blocks]: [usize; 3],
+    ) -> anyhow::Result<Self> {
+        let mut recorded = Self { initial: vec![], perturbations: vec![], batches, steps };
+        for draw in run.get("uniform_draws_in_order")?.items()? {
+            let draw = draw.get("u")?;
+            if draw.json()[0].is_array() {
+                recorded.initial.push(draw.matrix(blocks)?);
+                recorded.perturbations.push(Vec::new());
+            } else {
+                let round = recorded.perturbations.last_mut().context("no initial draw")?;
+                round.push(draw.vector(blocks)?);
+            }
+        }
+        let vectors = config.epochs * batches * steps;
+        if recorded.initial.len() != config.rounds
+            || recorded.initial.iter().any(|round| round.len() != steps)
+            || recorded.perturbations.iter().any(|round| round.len() != vectors)
+        {
+            bail!(
+                "`uniform_draws_in_order`: expected {} rounds of {steps} initial and {vectors} \
+                 further vectors",
+                config.rounds
+            );
+        }
+        Ok(recorded)
+    }
+}
+
 pub(crate) fn run(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
-    let facts = json(&case.folder.join("golden_probe.json"))?;
+    let facts = Facts::open(&case.folder.join("golden_probe.json"))?;
     let noise = Golden::open(&case.folder.join("golden_probe.safetensors"))?;
-    for run in facts["runs"].as_array().context("`runs`")? {
-        let name = run["name"].as_str().context("`name`")?;
-        one(case, &noise, run, name, report).with_context(|| format!("probe run `{name}`"))?;
+    for run in facts.get("runs")?.items()? {
+        let name: String = run.read("name")?;
+        one(case, &noise, &run, &name, report).with_context(|| format!("probe run `{name}`"))?;
     }
     for unused in noise.unused() {
-        report.missed(&format!("{}/{unused}", case.name), "no probe run asks for it");
+        report.missed(&case.label(&unused), "no probe run asks for it");
     }
     Ok(())
 }
 
-fn config(run: &Value) -> anyhow::Result<ProbeConfig> {
-    let update = match run["strategy"].as_str() {
-        Some("hard") => UpdateStrategy::Hard,
-        Some("soft") => UpdateStrategy::Soft,
-        Some("probability") => {
-            probability(&run["sample_accepted_prob_dict"], &run["sample_rejected_prob_dict"])?
-        }
-        other => anyhow::bail!("the update strategy {other:?} is not implemented"),
-    };
+fn config(run: &Facts) -> anyhow::Result<ProbeConfig> {
+    let settings =
+        || Ok([run.get("sample_accepted_prob_dict")?, run.get("sample_rejected_prob_dict")?]);
     Ok(ProbeConfig {
-        rounds: number(run, "num_round")? as usize,
-        epochs: number(run, "num_epoch")? as usize,
-        loss_tolerance: PerStep::List(vector(&run["noise_pred_loss_threshold"])?),
-        weight_bias: PerStep::List(vector(&run["weight_max_bias"])?),
-        weight_eps: number(run, "weight_eps")?,
-        update,
+        rounds: run.read("num_round")?,
+        epochs: run.read("num_epoch")?,
+        loss_tolerance: PerStep::List(run.read("noise_pred_loss_threshold")?),
+        weight_bias: PerStep::List(run.read("weight_max_bias")?),
+        weight_eps: run.read("weight_eps")?,
+        update: update_strategy(&run.read::<String>("strategy")?, settings)?,
         ..ProbeConfig::reference()
     })
 }
 
-fn batches(case: &Case<'_>, noise: &Golden, run: &Value) -> anyhow::Result<Vec<SampleRequest>> {
-    let (config, kind) = scheduler(case, run["scheduler"].as_str().context("`scheduler`")?)?;
-    let steps = number(run, "num_inference_step")? as usize;
-    let scale = number(run, "guidance")?;
-    let prompts: Vec<Vec<String>> = serde_json::from_value(run["prompts"].clone())?;
-    let keys: Vec<String> = serde_json::from_value(run["noise_keys"].clone())?;
+fn batches(case: &Case<'_>, noise: &Golden, run: &Facts) -> anyhow::Result<Vec<SampleRequest>> {
+    let scheduler: String = run.read("scheduler")?;
+    let negative: Option<String> =
+        run.find("negative_prompt").map(|negative| negative.parse()).transpose()?;
+    let prompts: Vec<Vec<String>> = run.read("prompts")?;
+    let keys: Vec<String> = run.read("noise_keys")?;
     let mut batches = Vec::new();
     for (prompts, key) in prompts.iter().zip(&keys) {
-        let prompts = case.pipeline.encode_prompts(prompts)?;
-        let negative = case.pipeline.encode_negative(run["negative_prompt"].as_str(), &prompts)?;
-        batches.push(SampleRequest {
+        let channels = case.pipeline.unet().config().in_channels;
+        let shape = [Some(prompts.len()), Some(channels), None, None];
+        let run = Run {
+            scheduler: &scheduler,
+            steps: run.read("num_inference_step")?,
+            guidance: run.read("guidance")?,
             prompts,
-            guidance: Some(Guidance { scale, negative }),
-            noise: noise.tensor(key, &case.device)?,
-            fresh_noise: None,
-            scheduler: kind,
-            scheduler_config: config.clone(),
-            steps,
+            negative_prompt: negative.as_deref(),
+            noise: noise.tensor(key, shape, &case.device)?,
             sizes: None,
-        });
+        };
+        batches.push(run.request(case)?.0);
     }
     Ok(batches)
-}
-
-fn recorded(run: &Value, batches: usize, steps: usize) -> anyhow::Result<Recorded> {
-    let draws = run["uniform_draws_in_order"].as_array().context("`uniform_draws_in_order`")?;
-    let mut recorded = Recorded { initial: vec![], perturbations: vec![], batches, steps };
-    for draw in draws {
-        if draw["u"][0].is_array() {
-            recorded.initial.push(matrix(&draw["u"])?);
-            recorded.perturbations.push(Vec::new());
-        } else {
-            let round = recorded.perturbations.last_mut().context("no initial draw")?;
-            round.push(vector(&draw["u"])?);
-        }
-    }
-    Ok(recorded)
 }
 
 fn one(
     case: &Case<'_>,
     noise: &Golden,
-    run: &Value,
+    run: &Facts,
     name: &str,
     report: &mut Report<'_>,
 ) -> anyhow::Result<()> {
     let config = config(run)?;
     let batches = batches(case, noise, run)?;
     let steps = batches.first().context("no batches")?.steps;
-    let mut draws = recorded(run, batches.len(), steps)?;
-    let mut evaluator = UNetEvaluator::new(&case.pipeline, &batches, 5)?;
     let blocks = case.pipeline.unet().config().num_attention_blocks();
+    let mut draws = Recorded::read(run, &config, [batches.len(), steps, blocks])?;
+    let mut evaluator = UNetEvaluator::new(&case.pipeline, &batches, SAMPLES_AT_ONCE)?;
     let mut state = ProbeState::new(&config, steps, blocks, &mut draws)?;
     search(&mut state, &mut evaluator, &mut draws, &mut |_| {}, &mut |_| Ok(()))?;
-    for (round, (found, expected)) in
-        state.rounds.iter().zip(run["rounds"].as_array().context("`rounds`")?).enumerate()
-    {
-        let history = expected["history"].as_array().context("`history`")?;
-        for (epoch, (found, expected)) in found.history.iter().zip(history).enumerate() {
-            let label = format!("{}/probe/{name}/round {round}/thresholds {epoch}", case.name);
-            report.compare(&label, &found.concat(), &matrix(expected)?.concat(), TOLERANCE);
+    let rounds = run.get("rounds")?.items()?;
+    if rounds.len() != state.rounds.len() {
+        report.missed(&case.label(&format!("probe/{name}")), "the numbers of rounds differ");
+    }
+    for (round, (searched, expected)) in state.rounds.iter().zip(&rounds).enumerate() {
+        let label = case.label(&format!("probe/{name}/round {round}"));
+        let history = expected.get("history")?.items()?;
+        if searched.history.len() != history.len() {
+            report.missed(&label, "the numbers of epochs differ");
         }
-        if found.history.len() != history.len() {
-            report.missed(&format!("{name}/round {round}"), "the numbers of epochs differ");
+        for (epoch, (thresholds, expected)) in searched.history.iter().zip(&history).enumerate() {
+            let label = format!("{label}/thresholds {epoch}");
+            let expected = expected.matrix(blocks)?.concat();
+            report.compare(&label, &thresholds.concat(), &expected, TOLERANCE);
         }
-        let label = format!("{}/probe/{name}/round {round}/best weights", case.name);
-        let best = matrix(&expected["final_history_best"])?.concat();
-        report.compare(&label, &found.best.concat(), &best, TOLERANCE);
+        let best = expected.get("final_history_best")?.matrix(blocks)?.concat();
+        let label = format!("{label}/best weights");
+        report.compare(&label, &searched.best.concat(), &best, TOLERANCE);
     }
     Ok(())
 }

@@ -1,3 +1,5 @@
+//! What was compared so far, printed line by line and counted.
+
 use burn::tensor::Tensor;
 
 /// The lines printed so far, and what failed.
@@ -41,17 +43,11 @@ impl<'a> Report<'a> {
             let text = format!("FAIL {name}: {} values, expected {}", found.len(), expected.len());
             return (self.print)(&text);
         }
-        let mut largest = 0.0f64;
-        for (a, b) in found.iter().zip(expected) {
-            let error = (a - b).abs();
-            if !error.is_finite() && !(a == b) {
-                largest = f64::INFINITY;
-            } else if a != b {
-                largest = largest.max(error);
-            }
-        }
-        let verdict = if largest <= tolerance { "ok  " } else { "FAIL" };
-        self.failed += usize::from(largest > tolerance);
+        let largest = found.iter().zip(expected).map(|(a, b)| error(*a, *b)).fold(0.0, f64::max);
+        // An infinite or undefined tolerance would follow from a broken reference and pass anything.
+        let passed = tolerance.is_finite() && largest <= tolerance;
+        self.failed += usize::from(!passed);
+        let verdict = if passed { "ok  " } else { "FAIL" };
         (self.print)(&format!(
             "{verdict} {name}: largest error {largest:.2e}, tolerance {tolerance:.2e}"
         ));
@@ -96,7 +92,59 @@ impl<'a> Report<'a> {
     }
 }
 
+/// How far two values lie apart; infinitely far where either is no number or they are different
+/// infinities.
+fn error(a: f64, b: f64) -> f64 {
+    let error = (a - b).abs();
+    if a == b {
+        0.0
+    } else if error.is_nan() {
+        f64::INFINITY
+    } else {
+        error
+    }
+}
+
+/// The largest magnitude among values, to which relative tolerances refer.
+pub(crate) fn magnitude(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |largest, value| largest.max(value.abs()))
+}
+
 /// All values of a tensor.
 pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compare_fails_beyond_the_tolerance_and_for_whatever_is_no_number() {
+        let mut lines = Vec::new();
+        let mut print = |line: &str| lines.push(line.to_string());
+        let mut report = Report::new(&mut print);
+        report.compare("near", &[1.0, 2.0], &[1.0, 2.1], 0.2);
+        report.compare("infinite alike", &[f64::INFINITY], &[f64::INFINITY], 0.0);
+        assert!(report.passed());
+        report.compare("far", &[1.0, 2.0], &[1.0, 2.1], 0.05);
+        report.compare("longer", &[1.0, 2.0], &[1.0], 1.0);
+        report.compare("nan", &[f64::NAN], &[0.0], 1.0);
+        report.compare("nan expected", &[0.0], &[f64::NAN], 1.0);
+        report.compare("infinite tolerance", &[0.0], &[f64::INFINITY], f64::INFINITY);
+        report.compare("no tolerance", &[0.0], &[0.0], f64::NAN);
+        assert_eq!((report.compared(), report.failed()), (8, 6));
+        assert_eq!(lines.iter().filter(|line| line.starts_with("FAIL")).count(), 6);
+    }
+
+    #[test]
+    fn passed_needs_something_compared_and_nothing_left_out() {
+        let mut print = |_: &str| {};
+        let mut report = Report::new(&mut print);
+        assert!(!report.passed());
+        report.equal("same", &1, &1);
+        assert!(report.passed());
+        report.missed("tensor", "nobody asks for it");
+        assert!(!report.passed() && report.not_run() == 1);
+    }
 }

@@ -1,8 +1,9 @@
-use anyhow::Context;
+//! The U-Net alone, re-weighted, and with FreeU.
+
 use reweight::{BlockWeights, Composed, FreeU, StepMatrix};
 use unet_core::Intervention;
 
-use crate::pipelines::Case;
+use crate::case::Case;
 use crate::report::Report;
 
 pub(crate) fn run(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
@@ -21,19 +22,9 @@ fn compare(
     intervention: Option<&dyn Intervention>,
     report: &mut Report<'_>,
 ) -> anyhow::Result<()> {
-    let input = |part: &str| format!("{inputs}/{part}");
-    let timesteps = case.golden.values(&input("timestep"))?.to_vec();
-    let added = case.added(&case.golden, inputs)?;
-    let found = case.pipeline.unet().forward(
-        case.golden.tensor(&input("sample"), &case.device)?,
-        &timesteps,
-        case.golden.tensor(&input("encoder_hidden_states"), &case.device)?,
-        added.as_ref(),
-        intervention,
-    );
-    let key = out.strip_suffix("/out").unwrap_or(out);
-    let tolerance = case.unet_tolerance(key);
-    report.tensor(&format!("{}/{out}", case.name), found, case.golden.values(out)?, tolerance);
+    let output = case.unet_output(&case.golden, inputs, intervention)?;
+    let tolerance = case.unet_tolerance(out.strip_suffix("/out").unwrap_or(out))?;
+    report.tensor(&case.label(out), output, case.golden.values(out)?, tolerance);
     Ok(())
 }
 
@@ -50,11 +41,10 @@ fn reweighted(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
         let prefix = format!("rw/{name}");
         let step = weights(case, &prefix)?.at_step(0)?;
         compare(case, "rw", &format!("{prefix}/out"), Some(&step), report)?;
-        let expected: Option<Vec<bool>> =
-            serde_json::from_value(case.facts["rw_skipped_blocks"][&name].clone()).ok();
-        if let Some(expected) = expected {
-            let label = format!("{}/{prefix}/skipped", case.name);
-            report.equal(&label, &step.skipped(0), &expected);
+        let skipped = case.facts.find("rw_skipped_blocks").and_then(|blocks| blocks.find(&name));
+        if let Some(skipped) = skipped {
+            let expected: Vec<bool> = skipped.parse()?;
+            report.equal(&case.label(&format!("{prefix}/skipped")), &step.skipped(0), &expected);
         }
     }
     if case.golden.has("rw_odd/out") {
@@ -64,26 +54,21 @@ fn reweighted(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn factors(case: &Case<'_>, name: &str) -> anyhow::Result<FreeU> {
-    let facts = &case.facts["freeu"][name];
-    let factor = |key: &str| {
-        facts[key].as_f64().with_context(|| format!("`freeu.{name}.{key}` in golden.json"))
-    };
-    Ok(FreeU::constant(factor("b1")?, factor("b2")?, factor("s1")?, factor("s2")?))
+/// FreeU with the factors that the facts give by `name`.
+pub(crate) fn freeu_factors(case: &Case<'_>, name: &str) -> anyhow::Result<FreeU> {
+    let facts = case.facts.get("freeu")?.get(name)?;
+    Ok(FreeU::constant(facts.read("b1")?, facts.read("b2")?, facts.read("s1")?, facts.read("s2")?))
 }
 
 fn freeu(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
-    let names: Vec<String> = case.facts["freeu"]
-        .as_object()
-        .map(|all| all.keys().cloned().collect())
-        .unwrap_or_default();
-    for name in names {
-        let freeu = factors(case, &name)?;
+    let Some(variants) = case.facts.find("freeu") else { return Ok(()) };
+    for (name, _) in variants.fields()? {
+        let freeu = freeu_factors(case, &name)?;
         for size in case.golden.cases("freeu/", &format!("/out_{name}")) {
             let prefix = format!("freeu/{size}");
             compare(case, &prefix, &format!("{prefix}/out_{name}"), Some(&freeu), report)?;
         }
-        // With re-weighting: the inputs of `rw/`, the weights of the first random case.
+        // With re-weighting: the inputs of `rw/`, the weights of its first random case.
         let out = format!("freeu/rw_{name}/out");
         if case.golden.has(&out) {
             let step = weights(case, "rw/rand_0")?.at_step(0)?;

@@ -1,5 +1,6 @@
+//! The first stage: an autoencoder, trained on random crops.
+
 use std::ops::Range;
-use std::path::Path;
 
 use autoencoder::{AutoencoderKL, AutoencoderKLConfig};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -8,6 +9,7 @@ use rand_distr::StandardNormal;
 
 use pictures::Dataset;
 
+use crate::checkpoint::CheckpointFile;
 use crate::stage::{self, Progress, stream};
 use crate::{AutoencoderRecipe, Recipe, TrainError};
 
@@ -17,22 +19,24 @@ use crate::{AutoencoderRecipe, Recipe, TrainError};
 /// have unit variance, and the loss of every step.
 ///
 /// # Errors
-/// [`TrainError`]: unwritable files, or a loss that is not finite.
+/// As [`stage::run`].
 pub(crate) fn train_autoencoder(
     recipe: &Recipe,
     data: &Dataset,
-    checkpoint: &Path,
+    checkpoint: &CheckpointFile,
     device: &Device,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(AutoencoderKL, Vec<f32>), TrainError> {
-    let own = &recipe.autoencoder;
     let training = device.clone().autodiff();
     training.seed(recipe.seed);
-    let model = config(own).init(&training);
-    let (model, losses) =
-        stage::run(model, &own.optimizer, checkpoint, progress, |model, step, samples| {
-            loss(model, recipe, data, step, samples, &training)
-        })?;
+    let model = config(&recipe.autoencoder).init(&training);
+    let (model, losses) = stage::run(
+        model,
+        &recipe.autoencoder.optimizer,
+        checkpoint,
+        progress,
+        |model, step, samples| loss(model, recipe, data, step, samples, &training),
+    )?;
     let model = burn::module::Module::valid(&model);
     let factor = 1.0 / latent_deviation(&model, data, device);
     Ok((model.with_scaling_factor(factor), losses))
@@ -57,11 +61,11 @@ fn loss(
     samples: Range<usize>,
     device: &Device,
 ) -> Tensor<1> {
-    let own = &recipe.autoencoder;
-    let (crop, count) = (own.crop, samples.len());
-    let side = crop >> (own.block_out_channels.len() - 1);
+    let AutoencoderRecipe { crop, latent_channels, mse_weight, kl_weight, .. } = recipe.autoencoder;
+    let count = samples.len();
+    let side = crop >> (recipe.autoencoder.block_out_channels.len() - 1);
     let mut pixels: Vec<f32> = Vec::with_capacity(count * 3 * crop * crop);
-    let mut noise: Vec<f32> = Vec::with_capacity(count * own.latent_channels * side * side);
+    let mut noise: Vec<f32> = Vec::with_capacity(count * latent_channels * side * side);
     for sample in samples {
         let mut rng = stream(recipe.seed, step, sample);
         let example = &data.examples[rng.random_range(0..data.examples.len())];
@@ -80,12 +84,12 @@ fn loss(
             }
         }
         noise.extend(
-            (0..own.latent_channels * side * side).map(|_| rng.sample::<f32, _>(StandardNormal)),
+            (0..latent_channels * side * side).map(|_| rng.sample::<f32, _>(StandardNormal)),
         );
     }
     let pixels = Tensor::<4>::from_data(TensorData::new(pixels, [count, 3, crop, crop]), device);
     let noise = Tensor::<4>::from_data(
-        TensorData::new(noise, [count, own.latent_channels, side, side]),
+        TensorData::new(noise, [count, latent_channels, side, side]),
         device,
     );
     let posterior = model.encode(pixels.clone());
@@ -94,8 +98,8 @@ fn loss(
     let error = model.decode(latents) - pixels;
     let kl = (mean.square() + logvar.clone().exp() - logvar - 1.0).mean() * 0.5;
     let mse = error.clone().square().mean();
-    let share = count as f64 / own.optimizer.batch as f64;
-    (error.abs().mean() + mse * own.mse_weight + kl * own.kl_weight) * share
+    let share = count as f64 / recipe.autoencoder.optimizer.batch as f64;
+    (error.abs().mean() + mse * mse_weight + kl * kl_weight) * share
 }
 
 /// Standard deviation of the latents of whole pictures.
@@ -113,16 +117,16 @@ fn latent_deviation(model: &AutoencoderKL, data: &Dataset, device: &Device) -> f
 
 /// The mean latents of every picture, unscaled.
 pub(crate) fn encode_all(model: &AutoencoderKL, data: &Dataset, device: &Device) -> Vec<Vec<f32>> {
-    let mut all = Vec::with_capacity(data.examples.len());
+    let mut latents = Vec::with_capacity(data.examples.len());
     for chunk in data.examples.chunks(16) {
         let pixels: Vec<f32> = chunk.iter().flat_map(|example| example.pixels.clone()).collect();
         let shape = [chunk.len(), 3, data.size, data.size];
         let pixels = Tensor::<4>::from_data(TensorData::new(pixels, shape), device);
         let mean = model.encode(pixels).mean;
         let values: Vec<f32> = mean.into_data().iter::<f32>().collect();
-        all.extend(values.chunks(values.len() / chunk.len()).map(<[f32]>::to_vec));
+        latents.extend(values.chunks(values.len() / chunk.len()).map(<[f32]>::to_vec));
     }
-    all
+    latents
 }
 
 /// Mean over pictures of the peak signal-to-noise ratio after encoding and decoding, in decibels.

@@ -1,57 +1,216 @@
-use std::path::Path;
+//! The checkpoint of a training run: the optimiser's state, and what it was trained from.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 
 use crate::TrainError;
 use crate::optimizer::AdamW;
+use crate::origin::Origin;
 
-/// Writes the optimiser's state after `step` steps, completely or not at all.
-pub(crate) fn save(
-    path: &Path,
-    step: usize,
-    state: &AdamW,
-    losses: &[f32],
-) -> Result<(), TrainError> {
-    let step = (step as u64).to_le_bytes();
-    let view = |values: &'_ [f32]| -> Vec<u8> { bytemuck::cast_slice(values).to_vec() };
-    let vectors = [
-        ("values", view(&state.values)),
-        ("average", view(&state.average)),
-        ("momentum", view(&state.momentum)),
-        ("variance", view(&state.variance)),
-        ("losses", view(losses)),
-    ];
-    let broken = |error: &dyn std::fmt::Display| TrainError::broken(path, error);
-    let mut tensors = vec![(
-        "step",
-        TensorView::new(Dtype::U64, vec![1], &step).map_err(|error| broken(&error))?,
-    )];
-    for (name, bytes) in &vectors {
-        let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes)
-            .map_err(|error| broken(&error))?;
-        tensors.push((name, view));
-    }
-    let bytes = serialize(tensors, None).map_err(|error| broken(&error))?;
-    Ok(pipeline::write_atomically(path, &bytes)?)
+/// The header's only entry: an [`Origin`] as JSON.
+const ORIGIN: &str = "origin";
+
+/// How far a run has come.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct State {
+    /// Steps done.
+    pub(crate) step: usize,
+    /// The optimiser's vectors.
+    pub(crate) optimizer: AdamW,
+    /// The loss of every step done.
+    pub(crate) losses: Vec<f32>,
 }
 
-/// Reads what [`save`] wrote: steps done, state, losses.
-pub(crate) fn load(path: &Path) -> Result<(usize, AdamW, Vec<f32>), TrainError> {
-    let bytes = std::fs::read(path).map_err(TrainError::io(path))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| TrainError::broken(path, error))?;
-    let vector = |name: &str| -> Result<Vec<f32>, TrainError> {
-        let view = file.tensor(name).map_err(|error| TrainError::broken(path, error))?;
-        Ok(bytemuck::pod_collect_to_vec(view.data()))
-    };
-    let step = file.tensor("step").map_err(|error| TrainError::broken(path, error))?;
-    let step: [u8; 8] =
-        step.data().try_into().map_err(|_| TrainError::broken(path, "`step` is no number"))?;
-    let state = AdamW {
-        values: vector("values")?,
-        average: vector("average")?,
-        momentum: vector("momentum")?,
-        variance: vector("variance")?,
-    };
-    Ok((u64::from_le_bytes(step) as usize, state, vector("losses")?))
+/// The file in which a run keeps its state.
+#[derive(Debug, Clone)]
+pub(crate) struct CheckpointFile {
+    path: PathBuf,
+    origin: Origin,
+}
+
+impl CheckpointFile {
+    pub(crate) fn new(path: impl Into<PathBuf>, origin: Origin) -> Self {
+        Self { path: path.into(), origin }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a state, completely or not at all.
+    pub(crate) fn save(&self, state: &State) -> Result<(), TrainError> {
+        let broken = |error: &dyn std::fmt::Display| TrainError::broken(&self.path, error);
+        let step = (state.step as u64).to_le_bytes();
+        let AdamW { values, average, momentum, variance } = &state.optimizer;
+        let mut tensors = vec![(
+            "step",
+            TensorView::new(Dtype::U64, vec![1], &step).map_err(|error| broken(&error))?,
+        )];
+        for (name, values) in [
+            ("values", values),
+            ("average", average),
+            ("momentum", momentum),
+            ("variance", variance),
+            ("losses", &state.losses),
+        ] {
+            let bytes = bytemuck::cast_slice(values);
+            let view = TensorView::new(Dtype::F32, vec![values.len()], bytes)
+                .map_err(|error| broken(&error))?;
+            tensors.push((name, view));
+        }
+        let origin = serde_json::to_string(&self.origin).map_err(|error| broken(&error))?;
+        let header = HashMap::from([(ORIGIN.to_string(), origin)]);
+        let bytes = serialize(tensors, Some(header)).map_err(|error| broken(&error))?;
+        Ok(files::write_atomically(&self.path, bytes)?)
+    }
+
+    /// Whether the run may write here: where no checkpoint stands yet, or one of the same origin.
+    ///
+    /// # Errors
+    /// [`TrainError::OtherOrigin`] and [`TrainError::NoCheckpoint`]; the file is left as it is.
+    pub(crate) fn check(&self) -> Result<(), TrainError> {
+        self.open().map(|_| ())
+    }
+
+    /// Reads what [`Self::save`] wrote for a model with `parameters` parameters and a run of
+    /// `steps` steps; `None` where there is no checkpoint.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub(crate) fn load(
+        &self,
+        parameters: usize,
+        steps: usize,
+    ) -> Result<Option<State>, TrainError> {
+        let Some(bytes) = self.open()? else { return Ok(None) };
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| self.foreign(error))?;
+        let data = |name: &str, dtype: Dtype, length: usize| -> Result<Vec<u8>, TrainError> {
+            let view = file.tensor(name).map_err(|error| self.foreign(error))?;
+            if view.dtype() != dtype || view.shape() != [length] {
+                let (found, shape) = (view.dtype(), view.shape());
+                return Err(self.foreign(format!(
+                    "expected {length} values of type {dtype:?} in `{name}`, found the shape \
+                     {shape:?} of type {found:?}"
+                )));
+            }
+            Ok(view.data().to_vec())
+        };
+        let step: u64 = bytemuck::pod_read_unaligned(&data("step", Dtype::U64, 1)?);
+        let step = usize::try_from(step)
+            .ok()
+            .filter(|step| *step <= steps)
+            .ok_or_else(|| self.foreign(format!("expected at most {steps} steps, found {step}")))?;
+        let vector = |name: &str, length: usize| -> Result<Vec<f32>, TrainError> {
+            Ok(bytemuck::pod_collect_to_vec(&data(name, Dtype::F32, length)?))
+        };
+        let optimizer = AdamW {
+            values: vector("values", parameters)?,
+            average: vector("average", parameters)?,
+            momentum: vector("momentum", parameters)?,
+            variance: vector("variance", parameters)?,
+        };
+        Ok(Some(State { step, optimizer, losses: vector("losses", step)? }))
+    }
+
+    /// The bytes of a checkpoint of the same origin.
+    fn open(&self) -> Result<Option<Vec<u8>>, TrainError> {
+        let bytes = match files::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        SafeTensors::deserialize(&bytes).map_err(|error| self.foreign(error))?;
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| self.foreign(error))?;
+        let origin = header.metadata().as_ref().and_then(|entries| entries.get(ORIGIN));
+        let Some(origin) = origin else {
+            return Err(self.foreign("its header does not say which recipe it was trained by"));
+        };
+        let origin: Origin = serde_json::from_str(origin).map_err(|error| self.foreign(error))?;
+        match self.origin.difference(&origin) {
+            None => Ok(Some(bytes)),
+            Some(difference) => {
+                Err(TrainError::OtherOrigin { path: self.path.clone(), difference })
+            }
+        }
+    }
+
+    fn foreign(&self, reason: impl std::fmt::Display) -> TrainError {
+        TrainError::NoCheckpoint { path: self.path.clone(), reason: reason.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn origin(seed: u64) -> Origin {
+        Origin::new(&json!({"seed": seed}), &[])
+    }
+
+    fn state() -> State {
+        let optimizer = AdamW {
+            values: vec![1.0, -2.0],
+            average: vec![0.5, 0.25],
+            momentum: vec![3.0, f32::MIN_POSITIVE],
+            variance: vec![0.0, 4.0],
+        };
+        State { step: 3, optimizer, losses: vec![0.3, 0.2, 0.1] }
+    }
+
+    #[test]
+    fn load_gives_back_what_save_wrote_and_nothing_without_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = CheckpointFile::new(folder.path().join("a.safetensors"), origin(1));
+        assert_eq!(file.load(2, 5).unwrap(), None);
+        file.save(&state()).unwrap();
+        assert_eq!(file.load(2, 5).unwrap(), Some(state()));
+    }
+
+    #[test]
+    fn load_refuses_another_recipe_and_another_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        let file = CheckpointFile::new(&path, origin(1));
+        file.save(&state()).unwrap();
+        let error = CheckpointFile::new(&path, origin(2)).check().unwrap_err();
+        assert!(matches!(error, TrainError::OtherOrigin { .. }), "{error}");
+        for part in ["a.safetensors", "`seed` (expected 2, found 1)", "another work folder"] {
+            assert!(error.to_string().contains(part), "`{part}` in: {error}");
+        }
+        for (parameters, steps, part) in [(3, 5, "expected 3 values"), (2, 2, "at most 2 steps")] {
+            let error = file.load(parameters, steps).unwrap_err().to_string();
+            assert!(error.contains(part) && error.contains("a.safetensors"), "{error}");
+        }
+    }
+
+    #[test]
+    fn load_refuses_truncated_and_foreign_files_and_leaves_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        let file = CheckpointFile::new(&path, origin(1));
+        file.save(&state()).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let step = 3u64.to_le_bytes();
+        let view = TensorView::new(Dtype::U64, vec![1], &step).unwrap();
+        let without_origin = serialize([("step", view)], None).unwrap();
+        for (bytes, part) in [
+            (&whole[..whole.len() - 1], ""),
+            (&whole[..5], ""),
+            (b"no checkpoint at all", ""),
+            (&[], ""),
+            (&without_origin, "does not say which recipe"),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = file.check().unwrap_err();
+            assert!(matches!(error, TrainError::NoCheckpoint { .. }), "{error}");
+            assert!(error.to_string().contains(part), "`{part}` in: {error}");
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        }
+    }
 }

@@ -1,5 +1,6 @@
+//! The second stage: a text encoder and a U-Net together, on the latents of captioned pictures.
+
 use std::ops::Range;
-use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -11,6 +12,7 @@ use unet_core::{UNet2DConditionConfig, UNet2DConditionModel};
 
 use pictures::Dataset;
 
+use crate::checkpoint::CheckpointFile;
 use crate::stage::{self, Progress, stream};
 use crate::{DiffusionRecipe, Recipe, TrainError};
 
@@ -69,27 +71,29 @@ impl Latents {
 /// `checkpoint` where it exists; returns the averaged weights and the loss of every step.
 ///
 /// # Errors
-/// [`TrainError`]: unwritable files, or a loss that is not finite.
+/// As [`stage::run`].
 pub(crate) fn train_diffusion(
     recipe: &Recipe,
     data: &Latents,
     vocab_size: usize,
-    checkpoint: &Path,
+    checkpoint: &CheckpointFile,
     device: &Device,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(TextToLatent, Vec<f32>), TrainError> {
-    let own = &recipe.diffusion;
     let training = device.clone().autodiff();
-    training.seed(recipe.seed + 1);
+    training.seed(recipe.seed.wrapping_add(1));
     let model = TextToLatent {
-        unet: unet_config(own, data.shape)?.init(&training),
-        text_encoder: text_config(own, vocab_size).init(&training),
+        unet: unet_config(&recipe.diffusion, data.shape)?.init(&training),
+        text_encoder: text_config(&recipe.diffusion, vocab_size).init(&training),
     };
     let alphas = alphas_cumprod();
-    let (model, losses) =
-        stage::run(model, &own.optimizer, checkpoint, progress, |model, step, samples| {
-            loss(model, recipe, data, &alphas, step, samples, &training)
-        })?;
+    let (model, losses) = stage::run(
+        model,
+        &recipe.diffusion.optimizer,
+        checkpoint,
+        progress,
+        |model, step, samples| loss(model, recipe, data, &alphas, step, samples, &training),
+    )?;
     Ok((model.valid(), losses))
 }
 
@@ -163,8 +167,8 @@ fn loss(
     samples: Range<usize>,
     device: &Device,
 ) -> Tensor<1> {
-    let own = &recipe.diffusion;
-    let batch = own.optimizer.batch;
+    let DiffusionRecipe { drop_caption, drop_style, min_snr_gamma, .. } = recipe.diffusion;
+    let batch = recipe.diffusion.optimizer.batch;
     let count = samples.len();
     let [channels, height, width] = data.shape;
     let (mut noised, mut target): (Vec<f32>, Vec<f32>) = Default::default();
@@ -183,13 +187,13 @@ fn loss(
         }
         let choice: f64 = rng.random();
         ids.push(match choice {
-            c if c < own.drop_caption => data.empty.clone(),
-            c if c < own.drop_caption + own.drop_style => data.without_style[index].clone(),
+            c if c < drop_caption => data.empty.clone(),
+            c if c < drop_caption + drop_style => data.without_style[index].clone(),
             _ => data.with_style[index].clone(),
         });
         timesteps.push(t as f64);
         let snr = alphas[t] / (1.0 - alphas[t]);
-        weights.push((snr.min(own.min_snr_gamma) / (snr + 1.0) / batch as f64) as f32);
+        weights.push((snr.min(min_snr_gamma) / (snr + 1.0) / batch as f64) as f32);
     }
     let shape = [count, channels, height, width];
     let tensor = |values| Tensor::<4>::from_data(TensorData::new(values, shape), device);

@@ -1,17 +1,19 @@
+//! Writes the trained model as a diffusers pipeline folder.
+
 use std::path::Path;
 
 use autoencoder::AutoencoderKL;
 use weights::{StoredDtype, save};
-use pipeline::write_atomically;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::diffusion_stage::{
     BETA_END, BETA_START, NUM_TRAIN_TIMESTEPS, TextToLatent, text_config, unet_json,
 };
+use crate::json_file::write_json;
+use crate::vocabulary::Vocabulary;
 use crate::{DiffusionRecipe, TrainError};
 
-/// Writes a complete diffusers pipeline folder with f16 weights; the `tokenizer` folder is there
-/// already.
+/// Writes a complete diffusers pipeline folder with f16 weights.
 ///
 /// # Errors
 /// [`TrainError`]: unwritable files, or weights beyond the range of f16.
@@ -19,6 +21,7 @@ pub(crate) fn export_pipeline(
     folder: &Path,
     recipe: &DiffusionRecipe,
     latents: [usize; 3],
+    vocabulary: &Vocabulary,
     vae: &AutoencoderKL,
     model: &TextToLatent,
 ) -> Result<(), TrainError> {
@@ -52,6 +55,7 @@ pub(crate) fn export_pipeline(
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderKL"],
     });
+    vocabulary.write(&folder.join("tokenizer"))?;
     let files = [
         ("model_index.json", index),
         ("scheduler/scheduler_config.json", scheduler),
@@ -67,11 +71,4 @@ pub(crate) fn export_pipeline(
     save(vae, &folder.join("vae").join(weights), StoredDtype::F16)?;
     save(&model.text_encoder, &folder.join("text_encoder/model.safetensors"), StoredDtype::F16)?;
     Ok(())
-}
-
-pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), TrainError> {
-    let mut text =
-        serde_json::to_string_pretty(value).map_err(|error| TrainError::broken(path, error))?;
-    text.push('\n');
-    Ok(write_atomically(path, text.as_bytes())?)
 }

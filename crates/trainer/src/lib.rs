@@ -15,21 +15,25 @@ mod diffusion_stage;
 mod error;
 mod export;
 mod flat;
+mod json_file;
 mod optimizer;
+mod origin;
 mod quality;
 mod recipe;
 mod run;
 mod scorer;
-mod scorer_recipe;
 mod scorer_stage;
 mod shards;
 mod stage;
+mod summary;
 mod vocabulary;
 
 pub use error::TrainError;
 pub use quality::{Quality, QualitySettings, quality};
-pub use recipe::{AutoencoderRecipe, DiffusionRecipe, OptimizerRecipe, Recipe};
-pub use run::{Stages, Summary, train};
+pub use recipe::{
+    AutoencoderRecipe, DiffusionRecipe, FieldError, OptimizerRecipe, Recipe, ScorerRecipe,
+};
+pub use run::{Stages, train};
 pub use scorer::{Retrieval, ScorerSummary, train_scorer_model};
-pub use scorer_recipe::ScorerRecipe;
 pub use stage::Progress;
+pub use summary::Summary;

@@ -1,3 +1,5 @@
+//! AdamW over all parameters as one vector.
+
 use rayon::prelude::*;
 
 use crate::OptimizerRecipe;

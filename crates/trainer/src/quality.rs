@@ -1,3 +1,5 @@
+//! How well a trained model's pictures show what they were asked for.
+
 use autoencoder::AutoencoderKL;
 use burn::tensor::Device;
 use pictures::{Dataset, RgbImage};
@@ -41,7 +43,8 @@ pub struct QualitySettings {
 /// nearest picture among *all* training pictures, those of concepts it never saw included.
 ///
 /// # Errors
-/// [`TrainError`] for requests that cannot be sampled.
+/// [`TrainError::NoConcept`], [`TrainError::Pipeline`] for requests that cannot be sampled or
+/// pictures of another size than the model's.
 pub fn quality(
     pipeline: &Pipeline,
     train: &Dataset,
@@ -52,6 +55,18 @@ pub fn quality(
     let known: Vec<usize> = (0..train.examples.len())
         .filter(|index| concepts.contains(&train.examples[*index].caption))
         .collect();
+    if known.is_empty() {
+        let (pictures, concepts) = (train.examples.len(), concepts.len());
+        return Err(TrainError::NoConcept { pictures, concepts });
+    }
+    let [height, width] = pipeline.default_size();
+    if [height, width] != [train.size; 2] {
+        let reason = format!(
+            "expected training pictures of the model's {width}×{height} pixels, found {0}×{0}",
+            train.size
+        );
+        return Err(PipelineError::Request(reason).into());
+    }
     let chosen: Vec<usize> = (0..settings.pictures)
         .map(|i| known[i * known.len() / settings.pictures % known.len()])
         .collect();
@@ -70,8 +85,9 @@ pub fn quality(
         let by_pixels = nearest(&pixels, train.examples.iter().map(|example| &example.pixels));
         let latent = encode(pipeline.vae(), &pixels, train.size, device);
         let by_latents = nearest(&latent, latents.iter());
-        let concept = |found: usize| usize::from(train.examples[found].caption == wanted.caption);
-        let style = |found: usize| usize::from(train.examples[found].style == wanted.style);
+        let concept =
+            |nearest: usize| usize::from(train.examples[nearest].caption == wanted.caption);
+        let style = |nearest: usize| usize::from(train.examples[nearest].style == wanted.style);
         result.concept_by_pixels += concept(by_pixels);
         result.style_by_pixels += style(by_pixels);
         result.concept_by_latents += concept(by_latents);

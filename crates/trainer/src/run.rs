@@ -1,16 +1,21 @@
+//! The training of the text-to-image model from pictures to a pipeline folder.
+
 use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::Device;
 use clip::CLIPTokenizer;
-use serde::Serialize;
-
 use pictures::Dataset;
-use pipeline::write_atomically;
+use serde_json::json;
 
-use crate::autoencoder_stage::{encode_all, train_autoencoder};
+use crate::autoencoder_stage::{encode_all, psnr, train_autoencoder};
+use crate::checkpoint::CheckpointFile;
 use crate::diffusion_stage::{Latents, train_diffusion};
-use crate::{Progress, Recipe, TrainError, concepts, export, vocabulary};
+use crate::export::export_pipeline;
+use crate::origin::Origin;
+use crate::summary::curve;
+use crate::vocabulary::Vocabulary;
+use crate::{DiffusionRecipe, Progress, Recipe, Summary, TrainError, concepts};
 
 /// How far [`train`] goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,24 +26,10 @@ pub enum Stages {
     All,
 }
 
-/// What a training run reports; written as `training.json` beside the model.
-#[derive(Debug, Clone, Serialize)]
-pub struct Summary {
-    /// Concepts the model was trained on.
-    pub concepts: Vec<String>,
-    /// Pictures the second stage was trained on.
-    pub pictures: usize,
-    /// Parameters of the U-Net, the autoencoder and the text encoder.
-    pub parameters: [usize; 3],
-    /// Mean losses of the autoencoder over fiftieths of its training.
-    pub autoencoder_loss: Vec<f32>,
-    /// Mean losses of the second stage over fiftieths of its training.
-    pub diffusion_loss: Vec<f32>,
-    /// Peak signal-to-noise ratio of the autoencoder on the validation pictures, in decibels.
-    pub autoencoder_psnr: f64,
-}
-
 /// Runs the stages, resuming from the checkpoints in `work`, and writes the pipeline to `out`.
+///
+/// `data` holds `train/` and `validation/`, each with pictures and a `metadata.jsonl`. Nothing is
+/// written before every checkpoint in `work` is known to be of this recipe and these pictures.
 ///
 /// # Errors
 /// [`TrainError`], naming the file where there is one.
@@ -53,23 +44,38 @@ pub fn train(
     let device = Device::flex();
     let mut pictures = Dataset::open(data.join("train"))?;
     let validation = Dataset::open(data.join("validation"))?;
-    std::fs::create_dir_all(work).map_err(TrainError::io(work))?;
-    let (vae, autoencoder_losses) = train_autoencoder(
-        recipe,
-        &pictures,
-        &work.join("autoencoder.safetensors"),
-        &device,
-        &mut |p| progress("autoencoder", p),
-    )?;
+    if validation.size != pictures.size {
+        let (train, validation) = (pictures.size, validation.size);
+        let reason = format!(
+            "expected pictures of one size, found {train} pixels in `train` and {validation} in `validation`"
+        );
+        return Err(TrainError::broken(data, reason));
+    }
+    recipe.fits(pictures.size)?;
+    let origin = Origin::new(
+        &json!({ "seed": recipe.seed, "autoencoder": recipe.autoencoder }),
+        &[&pictures],
+    );
+    let first = CheckpointFile::new(work.join("autoencoder.safetensors"), origin);
+    // Validation decides which concepts are learnt.
+    let origin = Origin::new(recipe, &[&pictures, &validation]);
+    let second = CheckpointFile::new(work.join("diffusion.safetensors"), origin);
+    first.check()?;
+    if stages == Stages::All {
+        second.check()?;
+    }
+    let (vae, autoencoder_losses) =
+        train_autoencoder(recipe, &pictures, &first, &device, &mut |p| progress("autoencoder", p))?;
     if stages == Stages::Autoencoder {
         return Ok(None);
     }
-    let own = &recipe.diffusion;
+    let DiffusionRecipe { vocabulary, text_tokens, .. } = recipe.diffusion;
     // The vocabulary covers all captions, so that more concepts can be learnt later.
-    let tokenizer = out.join("tokenizer");
-    vocabulary::train(&pictures, own.vocabulary, own.text_tokens, &tokenizer)?;
-    let tokenizer = CLIPTokenizer::from_folder(&tokenizer)?;
-    let concepts = concepts::choose(&pictures, &validation, own.concepts);
+    let vocabulary = Vocabulary::learn(&pictures, vocabulary, text_tokens, data)?;
+    let folder = work.join("tokenizer");
+    vocabulary.write(&folder)?;
+    let tokenizer = CLIPTokenizer::from_folder(&folder)?;
+    let concepts = concepts::choose(&pictures, &validation, recipe.diffusion.concepts);
     pictures.retain_concepts(&concepts);
     let factor = vae.config().scaling_factor as f32;
     let mut latents = encode_all(&vae, &pictures, &device);
@@ -77,31 +83,19 @@ pub fn train(
     let side = pictures.size / vae.config().downscale();
     let shape = [vae.config().latent_channels, side, side];
     let latents = Latents::new(&pictures, latents, shape, &tokenizer);
-    let (model, diffusion_losses) = train_diffusion(
-        recipe,
-        &latents,
-        tokenizer.vocab_size(),
-        &work.join("diffusion.safetensors"),
-        &device,
-        &mut |p| progress("diffusion", p),
-    )?;
-    export::export_pipeline(out, own, shape, &vae, &model)?;
+    let (model, diffusion_losses) =
+        train_diffusion(recipe, &latents, tokenizer.vocab_size(), &second, &device, &mut |p| {
+            progress("diffusion", p)
+        })?;
+    export_pipeline(out, &recipe.diffusion, shape, &vocabulary, &vae, &model)?;
     let summary = Summary {
         concepts,
         pictures: pictures.examples.len(),
         parameters: [model.unet.num_params(), vae.num_params(), model.text_encoder.num_params()],
         autoencoder_loss: curve(&autoencoder_losses),
         diffusion_loss: curve(&diffusion_losses),
-        autoencoder_psnr: crate::autoencoder_stage::psnr(&vae, &validation, &device),
+        autoencoder_psnr: psnr(&vae, &validation, &device),
     };
-    let text =
-        serde_json::to_vec_pretty(&summary).map_err(|error| TrainError::broken(out, error))?;
-    write_atomically(&out.join("training.json"), &text)?;
+    summary.write(out)?;
     Ok(Some(summary))
-}
-
-/// Means over fiftieths.
-pub(crate) fn curve(losses: &[f32]) -> Vec<f32> {
-    let size = losses.len().div_ceil(50).max(1);
-    losses.chunks(size).map(|part| part.iter().sum::<f32>() / part.len() as f32).collect()
 }

@@ -1,3 +1,5 @@
+//! The training of the scorer from captioned pictures to a folder in open_clip's layout.
+
 use std::path::Path;
 
 use burn::module::Module;
@@ -5,17 +7,19 @@ use burn::tensor::{Device, Tensor, TensorData};
 use clip::{CLIPTokenizer, OpenClip, normalize};
 use pictures::{Dataset, Example};
 use weights::StoredDtype;
-use pipeline::write_atomically;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::export::write_json;
-use crate::run::curve;
+use crate::checkpoint::CheckpointFile;
+use crate::json_file::{write_json, write_record};
+use crate::origin::Origin;
 use crate::scorer_stage::{Pairs, train_scorer};
-use crate::{Progress, ScorerRecipe, TrainError, vocabulary};
+use crate::summary::{Summary, curve};
+use crate::vocabulary::Vocabulary;
+use crate::{Progress, ScorerRecipe, TrainError};
 
 /// What a scorer's training reports; written as `training.json` beside it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScorerSummary {
     /// Pairs it was trained on.
     pub pairs: usize,
@@ -30,7 +34,7 @@ pub struct ScorerSummary {
 }
 
 /// How often the right partner is found, as shares in [0, 1].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Retrieval {
     /// Pairs asked for.
     pub pairs: usize,
@@ -61,18 +65,17 @@ pub fn train_scorer_model(
     let device = Device::flex();
     let train = Dataset::open(data.join("train"))?;
     let held_out = Dataset::open(data.join("validation"))?;
-    let side = recipe.model.vision_cfg.image_size;
-    if train.size != side || held_out.size != side {
-        let reason = format!("expected pictures of {side} pixels, found {}", train.size);
-        return Err(TrainError::broken(data, reason));
-    }
-    std::fs::create_dir_all(work).map_err(TrainError::io(work))?;
+    recipe.fits(train.size)?;
+    recipe.fits(held_out.size)?;
+    let origin = Origin::new(recipe, &[&train]);
+    let checkpoint = CheckpointFile::new(work.join("scorer.safetensors"), origin);
+    checkpoint.check()?;
     let tokens = recipe.model.text_cfg.context_length;
-    let tokenizer = out.join("tokenizer");
-    vocabulary::train(&train, recipe.vocabulary, tokens, &tokenizer)?;
-    let tokenizer = CLIPTokenizer::from_folder(&tokenizer)?;
+    let vocabulary = Vocabulary::learn(&train, recipe.vocabulary, tokens, data)?;
+    let folder = work.join("scorer-tokenizer");
+    vocabulary.write(&folder)?;
+    let tokenizer = CLIPTokenizer::from_folder(&folder)?;
     let pairs = Pairs::new(&train, &tokenizer, tokens);
-    let checkpoint = work.join("scorer.safetensors");
     let (model, losses) =
         train_scorer(recipe, &pairs, &checkpoint, &device, &mut |p| progress("scorer", p))?;
     let config = json!({
@@ -86,23 +89,22 @@ pub fn train_scorer_model(
             "resize_mode": "shortest",
         },
     });
+    vocabulary.write(&out.join("tokenizer"))?;
     write_json(&out.join("open_clip_config.json"), &config)?;
     model.save(&out.join("open_clip_model.safetensors"), StoredDtype::F16)?;
     let embed = |data: &Dataset| embed(&model, &tokenizer, tokens, data, &device);
     let (known, asked) = (embed(&train), embed(&held_out));
-    let mut all = asked.clone();
-    all.pictures.extend(known.pictures);
-    all.texts.extend(known.texts);
+    let mut candidates = asked.clone();
+    candidates.pictures.extend(known.pictures);
+    candidates.texts.extend(known.texts);
     let summary = ScorerSummary {
         pairs: train.examples.len(),
         parameters: model.num_params(),
         loss: curve(&losses),
         held_out: retrieval(&asked, &asked),
-        among_all: retrieval(&asked, &all),
+        among_all: retrieval(&asked, &candidates),
     };
-    let text =
-        serde_json::to_vec_pretty(&summary).map_err(|error| TrainError::broken(out, error))?;
-    write_atomically(&out.join("training.json"), &text)?;
+    write_record(&out.join(Summary::FILE), &summary)?;
     Ok(summary)
 }
 
@@ -138,12 +140,12 @@ fn embed(
     embedded
 }
 
-/// Seeks the partners of `asked` among `all`, whose first entries they are.
-fn retrieval(asked: &Embedded, all: &Embedded) -> Retrieval {
-    let found = |queries: &[Vec<f32>], candidates: &[Vec<f32>], within: usize| -> f64 {
+/// Seeks the partners of `asked` among `candidates`, whose first entries they are.
+fn retrieval(asked: &Embedded, candidates: &Embedded) -> Retrieval {
+    let share = |queries: &[Vec<f32>], candidates: &[Vec<f32>], within: usize| -> f64 {
         let cosine = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
-        let hits = queries.iter().enumerate().filter(|(own, query)| {
-            let target = cosine(query, &candidates[*own]);
+        let hits = queries.iter().enumerate().filter(|(partner, query)| {
+            let target = cosine(query, &candidates[*partner]);
             let better = candidates.iter().filter(|other| cosine(query, other) > target).count();
             better < within
         });
@@ -151,10 +153,10 @@ fn retrieval(asked: &Embedded, all: &Embedded) -> Retrieval {
     };
     Retrieval {
         pairs: asked.pictures.len(),
-        candidates: all.pictures.len(),
-        caption_of_picture_top1: found(&asked.pictures, &all.texts, 1),
-        caption_of_picture_top5: found(&asked.pictures, &all.texts, 5),
-        picture_of_caption_top1: found(&asked.texts, &all.pictures, 1),
-        picture_of_caption_top5: found(&asked.texts, &all.pictures, 5),
+        candidates: candidates.pictures.len(),
+        caption_of_picture_top1: share(&asked.pictures, &candidates.texts, 1),
+        caption_of_picture_top5: share(&asked.pictures, &candidates.texts, 5),
+        picture_of_caption_top1: share(&asked.texts, &candidates.pictures, 1),
+        picture_of_caption_top5: share(&asked.texts, &candidates.pictures, 5),
     }
 }

@@ -1,5 +1,6 @@
+//! The scorer's training: both towers learn which caption belongs to which picture.
+
 use std::ops::Range;
-use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
@@ -10,6 +11,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
+use crate::checkpoint::CheckpointFile;
 use crate::stage::{self, Progress, stream};
 use crate::{ScorerRecipe, TrainError};
 
@@ -61,11 +63,11 @@ impl<'a> Pairs<'a> {
 /// where it exists; returns the averaged weights and the loss of every step.
 ///
 /// # Errors
-/// [`TrainError`]: unwritable files, or a loss that is not finite.
+/// As [`stage::run`].
 pub(crate) fn train_scorer(
     recipe: &ScorerRecipe,
     pairs: &Pairs<'_>,
-    checkpoint: &Path,
+    checkpoint: &CheckpointFile,
     device: &Device,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(OpenClip, Vec<f32>), TrainError> {
@@ -102,8 +104,8 @@ fn loss(
     let texts = normalize(model.encode_text(&ids));
     let scale = model.logit_scale().clamp_max(MAX_SCALE.ln()).exp();
     let logits = images.matmul(texts.transpose()) * scale.unsqueeze::<2>();
-    let own = Tensor::<2>::eye(count, device);
-    let matched = |logits: Tensor<2>| (log_softmax(logits, 1) * own.clone()).sum();
+    let partners = Tensor::<2>::eye(count, device);
+    let matched = |logits: Tensor<2>| (log_softmax(logits, 1) * partners.clone()).sum();
     let share = 1.0 / recipe.optimizer.batch as f64;
     (matched(logits.clone()) + matched(logits.transpose())) * (-0.5 * share)
 }

@@ -1,3 +1,5 @@
+//! The gradient of a batch, computed in parallel shards.
+
 use std::ops::Range;
 
 use burn::module::Module;
@@ -8,7 +10,7 @@ use crate::flat;
 
 /// Shards a batch is always computed in, whatever the machine, so that results do not depend on
 /// the number of processors.
-const SHARDS: usize = 2;
+pub(crate) const SHARDS: usize = 2;
 
 /// Computes the gradient of a batch in parallel shards.
 ///

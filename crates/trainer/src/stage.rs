@@ -1,4 +1,5 @@
-use std::path::Path;
+//! One training run of a module: steps, checkpoints, and what is told after each step.
+
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
@@ -6,9 +7,10 @@ use burn::tensor::Tensor;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::checkpoint::{CheckpointFile, State};
 use crate::optimizer::AdamW;
 use crate::shards::Shards;
-use crate::{OptimizerRecipe, TrainError, checkpoint, flat};
+use crate::{OptimizerRecipe, TrainError, flat};
 
 /// What is told after every step.
 #[derive(Debug, Clone, Copy)]
@@ -35,10 +37,14 @@ pub(crate) fn stream(seed: u64, step: usize, sample: usize) -> ChaCha8Rng {
 
 /// Trains `module` from its last checkpoint to the end; returns it with averaged weights, and the
 /// loss of every step.
+///
+/// # Errors
+/// [`TrainError`]: a checkpoint of another run, an unwritable one, or a loss or gradient that is
+/// not finite, before which the last checkpoint is kept.
 pub(crate) fn run<M, F>(
     module: M,
     recipe: &OptimizerRecipe,
-    path: &Path,
+    checkpoint: &CheckpointFile,
     progress: &mut dyn FnMut(Progress),
     loss: F,
 ) -> Result<(M, Vec<f32>), TrainError>
@@ -46,26 +52,29 @@ where
     M: Module + Sync,
     F: Fn(&M, usize, std::ops::Range<usize>) -> Tensor<1> + Sync,
 {
-    let (first, mut state, mut losses) = if path.exists() {
-        checkpoint::load(path)?
-    } else {
-        (0, AdamW::new(flat::parameters(&module)), Vec::new())
+    let parameters = flat::parameters(&module);
+    let mut state = match checkpoint.load(parameters.len(), recipe.steps)? {
+        Some(state) => state,
+        None => State { step: 0, optimizer: AdamW::new(parameters), losses: Vec::new() },
     };
+    let first = state.step;
     let shards = Shards::new();
     let start = Instant::now();
     for step in first..recipe.steps {
         let (value, gradient) =
-            shards.gradient(&module, &state.values, recipe.batch, |m, samples| {
+            shards.gradient(&module, &state.optimizer.values, recipe.batch, |m, samples| {
                 loss(m, step, samples)
             });
-        if !value.is_finite() {
-            return Err(TrainError::Diverged { step, loss: value, checkpoint: path.into() });
+        let gradient_norm = state.optimizer.step(recipe, step, gradient);
+        if !(value.is_finite() && gradient_norm.is_finite()) {
+            let checkpoint = checkpoint.path().into();
+            return Err(TrainError::Diverged { step, loss: value, gradient_norm, checkpoint });
         }
-        let gradient_norm = state.step(recipe, step, gradient);
-        losses.push(value as f32);
+        state.losses.push(value as f32);
         let done = step + 1;
-        if done % recipe.checkpoint_every == 0 || done == recipe.steps {
-            checkpoint::save(path, done, &state, &losses)?;
+        state.step = done;
+        if done.is_multiple_of(recipe.checkpoint_every) || done == recipe.steps {
+            checkpoint.save(&state)?;
         }
         let per_step = start.elapsed() / (done - first) as u32;
         let remaining = per_step * (recipe.steps - done) as u32;
@@ -77,5 +86,48 @@ where
             remaining,
         });
     }
-    Ok((flat::assign(module, &state.average), losses))
+    Ok((flat::assign(module, &state.optimizer.average), state.losses))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::Device;
+    use serde_json::json;
+
+    use super::*;
+    use crate::origin::Origin;
+
+    #[test]
+    fn run_that_diverges_keeps_the_last_checkpoint() {
+        let device = Device::flex().autodiff();
+        let recipe = OptimizerRecipe {
+            steps: 5,
+            batch: 2,
+            learning_rate: 1e-3,
+            warmup: 0,
+            betas: [0.9, 0.99],
+            weight_decay: 0.0,
+            gradient_clip: 1.0,
+            ema: 0.9,
+            checkpoint_every: 2,
+        };
+        // A loss that is no number, and one that is while its gradient, ∞ · 0, is none.
+        let losses: [fn(Tensor<1>) -> Tensor<1>; 2] =
+            [|loss| loss * f64::NAN, |loss| (loss * 0.0).sqrt()];
+        for spoil in losses {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a.safetensors");
+            let file = CheckpointFile::new(path, Origin::new(&json!({}), &[]));
+            let model: Linear = LinearConfig::new(2, 1).init(&device);
+            let error = run(model, &recipe, &file, &mut |_| {}, |model, step, samples| {
+                let input = Tensor::<2>::ones([samples.len(), 2], &device);
+                let loss = model.forward(input).square().mean();
+                if step == 3 { spoil(loss) } else { loss }
+            });
+            let error = error.unwrap_err();
+            assert!(matches!(error, TrainError::Diverged { step: 3, .. }), "{error}");
+            assert_eq!(file.load(3, recipe.steps).unwrap().unwrap().step, 2);
+        }
+    }
 }

@@ -1,19 +1,25 @@
+//! The small CLIP: pixels before it, ids, features, scores, and every layer.
+
 use ::clip::{CLIPTokenizer, OpenClip, OpenClipConfig, OpenClipVision, normalize};
 use ::metrics::{ClipPreprocess, Resampling, ResizeMode, stack};
-use anyhow::Context;
+use anyhow::bail;
 use burn::tensor::{FloatDType, Tensor};
 use layers::trace::collect;
 use pictures::Planes;
 
-use super::Metrics;
-use crate::report::{Report, values};
+use super::case::Metrics;
+use crate::report::{Report, magnitude, values};
 
-/// Tolerance of features and scores, and of pixels before the network.
+/// Tolerance of features and scores, and of pixels before the network: 25 times the difference of
+/// 4e-7 between the reference's f32 and f64.
 const TOLERANCE: f64 = 1e-5;
-/// Tolerance of the states inside the Transformers, which are not normalised.
+/// Tolerance of the states inside the Transformers, whose values reach tens where features are
+/// below 1.
 const TRACE_TOLERANCE: f64 = 1e-4;
 /// Every so many pixels of a preprocessed picture are on record.
 const STRIDE: usize = 4;
+/// CLIP's tokenizer, whose ids are on record.
+const TOKENIZER: &str = "tiny-sd/tokenizer";
 
 pub(super) fn run(case: &Metrics<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
     let config = OpenClipConfig::from_file(case.folder.join("clip_config.json"))?;
@@ -39,16 +45,11 @@ pub(super) fn run(case: &Metrics<'_>, report: &mut Report<'_>) -> anyhow::Result
 
 /// The reference's constants; its resizing is told by the names of its transformations.
 fn preprocess(case: &Metrics<'_>, config: &OpenClipConfig) -> anyhow::Result<ClipPreprocess> {
-    let channels = |key: &str| -> anyhow::Result<[f32; 3]> {
-        serde_json::from_value(case.facts[key].clone())
-            .with_context(|| format!("`{key}` in golden.json"))
-    };
-    let text = case.facts["preprocess"].as_str().context("`preprocess` in golden.json")?;
-    let crops = text.contains("CenterCrop");
+    let crops = case.facts.read::<String>("preprocess")?.contains("CenterCrop");
     Ok(ClipPreprocess {
         size: config.vision_cfg.image_size,
-        mean: channels("mean")?,
-        std: channels("std")?,
+        mean: case.facts.read("mean")?,
+        std: case.facts.read("std")?,
         resize_mode: if crops { ResizeMode::Shortest } else { ResizeMode::Longest },
         // The reference's transformations begin with `ToTensor`.
         resampling: Resampling::Floats,
@@ -73,16 +74,17 @@ fn compare_pixels(
             for row in plane.chunks_exact(planes.width).step_by(STRIDE) {
                 sparse.extend(row.iter().step_by(STRIDE).map(|value| f64::from(*value)));
             }
-            let all: Vec<f64> = plane.iter().map(|value| f64::from(*value)).collect();
-            let count = all.len() as f64;
-            let mean = all.iter().sum::<f64>() / count;
-            let squares = all.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+            let pixels: Vec<f64> = plane.iter().map(|value| f64::from(*value)).collect();
+            let count = pixels.len() as f64;
+            let mean = pixels.iter().sum::<f64>() / count;
+            let squares = pixels.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
             rows[0].push(mean);
             rows[1].push((squares / (count - 1.0)).sqrt());
-            rows[2].push(all.iter().copied().fold(f64::INFINITY, f64::min));
-            rows[3].push(all.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+            rows[2].push(pixels.iter().copied().fold(f64::INFINITY, f64::min));
+            rows[3].push(pixels.iter().copied().fold(f64::NEG_INFINITY, f64::max));
         }
-        // One 8-bit step is 0.004 / std; what is compared here is rounding.
+        // One 8-bit step is 0.004 / std; what is compared here is rounding, which the division by
+        // the deviation enlarges.
         let tolerance = TOLERANCE / f64::from(preprocess.std[0]);
         report.compare(&case.label(&strided), &sparse, case.golden.values(&strided)?, tolerance);
         if case.golden.has(&summary) {
@@ -101,43 +103,33 @@ fn features(
     report: &mut Report<'_>,
 ) -> anyhow::Result<Tensor<2>> {
     let unit = normalize(raw.clone());
-    for (suffix, found) in [("_raw", raw), ("", unit.clone())] {
+    for (suffix, features) in [("_raw", raw), ("", unit.clone())] {
         let key = format!("clip/{what}_features{suffix}");
         if !case.golden.has(&key) {
             continue;
         }
         let expected = case.golden.values(&key)?;
-        let largest = expected.iter().fold(1.0f64, |most, value| most.max(value.abs()));
-        report.tensor(&case.label(&key), found, expected, TOLERANCE * largest);
+        let tolerance = TOLERANCE * magnitude(expected).max(1.0);
+        report.tensor(&case.label(&key), features, expected, tolerance);
     }
     Ok(unit)
 }
 
-/// The reference's ids; where a tokenizer with its vocabulary is at hand, ours are compared too.
+/// The reference's ids, with which ours are compared.
 fn token_ids(
     case: &Metrics<'_>,
     config: &OpenClipConfig,
     report: &mut Report<'_>,
 ) -> anyhow::Result<Vec<Vec<u32>>> {
-    let rows = case.golden.rows("clip/tokens")?;
-    let expected: Vec<Vec<u32>> =
-        rows.into_iter().map(|row| row.into_iter().map(|id| id as u32).collect()).collect();
     let text = &config.text_cfg;
-    let mut folders: Vec<_> = std::fs::read_dir(case.root)?
-        .filter_map(Result::ok)
-        .map(|entry| entry.path().join("tokenizer"))
-        .filter(|folder| folder.join("vocab.json").exists())
-        .collect();
-    folders.sort();
-    let tokenizer = folders
-        .iter()
-        .filter_map(|folder| CLIPTokenizer::from_folder(folder).ok())
-        .find(|tokenizer| tokenizer.vocab_size() == text.vocab_size);
-    let Some(tokenizer) = tokenizer else {
-        report.missed(&case.label("clip/tokens"), "no tokenizer of this vocabulary lies beside it");
-        return Ok(expected);
-    };
-    for (i, (prompt, expected)) in case.strings("prompts")?.iter().zip(&expected).enumerate() {
+    let expected = case.golden.ids("clip/tokens", text.vocab_size)?;
+    let prompts: Vec<String> = case.facts.read("prompts")?;
+    let fits = |row: &Vec<u32>| row.len() == text.context_length;
+    if expected.len() != prompts.len() || !expected.iter().all(fits) {
+        bail!("`clip/tokens`: expected {} rows of {} ids", prompts.len(), text.context_length);
+    }
+    let tokenizer = CLIPTokenizer::from_folder(case.root.join(TOKENIZER))?;
+    for (i, (prompt, expected)) in prompts.iter().zip(&expected).enumerate() {
         let ids = tokenizer.encode_open_clip(prompt, text.context_length);
         report.equal(&case.label(&format!("clip/tokens[{i}]")), &ids, expected);
     }
@@ -161,9 +153,9 @@ fn trace(
     for (path, data) in trace {
         let key = format!("cliptrace/{path}");
         if case.golden.has(&key) {
-            let found: Vec<f64> = data.iter::<f64>().collect();
+            let states: Vec<f64> = data.iter::<f64>().collect();
             let expected = case.golden.values(&key)?;
-            report.compare(&case.label(&key), &found, expected, TRACE_TOLERANCE);
+            report.compare(&case.label(&key), &states, expected, TRACE_TOLERANCE);
         }
     }
     Ok(())
@@ -181,9 +173,9 @@ fn picture_tower(
         return Ok(());
     }
     let tower = OpenClipVision::from_file(config, path, FloatDType::F32, &case.device)?;
-    let found = values(normalize(tower.forward(stack(pictures, &case.device))));
+    let features = values(normalize(tower.forward(stack(pictures, &case.device))));
     let expected = case.golden.values("clip/image_features")?;
     let label = case.label("clip_visual_only.pt/image_features");
-    report.compare(&label, &found, expected, TOLERANCE);
+    report.compare(&label, &features, expected, TOLERANCE);
     Ok(())
 }

@@ -1,26 +1,37 @@
+//! LPIPS and Fréchet distances.
+
 use ::metrics::{
     FeatureStatistics, Features, Lpips, LpipsNetwork, frechet_distance, frechet_from_features,
 };
 use anyhow::Context;
 use pictures::{Filter, Frame, RgbImage, resize_like_pillow};
 use weights::WeightsFile;
-use serde_json::Value;
 
-use super::Metrics;
+use super::case::Metrics;
 use crate::report::Report;
 
-/// Tolerance of LPIPS distances.
+/// Tolerance of LPIPS distances, which are below 1 and mean over thousands of f32 values: those of
+/// the reference in f32 lie 5e-9 from its f64 ones, and the trunk's order of sums is its own.
 const LPIPS_TOLERANCE: f64 = 1e-5;
-/// Tolerance of Fréchet distances relative to the exact value.
+/// Tolerance of Fréchet distances relative to the exact value: eigenvalues in f64, whose roots a
+/// nearly singular covariance knows to half their digits.
 const FRECHET_TOLERANCE: f64 = 1e-7;
 /// Rounding of Fréchet distances relative to the traces they are differences of.
 const FRECHET_ROUNDING: f64 = 1e-12;
+/// Tolerance of Fréchet distances between a few vectors, relative to one more than the distance:
+/// their covariances are singular, and the root of one is known only to the root of the rounding.
+const SINGULAR_TOLERANCE: f64 = 1e-5;
+/// 8-bit pixels brought to [-1, 1] in f32, a few roundings of 6e-8.
+const PIXEL_TOLERANCE: f64 = 1e-6;
 
 pub(super) fn run(case: &Metrics<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
     for network in [LpipsNetwork::Alex, LpipsNetwork::Vgg, LpipsNetwork::Squeeze] {
         let weights = case.folder.join(format!("lpips_{}.safetensors", network.name()));
-        let own = format!("lpips_{}", network.name());
-        let key = if case.facts[&own].is_array() { own } else { "lpips".into() };
+        // The facts of the first network have no suffix.
+        let key = match network {
+            LpipsNetwork::Alex => "lpips".into(),
+            other => format!("lpips_{}", other.name()),
+        };
         if weights.exists() {
             let file = WeightsFile::open(&weights)?;
             let lpips = Lpips::from_tensors(network, file.tensors()?, &weights, &case.device)?;
@@ -36,25 +47,25 @@ fn perceptual(
     key: &str,
     report: &mut Report<'_>,
 ) -> anyhow::Result<()> {
-    let pairs = case.facts[key].as_array().with_context(|| format!("`{key}` in golden.json"))?;
     let mut resized = None;
-    for (i, pair) in pairs.iter().enumerate() {
+    for (i, pair) in case.facts.get(key)?.items()?.iter().enumerate() {
+        let resize: Option<String> =
+            pair.find("resize").map(|resize| resize.parse()).transpose()?;
         let open = |side: &str| -> anyhow::Result<RgbImage> {
-            let file = pair[side].as_str().with_context(|| format!("`{key}[{i}].{side}`"))?;
-            shrink(case.picture(file)?, &pair["resize"])
+            let picture = case.picture(&pair.read::<String>(side)?)?;
+            resize.as_ref().map_or(Ok(picture.clone()), |how| shrink(&picture, how))
         };
         let (a, b) = (open("a")?, open("b")?);
-        if !pair["resize"].is_null() && resized.is_none() {
+        if resize.is_some() && resized.is_none() {
             resized = Some((a.clone(), b.clone()));
         }
-        let found = lpips.distances(&[a], &[b])?;
-        let expected = pair["distance_f64"].as_f64().or(pair["distance"].as_f64());
-        let expected = expected.with_context(|| format!("`{key}[{i}].distance`"))?;
+        let distances = lpips.distances(&[a], &[b])?;
         let label = case.label(&format!("{key}[{i}]/distance"));
-        report.compare(&label, &found.total, &[expected], LPIPS_TOLERANCE);
-        let layers: Vec<f64> = serde_json::from_value(pair["per_layer"].clone())?;
+        let expected = pair.read("distance_f64")?;
+        report.compare(&label, &distances.total, &[expected], LPIPS_TOLERANCE);
         let label = case.label(&format!("{key}[{i}]/per_layer"));
-        report.compare(&label, &found.layers.concat(), &layers, LPIPS_TOLERANCE);
+        let expected: Vec<f64> = pair.read("per_layer")?;
+        report.compare(&label, &distances.layers.concat(), &expected, LPIPS_TOLERANCE);
     }
     // The pixels of the first resized pair are on record.
     if let Some((a, b)) = resized {
@@ -62,17 +73,17 @@ fn perceptual(
             let key = format!("lpips/resized64_{side}");
             if case.golden.has(&key) {
                 let planes = picture.to_unit().affine([2.0; 3], [-1.0; 3]);
-                let found: Vec<f64> = planes.values.iter().map(|v| f64::from(*v)).collect();
-                report.compare(&case.label(&key), &found, case.golden.values(&key)?, 1e-6);
+                let pixels: Vec<f64> = planes.values.iter().map(|v| f64::from(*v)).collect();
+                let expected = case.golden.values(&key)?;
+                report.compare(&case.label(&key), &pixels, expected, PIXEL_TOLERANCE);
             }
         }
     }
     Ok(())
 }
 
-/// `Resize(n, bilinear on PIL) + CenterCrop(n)`, or nothing.
-fn shrink(picture: RgbImage, how: &Value) -> anyhow::Result<RgbImage> {
-    let Some(text) = how.as_str() else { return Ok(picture) };
+/// `Resize(n, bilinear on PIL) + CenterCrop(n)`.
+fn shrink(picture: &RgbImage, text: &str) -> anyhow::Result<RgbImage> {
     let digits: String =
         text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
     let side: usize = digits.parse().with_context(|| format!("the resizing `{text}`"))?;
@@ -80,12 +91,11 @@ fn shrink(picture: RgbImage, how: &Value) -> anyhow::Result<RgbImage> {
 }
 
 fn frechet(case: &Metrics<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
-    let cases = case.facts["frechet"].as_array().cloned().unwrap_or_default();
-    for facts in cases {
-        let name = facts["name"].as_str().context("`frechet[].name`")?;
+    for facts in case.facts.get("frechet")?.items()? {
+        let name: String = facts.read("name")?;
         let label = case.label(&format!("frechet/{name}"));
-        let expected = facts["exact_eigh"].as_f64().or(facts["pytorch_fid"].as_f64());
-        let expected = expected.with_context(|| format!("`{name}`: no value"))?;
+        // By eigenvalues in f64; `pytorch_fid` beside it is scipy's less exact matrix root.
+        let expected: f64 = facts.read("exact_eigh")?;
         if case.golden.has(&format!("fid/{name}/mu1")) {
             let statistics = |side: u8| -> anyhow::Result<FeatureStatistics> {
                 Ok(FeatureStatistics {
@@ -100,13 +110,12 @@ fn frechet(case: &Metrics<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
                 .iter()
                 .sum();
             let tolerance = FRECHET_TOLERANCE * expected.abs() + FRECHET_ROUNDING * traces;
-            let found = frechet_distance(&first, &second)?;
-            report.compare(&label, &[found], &[expected], tolerance);
-        } else if let Some((first, second)) = inception_rows(case, name)? {
-            // Three vectors have a singular covariance, whose root the reference knows only to the
-            // root of the rounding.
-            let found = frechet_from_features(&first, &second)?;
-            report.compare(&label, &[found], &[expected], 1e-5 * (1.0 + expected.abs()));
+            let distance = frechet_distance(&first, &second)?;
+            report.compare(&label, &[distance], &[expected], tolerance);
+        } else if let Some((first, second)) = inception_rows(case, &name)? {
+            let distance = frechet_from_features(&first, &second)?;
+            let tolerance = SINGULAR_TOLERANCE * (1.0 + expected.abs());
+            report.compare(&label, &[distance], &[expected], tolerance);
         } else {
             report.missed(&label, "neither statistics nor features of this name");
         }

@@ -1,5 +1,6 @@
 //! `cargo xtask quality`: how well the shipped model's pictures show what they were asked for.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,7 +8,7 @@ use anyhow::Context;
 use clap::Parser;
 use pictures::Dataset;
 use pipeline::{DeviceChoice, Pipeline, Precision};
-use trainer::{QualitySettings, quality};
+use trainer::{QualitySettings, Summary, quality};
 
 /// Small tensors come and go by the million; the system's allocator gives their pages back to the
 /// kernel each time.
@@ -15,7 +16,11 @@ use trainer::{QualitySettings, quality};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
-#[command(name = "cargo xtask quality", version, about = "Measures how well the shipped model's pictures show what they were asked for")]
+#[command(
+    name = "cargo xtask quality",
+    version,
+    about = "Measures how well the shipped model's pictures show what they were asked for"
+)]
 struct QualityArgs {
     /// Folder with the training pictures (`train/`).
     #[arg(long)]
@@ -48,21 +53,17 @@ fn main() -> ExitCode {
 }
 
 fn run(args: QualityArgs) -> anyhow::Result<()> {
+    let summary = Summary::from_folder(&args.model)?;
     let pipeline =
         Pipeline::from_folder(&args.model, Precision::F32.into(), &DeviceChoice::Cpu.open()?)?;
     let train = Dataset::open(args.data.join("train"))?;
-    let path = args.model.join("training.json");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("`{}`", path.display()))?;
-    let training: serde_json::Value = serde_json::from_str(&text)?;
-    let concepts: Vec<String> = serde_json::from_value(training["concepts"].clone())
-        .with_context(|| format!("`{}`: expected `concepts`", path.display()))?;
     let settings = QualitySettings {
         pictures: args.pictures,
         steps: args.steps,
         guidance_scale: args.guidance,
         seed: args.seed,
     };
-    let found = quality(&pipeline, &train, &concepts, settings)?;
-    println!("{}", serde_json::to_string_pretty(&found)?);
-    Ok(())
+    let quality = quality(&pipeline, &train, &summary.concepts, settings)?;
+    let text = serde_json::to_string_pretty(&quality)?;
+    writeln!(std::io::stdout(), "{text}").context("standard output")
 }

@@ -1,7 +1,10 @@
-use std::path::Path;
+//! The recipe of the text-to-image model: an autoencoder, then a text encoder and a U-Net.
+
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::{OptimizerRecipe, read};
 use crate::TrainError;
 
 /// Everything that determines a trained model besides the pictures.
@@ -14,6 +17,9 @@ pub struct Recipe {
     pub autoencoder: AutoencoderRecipe,
     /// Second stage.
     pub diffusion: DiffusionRecipe,
+    /// The file it was read from, for messages.
+    #[serde(skip)]
+    pub(super) file: PathBuf,
 }
 
 /// The autoencoder's sizes and training.
@@ -72,80 +78,16 @@ pub struct DiffusionRecipe {
     pub optimizer: OptimizerRecipe,
 }
 
-/// AdamW, its schedule, and how often things are written.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OptimizerRecipe {
-    /// Steps in all.
-    pub steps: usize,
-    /// Samples of a step.
-    pub batch: usize,
-    /// Peak learning rate.
-    pub learning_rate: f64,
-    /// Steps of linear warm-up; a cosine to 0 follows.
-    pub warmup: usize,
-    /// Adam's β₁ and β₂.
-    pub betas: [f64; 2],
-    /// Decoupled weight decay.
-    pub weight_decay: f64,
-    /// Largest norm of the gradient.
-    pub gradient_clip: f64,
-    /// Decay of the moving average.
-    pub ema: f64,
-    /// Steps between checkpoints.
-    pub checkpoint_every: usize,
-}
-
-impl OptimizerRecipe {
-    /// The learning rate at `step`.
-    pub fn learning_rate_at(&self, step: usize) -> f64 {
-        if step < self.warmup {
-            return self.learning_rate * (step + 1) as f64 / self.warmup as f64;
-        }
-        let rest = (self.steps - self.warmup).max(1) as f64;
-        let progress = ((step - self.warmup) as f64 / rest).min(1.0);
-        self.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
-    }
-
-    /// The moving average's decay at `step`: short-sighted at first, so that the random initial
-    /// weights are forgotten.
-    pub fn ema_at(&self, step: usize) -> f64 {
-        self.ema.min((1.0 + step as f64) / (10.0 + step as f64))
-    }
-}
-
 impl Recipe {
-    /// Reads a recipe in TOML.
+    /// Reads a recipe in TOML and checks every field.
     ///
     /// # Errors
-    /// [`TrainError`] naming the file and what is wrong.
+    /// [`TrainError::Broken`] for what is no recipe, [`TrainError::Recipe`] naming every field
+    /// whose value cannot be used.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, TrainError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(TrainError::io(path))?;
-        toml::from_str(&text).map_err(|error| TrainError::broken(path, error))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn learning_rate_warms_up_and_falls_to_zero() {
-        let recipe = OptimizerRecipe {
-            steps: 100,
-            batch: 1,
-            learning_rate: 1.0,
-            warmup: 10,
-            betas: [0.9, 0.99],
-            weight_decay: 0.0,
-            gradient_clip: 1.0,
-            ema: 0.999,
-            checkpoint_every: 10,
-        };
-        assert_eq!(recipe.learning_rate_at(0), 0.1);
-        assert_eq!(recipe.learning_rate_at(10), 1.0);
-        assert!(recipe.learning_rate_at(99) < 1e-3);
-        assert!(recipe.ema_at(0) < 0.2 && recipe.ema_at(100_000) == 0.999);
+        let recipe = Self { file: path.into(), ..read(path)? };
+        recipe.validate()?;
+        Ok(recipe)
     }
 }

@@ -1,9 +1,12 @@
-use std::path::Path;
+//! The recipe of the small contrastive model that scores pictures against prompts.
+
+use std::path::{Path, PathBuf};
 
 use clip::OpenClipConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::{OptimizerRecipe, TrainError};
+use super::{OptimizerRecipe, read};
+use crate::TrainError;
 
 /// How a small contrastive scorer is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,24 +26,21 @@ pub struct ScorerRecipe {
     pub model: OpenClipConfig,
     /// Optimiser.
     pub optimizer: OptimizerRecipe,
+    /// The file it was read from, for messages.
+    #[serde(skip)]
+    pub(super) file: PathBuf,
 }
 
 impl ScorerRecipe {
-    /// Reads a recipe in TOML.
+    /// Reads a recipe in TOML and checks every field.
     ///
     /// # Errors
-    /// [`TrainError`] naming the file and what is wrong.
+    /// [`TrainError::Broken`] for what is no recipe, [`TrainError::Recipe`] naming every field
+    /// whose value cannot be used.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, TrainError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(TrainError::io(path))?;
-        let recipe: Self =
-            toml::from_str(&text).map_err(|error| TrainError::broken(path, error))?;
-        if recipe.model.text_cfg.vocab_size != recipe.vocabulary {
-            return Err(TrainError::broken(
-                path,
-                "`model.text_cfg.vocab_size` and `vocabulary` must be equal",
-            ));
-        }
+        let recipe = Self { file: path.into(), ..read(path)? };
+        recipe.validate()?;
         Ok(recipe)
     }
 }

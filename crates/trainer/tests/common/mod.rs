@@ -1,0 +1,144 @@
+//! Tiny picture sets and recipes that train in a moment.
+
+// Each test file takes what it needs.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+
+use image::{Rgb, RgbImage};
+
+/// Side of every picture, in pixels.
+pub const SIDE: u32 = 16;
+
+/// Writes `train/` (four concepts in two styles) and `validation/` (two of them in one) below
+/// `folder`; returns it.
+pub fn pictures(folder: &Path) -> PathBuf {
+    let concepts = ["a red cat", "a blue cap", "a green bed", "a white bat"];
+    let rows = |concepts: &[&str], styles: &[&str]| -> Vec<(String, String)> {
+        concepts
+            .iter()
+            .flat_map(|concept| styles.iter().map(|style| (concept.to_string(), style.to_string())))
+            .collect()
+    };
+    write(&folder.join("train"), &rows(&concepts, &["flat", "pixel"]));
+    write(&folder.join("validation"), &rows(&concepts[2..], &["cartoon"]));
+    folder.to_path_buf()
+}
+
+/// Writes one picture per concept and style, and their `metadata.jsonl`.
+pub fn write(folder: &Path, rows: &[(String, String)]) {
+    std::fs::create_dir_all(folder).unwrap();
+    let mut index = String::new();
+    for (i, (concept, style)) in rows.iter().enumerate() {
+        let i = i as u32;
+        let picture = RgbImage::from_fn(SIDE, SIDE, |x, y| {
+            Rgb([x * 15, y * 15, (x + y) * (i + 3)].map(|value| (value % 256) as u8))
+        });
+        let name = format!("{i}.png");
+        picture.save(folder.join(&name)).unwrap();
+        let row = serde_json::json!({
+            "file_name": name,
+            "text": format!("{style} art of {concept}"),
+            "caption": concept,
+            "style": style,
+        });
+        index.push_str(&format!("{row}\n"));
+    }
+    std::fs::write(folder.join("metadata.jsonl"), index).unwrap();
+}
+
+/// A recipe of the pipeline that trains in a second.
+pub const PIPELINE: &str = "
+seed = 3
+
+[autoencoder]
+block_out_channels = [8, 8]
+layers_per_block = 1
+latent_channels = 4
+norm_num_groups = 4
+crop = 8
+mse_weight = 1.0
+kl_weight = 1e-6
+
+[autoencoder.optimizer]
+steps = 6
+batch = 4
+learning_rate = 1e-3
+warmup = 2
+betas = [0.9, 0.99]
+weight_decay = 0.01
+gradient_clip = 1.0
+ema = 0.9
+checkpoint_every = 2
+
+[diffusion]
+concepts = 3
+block_out_channels = [8, 8, 8, 8]
+layers_per_block = 1
+num_attention_heads = [1, 2, 2, 2]
+norm_num_groups = 4
+text_width = 8
+text_layers = 1
+text_heads = 2
+text_tokens = 8
+vocabulary = 530
+drop_caption = 0.1
+drop_style = 0.1
+min_snr_gamma = 5.0
+
+[diffusion.optimizer]
+steps = 6
+batch = 4
+learning_rate = 1e-3
+warmup = 2
+betas = [0.9, 0.99]
+weight_decay = 0.01
+gradient_clip = 1.0
+ema = 0.9
+checkpoint_every = 2
+";
+
+/// A recipe of the scorer that trains in a second.
+pub const SCORER: &str = "
+seed = 7
+vocabulary = 530
+drop_style = 0.1
+shift = 2
+noise = 0.1
+
+[model]
+embed_dim = 8
+
+[model.vision_cfg]
+image_size = 16
+layers = 1
+width = 8
+head_width = 4
+patch_size = 8
+
+[model.text_cfg]
+context_length = 8
+vocab_size = 530
+width = 8
+heads = 2
+layers = 1
+
+[optimizer]
+steps = 6
+batch = 4
+learning_rate = 1e-3
+warmup = 2
+betas = [0.9, 0.98]
+weight_decay = 0.1
+gradient_clip = 1.0
+ema = 0.9
+checkpoint_every = 2
+";
+
+/// Writes a recipe below `folder`; returns its path.
+pub fn recipe(folder: &Path, text: &str) -> PathBuf {
+    std::fs::create_dir_all(folder).unwrap();
+    let path = folder.join("recipe.toml");
+    std::fs::write(&path, text).unwrap();
+    path
+}

@@ -1,0 +1,132 @@
+//! Interrupted runs end in the same bytes, and checkpoints of other runs are refused untouched.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use trainer::{Progress, Recipe, ScorerRecipe, Stages, TrainError};
+
+/// Every file below `folder` and its bytes.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// As [`files`], by their paths inside `folder`.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let inside = |(path, bytes): (PathBuf, Vec<u8>)| {
+        (path.strip_prefix(folder).unwrap().to_path_buf(), bytes)
+    };
+    files(folder).into_iter().map(inside).collect()
+}
+
+/// Trains a pipeline below `folder`, with the working files in `work`; `watch` sees every step.
+fn pipeline(
+    folder: &Path,
+    recipe: &str,
+    watch: &mut dyn FnMut(&'static str, Progress),
+) -> Result<(), TrainError> {
+    let data = common::pictures(&folder.join("data"));
+    let recipe = Recipe::from_file(common::recipe(folder, recipe))?;
+    let (work, out) = (folder.join("work"), folder.join("out"));
+    trainer::train(&recipe, &data, &work, &out, Stages::All, watch).map(|_| ())
+}
+
+fn scorer(folder: &Path, watch: &mut dyn FnMut(&'static str, Progress)) -> Result<(), TrainError> {
+    let data = common::pictures(&folder.join("data"));
+    let recipe = ScorerRecipe::from_file(common::recipe(folder, common::SCORER))?;
+    let (work, out) = (folder.join("work"), folder.join("out"));
+    trainer::train_scorer_model(&recipe, &data, &work, &out, watch).map(|_| ())
+}
+
+/// Ends a run after step `step` of `stage`, as a kill would: whatever is not written is lost.
+fn kill(stage: &'static str, step: usize) -> impl FnMut(&'static str, Progress) {
+    move |at, progress| assert!((at, progress.step) != (stage, step), "killed")
+}
+
+#[test]
+fn train_killed_in_both_stages_ends_in_the_same_bytes() {
+    let [whole, killed] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    pipeline(whole.path(), common::PIPELINE, &mut |_, _| {}).unwrap();
+    // Neither step has just been written.
+    for (stage, step) in [("autoencoder", 3), ("diffusion", 5)] {
+        let run = || pipeline(killed.path(), common::PIPELINE, &mut kill(stage, step));
+        catch_unwind(AssertUnwindSafe(run)).expect_err("the run was not killed");
+        assert!(!killed.path().join("out").exists(), "written before the end");
+    }
+    let mut steps = Vec::new();
+    let watch = &mut |stage, progress: Progress| steps.push((stage, progress.step));
+    pipeline(killed.path(), common::PIPELINE, watch).unwrap();
+    assert_eq!(steps, [("diffusion", 5), ("diffusion", 6)], "resumed where it was written last");
+    for part in ["out", "work"] {
+        let [whole, killed] = [&whole, &killed].map(|run| contents(&run.path().join(part)));
+        assert!(whole.len() > 2 && whole == killed, "`{part}` differs");
+    }
+}
+
+#[test]
+fn train_scorer_killed_ends_in_the_same_bytes() {
+    let [whole, killed] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    scorer(whole.path(), &mut |_, _| {}).unwrap();
+    let run = || scorer(killed.path(), &mut kill("scorer", 3));
+    catch_unwind(AssertUnwindSafe(run)).expect_err("the run was not killed");
+    scorer(killed.path(), &mut |_, _| {}).unwrap();
+    let [whole, killed] = [&whole, &killed].map(|run| contents(&run.path().join("out")));
+    assert!(whole.len() > 2 && whole == killed);
+}
+
+#[test]
+fn train_under_a_changed_recipe_or_on_other_pictures_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    pipeline(folder, common::PIPELINE, &mut |_, _| {}).unwrap();
+    let before = [contents(&folder.join("work")), contents(&folder.join("out"))];
+    let refused = |recipe: &str, parts: &[&str]| {
+        let error = pipeline(folder, recipe, &mut |_, _| panic!("a step was made")).unwrap_err();
+        assert!(matches!(error, TrainError::OtherOrigin { .. }), "{error}");
+        for part in parts {
+            assert!(error.to_string().contains(part), "`{part}` in: {error}");
+        }
+        let after = [contents(&folder.join("work")), contents(&folder.join("out"))];
+        assert!(before == after, "files were changed");
+    };
+    let seed = common::PIPELINE.replace("seed = 3", "seed = 4");
+    refused(&seed, &["autoencoder.safetensors", "`seed` (expected 4, found 3)"]);
+    let gamma = common::PIPELINE.replace("min_snr_gamma = 5.0", "min_snr_gamma = 4.0");
+    refused(&gamma, &["diffusion.safetensors", "`diffusion.min_snr_gamma`", "work folder"]);
+    // How often checkpoints are written changes nothing else.
+    let every = common::PIPELINE.replace("checkpoint_every = 2", "checkpoint_every = 3");
+    pipeline(folder, &every, &mut |_, _| panic!("a step was made")).unwrap();
+    std::fs::copy(folder.join("data/train/0.png"), folder.join("data/train/1.png")).unwrap();
+    let recipe = Recipe::from_file(common::recipe(folder, common::PIPELINE)).unwrap();
+    let (data, work, out) = (folder.join("data"), folder.join("work"), folder.join("out"));
+    let error = trainer::train(&recipe, &data, &work, &out, Stages::All, &mut |_, _| {});
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("other pictures") && error.contains("safetensors"), "{error}");
+}
+
+#[test]
+fn train_over_a_damaged_checkpoint_names_it_and_leaves_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    pipeline(folder, common::PIPELINE, &mut |_, _| {}).unwrap();
+    let checkpoint = folder.join("work/diffusion.safetensors");
+    let bytes = std::fs::read(&checkpoint).unwrap();
+    let truncated = &bytes[..bytes.len() / 2];
+    std::fs::write(&checkpoint, truncated).unwrap();
+    let watch = &mut |_, _| panic!("a step was made");
+    let error = pipeline(folder, common::PIPELINE, watch).unwrap_err();
+    assert!(matches!(error, TrainError::NoCheckpoint { .. }), "{error}");
+    assert!(error.to_string().contains("diffusion.safetensors"), "{error}");
+    assert_eq!(std::fs::read(&checkpoint).unwrap(), truncated);
+}
