@@ -16,10 +16,10 @@ fn pictures() -> String {
 }
 
 fn json(arguments: &[&str]) -> Value {
-    let mut all = vec!["score"];
-    all.extend(arguments);
-    all.push("--json");
-    serde_json::from_str(&succeed(&all)).unwrap()
+    let mut command = vec!["score"];
+    command.extend(arguments);
+    command.push("--json");
+    serde_json::from_str(&succeed(&command)).unwrap()
 }
 
 /// A folder with the first `count` pictures of the validation set.
@@ -113,10 +113,24 @@ fn sets_compare_with_themselves_and_with_stored_statistics() {
     let other = some(20);
     let (direct, stored) = (fid(&text(other.path()), &path), fid(&text(other.path()), &stats));
     assert!(direct > 0.0 && (direct - stored).abs() < 1e-5, "{direct} {stored}");
-    let mut kid = vec!["kid", &path, &path];
-    kid.extend(network);
-    let kid = json(&kid);
-    assert!(kid["value"]["mean"].as_f64().unwrap().abs() < 0.05, "{kid}");
+    // Of a whole set with itself: 2/n of the kernel's mean over pairs less that over vectors with
+    // themselves, which for unit vectors lie in [(1 - 1/d)³, (1 + 1/d)³]; here n is 12 and d 128.
+    let kid = |more: &[&str]| {
+        let mut arguments = vec!["kid", &path, &path];
+        arguments.extend(network);
+        arguments.extend(more);
+        json(&arguments)["value"].clone()
+    };
+    let whole = kid(&["--subset-size", "12", "--subsets", "3"]);
+    let (mean, dims) = (whole["mean"].as_f64().unwrap(), 128.0f64);
+    let span = (1.0 + 1.0 / dims).powi(3) - (1.0 - 1.0 / dims).powi(3);
+    assert!(mean < 0.0 && mean >= -2.0 / 12.0 * span, "{whole}");
+    assert!(whole["deviation"].as_f64().unwrap() < 1e-12, "{whole}");
+    // Halves of it differ by no more than the kernel does.
+    assert!(kid(&[])["mean"].as_f64().unwrap().abs() <= 2.0 * span);
+    let mut endless = vec!["score", "kid", &path, &path, "--subsets", "18446744073709551615"];
+    endless.extend(network);
+    assert!(fail(&endless).contains("1000000 subsets"));
     // Weights that were not downloaded: what to do about it.
     for (metric, package) in
         [("fid", "inception"), ("kid", "inception"), ("lpips", "lpips-alex"), ("hps", "hps-v2.1")]

@@ -40,6 +40,25 @@ pub enum MetricsError {
         /// What was expected and what was found.
         reason: String,
     },
+    /// Something that none of several files holds.
+    #[error("{0}")]
+    Absent(String),
+    /// Values of which one is NaN or infinite.
+    #[error("{what}: expected finite numbers, found {found}")]
+    NotFinite {
+        /// What the values are.
+        what: &'static str,
+        /// The first that is none.
+        found: f64,
+    },
+    /// A number of subsets that nobody waits for.
+    #[error("expected 1 to {most} subsets, found {found}")]
+    Subsets {
+        /// What was asked for.
+        found: usize,
+        /// Most that are drawn.
+        most: usize,
+    },
     /// A matrix could not be decomposed, or holds what is no number.
     #[error("covariance: {0}")]
     Decomposition(String),

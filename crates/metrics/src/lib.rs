@@ -9,6 +9,7 @@ mod clip_score;
 mod error;
 mod frechet;
 mod networks;
+pub mod number;
 mod paired;
 mod similarity;
 mod snr;
@@ -23,6 +24,7 @@ pub use networks::{
     Checkpoint, ClipFeatures, FeatureNetwork, Features, Inception, InceptionTap, Lpips,
     LpipsDistances, LpipsNetwork, extract, stack,
 };
+pub use number::Number;
 pub use paired::{
     MeanInterval, PairedDifference, Wilcoxon, mean_interval, paired_difference, wilcoxon,
 };

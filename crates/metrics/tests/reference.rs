@@ -135,14 +135,14 @@ fn lpips_equals_the_original_for_every_network() {
             let size = numbers(&row["size"]);
             let (width, height) = (size[0] as usize, size[1] as usize);
             let [a, b] = [1, 2].map(|seed| [picture(seed, width, height)]);
-            let found = lpips.distances(&a, &b).unwrap();
+            let distances = lpips.distances(&a, &b).unwrap();
             let total = row["total"].as_f64().unwrap();
             assert!(
-                (found.total[0] - total).abs() < 1e-5,
+                (distances.total[0] - total).abs() < 1e-5,
                 "{network:?} {} {total}",
-                found.total[0]
+                distances.total[0]
             );
-            let layers = largest_difference(found.layers.concat(), &numbers(&row["layers"]));
+            let layers = largest_difference(distances.layers.concat(), &numbers(&row["layers"]));
             assert!(layers < 1e-5, "{network:?} {layers}");
             let map = &lpips.maps(&a, &b).unwrap()[0];
             assert_eq!(map.len(), width * height);
@@ -175,9 +175,9 @@ fn lpips_is_a_distance_whatever_the_batch() {
 #[test]
 fn wilcoxon_agrees_with_scipy() {
     for case in reference()["wilcoxon"].as_array().unwrap() {
-        let found = wilcoxon(&numbers(&case["values"])).unwrap();
-        assert_eq!(found.statistic, case["statistic"].as_f64().unwrap());
+        let test = wilcoxon(&numbers(&case["values"])).unwrap();
+        assert_eq!(test.statistic, case["statistic"].as_f64().unwrap());
         let p = case["p"].as_f64().unwrap();
-        assert!((found.p_value - p).abs() < 1e-9, "{} {p}", found.p_value);
+        assert!((test.p_value - p).abs() < 1e-9, "{} {p}", test.p_value);
     }
 }

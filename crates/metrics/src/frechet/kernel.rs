@@ -21,6 +21,9 @@ pub struct Kid {
     pub subset_size: usize,
 }
 
+/// Most subsets that are drawn: the mean of as many is known to a thousandth of its deviation.
+const MOST_SUBSETS: usize = 1_000_000;
+
 /// Compares two sets with the kernel `(x·y / d + 1)³` on `subsets` random subsets.
 ///
 /// A subset has `subset_size` vectors of each set, or half of the smaller set where that is fewer:
@@ -28,7 +31,9 @@ pub struct Kid {
 ///
 /// # Errors
 /// [`MetricsError::TooSmall`] for sets of fewer than four vectors,
-/// [`MetricsError::Size`] for vectors of different lengths.
+/// [`MetricsError::Subsets`] for no subsets or more than a million,
+/// [`MetricsError::Size`] for vectors of different lengths,
+/// [`MetricsError::NotFinite`] for vectors with NaN or infinity.
 pub fn kernel_distance(
     a: &Features,
     b: &Features,
@@ -42,8 +47,14 @@ pub fn kernel_distance(
             right: format!("{} dimensions", b.dims),
         });
     }
+    for features in [a, b] {
+        features.check()?;
+    }
+    if !(1..=MOST_SUBSETS).contains(&subsets) {
+        return Err(MetricsError::Subsets { found: subsets, most: MOST_SUBSETS });
+    }
     let least = a.count().min(b.count());
-    if least < 4 || subsets == 0 || subset_size < 2 {
+    if least < 4 || subset_size < 2 {
         return Err(MetricsError::TooSmall {
             expected: "two sets of at least 4 pictures, and subsets of at least 2",
             found: format!("{} and {}, subsets of {subset_size}", a.count(), b.count()),
@@ -73,6 +84,9 @@ pub fn kernel_distance(
     let count = subsets as f64;
     let mean = values.iter().sum::<f64>() / count;
     let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / count).sqrt();
+    if let Some(found) = [mean, deviation].into_iter().find(|value| !value.is_finite()) {
+        return Err(MetricsError::NotFinite { what: "kernel distance", found });
+    }
     Ok(Kid { mean, deviation, subsets, subset_size: size })
 }
 
@@ -101,6 +115,39 @@ mod tests {
         let kid = kernel_distance(&ones, &zeros, 5, 1000, 1).unwrap();
         assert!((kid.mean - 7.0).abs() < 1e-12 && kid.deviation < 1e-12 && kid.subset_size == 2);
         assert!(kernel_distance(&features(vec![1.0; 9]), &zeros, 5, 2, 1).is_err());
+    }
+
+    /// Of a whole set with itself the unbiased estimate is not 0 but 2/n of what the kernel's mean
+    /// over pairs of different vectors lies above that over vectors with themselves.
+    #[test]
+    fn a_set_has_the_known_distance_from_itself() {
+        let set = features((0..15).map(|i| f64::from(i * i % 7) / 3.0).collect());
+        let cube = |x: &[f64], y: &[f64]| {
+            (x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>() / 3.0 + 1.0).powi(3)
+        };
+        let (mut same, mut different) = (0.0, 0.0);
+        for (i, x) in set.rows().enumerate() {
+            for (j, y) in set.rows().enumerate() {
+                *(if i == j { &mut same } else { &mut different }) += cube(x, y);
+            }
+        }
+        let expected = 2.0 / 5.0 * (different / 20.0 - same / 5.0);
+        let kid = kernel_distance(&set, &set, 3, 5, 1).unwrap();
+        assert!((kid.mean - expected).abs() < 1e-12 * expected.abs(), "{} {expected}", kid.mean);
+        assert!(expected < 0.0 && kid.deviation < 1e-12);
+    }
+
+    #[test]
+    fn counts_and_values_out_of_range_are_refused() {
+        let set = features((0..15).map(f64::from).collect());
+        for subsets in [0, MOST_SUBSETS + 1, usize::MAX] {
+            let error = kernel_distance(&set, &set, subsets, 2, 1).unwrap_err();
+            assert!(error.to_string().contains(&subsets.to_string()), "{error}");
+        }
+        for value in [f64::NAN, f64::INFINITY, 1e200] {
+            let broken = features([vec![value], vec![0.0; 14]].concat());
+            assert!(kernel_distance(&broken, &set, 5, 5, 1).is_err());
+        }
     }
 
     proptest! {

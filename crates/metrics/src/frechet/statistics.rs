@@ -25,7 +25,7 @@ impl FeatureStatistics {
     /// Statistics of at least two vectors.
     ///
     /// # Errors
-    /// [`MetricsError::TooSmall`] for fewer, [`MetricsError::Decomposition`] for NaN or infinity.
+    /// [`MetricsError::TooSmall`] for fewer, [`MetricsError::NotFinite`] for NaN or infinity.
     pub fn of(features: &Features) -> Result<Self, MetricsError> {
         let (mean, centred) = centre(features)?;
         let scale = 1.0 / (features.count() - 1) as f64;
@@ -83,9 +83,7 @@ pub(super) fn centre(features: &Features) -> Result<(Vec<f64>, Matrix), MetricsE
             found: count.to_string(),
         });
     }
-    if features.values.iter().any(|value| !value.is_finite()) {
-        return Err(MetricsError::Decomposition("a feature is NaN or infinite".into()));
-    }
+    features.check()?;
     let mut mean = vec![0.0; dims];
     for row in features.rows() {
         mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);

@@ -42,6 +42,17 @@ impl Features {
         self.values.len() / self.dims.max(1)
     }
 
+    /// Checks that all values are finite.
+    ///
+    /// # Errors
+    /// [`MetricsError::NotFinite`] with the first that is not.
+    pub(crate) fn check(&self) -> Result<(), MetricsError> {
+        match self.values.iter().copied().find(|value| !value.is_finite()) {
+            Some(found) => Err(MetricsError::NotFinite { what: "features of the pictures", found }),
+            None => Ok(()),
+        }
+    }
+
     /// The vectors.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
         self.values.chunks_exact(self.dims.max(1))

@@ -6,11 +6,12 @@ use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use pictures::{Planes, RgbImage};
-use weights::{Tensors, WeightsFile, load_tensors};
+use weights::{Tensors, WeightsFile};
 
 use super::Checkpoint;
 use super::features::stack;
-use super::lpips_trunk::{LpipsNetwork, Trunk, rename};
+use super::lpips_files::LpipsTensors;
+use super::lpips_trunk::{LpipsNetwork, Trunk};
 use crate::MetricsError;
 
 /// LPIPS v0.1 (Zhang et al. 2018): how different two pictures look.
@@ -45,11 +46,11 @@ impl Lpips {
     }
 
     /// Loads the trunk and the linear layers from one file or several: torchvision's
-    /// `alexnet-owt-7be5be79.pth` beside lpips's `alex.pth`, a whole lpips `state_dict`, or the
-    /// same as safetensors.
+    /// `alexnet-owt-7be5be79.pth`, or its `features` alone, beside lpips's `alex.pth`, a whole lpips
+    /// `state_dict`, or the same as safetensors.
     ///
     /// # Errors
-    /// [`MetricsError`] where a file is broken or something is missing.
+    /// [`MetricsError`] naming the file that is broken or lacks something.
     pub fn from_files(
         network: LpipsNetwork,
         paths: &[PathBuf],
@@ -57,12 +58,11 @@ impl Lpips {
         device: &Device,
     ) -> Result<Self, MetricsError> {
         let files = paths.iter().map(WeightsFile::open).collect::<Result<Vec<_>, _>>()?;
-        let mut tensors = Tensors::new();
+        let mut tensors = LpipsTensors::new(network);
         for file in &files {
-            rename(network, file.tensors()?, &mut tensors);
+            tensors.take(file.tensors()?, file.path())?;
         }
-        let last = paths.last().map_or(Path::new(""), PathBuf::as_path);
-        let trunk = load_tensors(Trunk::new(network, device), tensors, last, dtype)?;
+        let trunk = tensors.load(Trunk::new(network, device), dtype)?;
         let checkpoints = paths.iter().map(Checkpoint::of).collect::<Result<_, _>>()?;
         Ok(Self { trunk, network, checkpoints, device: device.clone() })
     }
@@ -70,16 +70,16 @@ impl Lpips {
     /// Makes it from tensors with torchvision's or lpips's names that came from `path`.
     ///
     /// # Errors
-    /// [`MetricsError::Weights`] where they do not fit.
+    /// [`MetricsError`] where they do not fit.
     pub fn from_tensors(
         network: LpipsNetwork,
         tensors: Tensors<'_>,
         path: &Path,
         device: &Device,
     ) -> Result<Self, MetricsError> {
-        let mut renamed = Tensors::new();
-        rename(network, tensors, &mut renamed);
-        let trunk = load_tensors(Trunk::new(network, device), renamed, path, FloatDType::F32)?;
+        let mut parts = LpipsTensors::new(network);
+        parts.take(tensors, path)?;
+        let trunk = parts.load(Trunk::new(network, device), FloatDType::F32)?;
         Ok(Self { trunk, network, checkpoints: Vec::new(), device: device.clone() })
     }
 
@@ -156,7 +156,7 @@ impl Lpips {
             return Ok(Vec::new());
         }
         let (first, second) = (self.taps(left)?, self.taps(right)?);
-        let weighted = first.into_iter().zip(second).zip(self.trunk.lins());
+        let weighted = first.into_iter().zip(second).zip(&self.trunk.lins);
         Ok(weighted
             .map(|((a, b), weight)| {
                 let difference = unit(a) - unit(b);
@@ -170,7 +170,7 @@ impl Lpips {
             .iter()
             .map(|p| p.to_unit().affine([2.0; 3], [-1.0; 3]).normalize(SHIFT, SCALE))
             .collect();
-        let dtype = self.trunk.lins().first().map_or(DType::F32, |lin| lin.val().dtype());
+        let dtype = self.trunk.lins.first().map_or(DType::F32, |lin| lin.val().dtype());
         let pixels = stack(&planes, &self.device).cast(dtype);
         let (width, height) = (pictures[0].width, pictures[0].height);
         self.trunk.forward(pixels).map_err(|expected| MetricsError::TooSmall {

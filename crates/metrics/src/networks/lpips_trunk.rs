@@ -7,7 +7,6 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor, activation::relu};
 use kernels::conv2d;
-use weights::Tensors;
 
 /// The networks LPIPS has linear layers for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +40,18 @@ impl LpipsNetwork {
             Self::Vgg => "vgg",
             Self::Squeeze => "squeeze",
         }
+    }
+
+    /// Names of the convolutions in torchvision's `features`, in their order: `0`, `3.squeeze` …
+    pub(super) fn convolutions(self) -> Vec<String> {
+        let names = self.steps().into_iter().map(|step| match step {
+            Step::Conv { at, .. } => vec![at.to_string()],
+            Step::Fire { at, .. } => {
+                ["squeeze", "expand1x1", "expand3x3"].map(|inner| format!("{at}.{inner}")).to_vec()
+            }
+            Step::Pool { .. } | Step::Tap => Vec::new(),
+        });
+        names.flatten().collect()
     }
 
     fn steps(self) -> Vec<Step> {
@@ -120,8 +131,9 @@ impl LpipsNetwork {
 /// A trunk and the linear layers over its taps.
 #[derive(Module, Debug)]
 pub(super) struct Trunk {
-    convs: Vec<Conv2d>,
-    lins: Vec<Param<Tensor<4>>>,
+    pub(super) convs: Vec<Conv2d>,
+    /// The linear layers' weights, `[1, channels, 1, 1]` for each tap.
+    pub(super) lins: Vec<Param<Tensor<4>>>,
     #[module(skip)]
     network: LpipsNetwork,
 }
@@ -154,11 +166,6 @@ impl Trunk {
             }
         }
         Self { convs, lins, network }
-    }
-
-    /// The linear layers' weights, `[1, channels, 1, 1]` for each tap.
-    pub(super) fn lins(&self) -> &[Param<Tensor<4>>] {
-        &self.lins
     }
 
     /// The activations at every tap.
@@ -200,70 +207,5 @@ impl Trunk {
             }
         }
         Ok(taps)
-    }
-}
-
-/// Gives tensors the names of a [`Trunk`], from torchvision's (`features.3.weight`), lpips's own
-/// (`net.slice2.3.weight`) and the linear layers' (`lin0.model.1.weight`); the classifier and
-/// lpips's constants are left out, anything else keeps its name and is reported as unexpected.
-pub(super) fn rename<'a>(network: LpipsNetwork, tensors: Tensors<'a>, into: &mut Tensors<'a>) {
-    for (name, tensor) in tensors {
-        if name.starts_with("classifier.") || name.starts_with("scaling_layer.") {
-            continue;
-        }
-        let renamed = linear_name(&name).or_else(|| trunk_name(network, &name));
-        into.insert(renamed.unwrap_or(name), tensor);
-    }
-}
-
-fn linear_name(name: &str) -> Option<String> {
-    let rest = name.strip_suffix(".model.1.weight")?;
-    let index = rest.strip_prefix("lins.").or_else(|| rest.strip_prefix("lin"))?;
-    index.parse::<usize>().ok().map(|index| format!("lins.{index}"))
-}
-
-fn trunk_name(network: LpipsNetwork, name: &str) -> Option<String> {
-    let rest = match name.strip_prefix("features.") {
-        Some(rest) => rest,
-        None => name.strip_prefix("net.slice")?.split_once('.')?.1,
-    };
-    let mut position = 0;
-    for step in network.steps() {
-        match step {
-            Step::Conv { at, .. } => {
-                if let Some(part) = rest.strip_prefix(&format!("{at}.")) {
-                    return Some(format!("convs.{position}.{part}"));
-                }
-                position += 1;
-            }
-            Step::Fire { at, .. } => {
-                for (offset, inner) in ["squeeze", "expand1x1", "expand3x3"].iter().enumerate() {
-                    if let Some(part) = rest.strip_prefix(&format!("{at}.{inner}.")) {
-                        return Some(format!("convs.{}.{part}", position + offset));
-                    }
-                }
-                position += 3;
-            }
-            Step::Pool { .. } | Step::Tap => {}
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_either_origin_meet() {
-        let name = |network, name: &str| trunk_name(network, name);
-        assert_eq!(name(LpipsNetwork::Alex, "features.10.bias"), Some("convs.4.bias".into()));
-        assert_eq!(name(LpipsNetwork::Alex, "net.slice2.3.weight"), Some("convs.1.weight".into()));
-        assert_eq!(name(LpipsNetwork::Vgg, "features.28.bias"), Some("convs.12.bias".into()));
-        let fire = "features.12.expand3x3.weight";
-        assert_eq!(name(LpipsNetwork::Squeeze, fire), Some("convs.24.weight".into()));
-        assert_eq!(name(LpipsNetwork::Alex, "features.1.weight"), None);
-        assert_eq!(linear_name("lin3.model.1.weight"), Some("lins.3".into()));
-        assert_eq!(linear_name("lins.0.model.1.weight"), Some("lins.0".into()));
     }
 }

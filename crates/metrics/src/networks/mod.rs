@@ -6,6 +6,7 @@ mod features;
 mod inception;
 mod inception_blocks;
 mod lpips;
+mod lpips_files;
 mod lpips_trunk;
 
 pub use checkpoint::Checkpoint;

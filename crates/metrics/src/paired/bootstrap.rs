@@ -11,10 +11,13 @@ use crate::MetricsError;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct MeanInterval {
     /// Mean.
+    #[serde(with = "crate::number")]
     pub mean: f64,
     /// 2.5th percentile of the resampled means.
+    #[serde(with = "crate::number")]
     pub low: f64,
     /// 97.5th percentile of the resampled means.
+    #[serde(with = "crate::number")]
     pub high: f64,
     /// Number of values.
     pub count: usize,
@@ -24,10 +27,13 @@ pub struct MeanInterval {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PairedDifference {
     /// Mean.
+    #[serde(with = "crate::number")]
     pub mean: f64,
     /// 2.5th percentile of the resampled means.
+    #[serde(with = "crate::number")]
     pub low: f64,
     /// 97.5th percentile of the resampled means.
+    #[serde(with = "crate::number")]
     pub high: f64,
     /// Number of pairs.
     pub count: usize,
@@ -102,6 +108,14 @@ mod tests {
         assert!(difference.excludes_zero());
         assert!(paired_difference(&[], &[], 10, 1).is_err());
         assert!(paired_difference(&[1.0], &[], 10, 1).is_err());
+    }
+
+    #[test]
+    fn infinite_means_survive_json() {
+        let interval = mean_interval(&[f64::INFINITY; 3], 10, 1).unwrap();
+        let text = serde_json::to_string(&interval).unwrap();
+        assert_eq!(text, r#"{"mean":"inf","low":"inf","high":"inf","count":3}"#);
+        assert_eq!(serde_json::from_str::<MeanInterval>(&text).unwrap(), interval);
     }
 
     proptest! {

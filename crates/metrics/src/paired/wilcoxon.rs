@@ -67,6 +67,7 @@ pub fn wilcoxon(differences: &[f64]) -> Result<Wilcoxon, MetricsError> {
     let p_value = if exact {
         exact_p(&doubled_ranks, (2.0 * statistic) as usize)
     } else {
+        // The crate's erfc is that of FreeBSD's s_erf.c (Sun Microsystems 1993), below 1 ulp.
         let variance = n * (n + 1.0) * (2.0 * n + 1.0) / 24.0 - ties / 48.0;
         libm::erfc((statistic - total / 2.0).abs() / variance.sqrt() / std::f64::consts::SQRT_2)
     };

@@ -7,7 +7,7 @@ mod sets;
 
 use burn::tensor::{Device, FloatDType};
 use clap::{Args, Subcommand};
-use metrics::mean_interval;
+use metrics::{Number, mean_interval};
 use pipeline::{DeviceChoice, Precision};
 use serde_json::{Value, json};
 
@@ -87,14 +87,16 @@ fn print_values(
     details: Value,
     as_json: bool,
 ) -> anyhow::Result<()> {
+    if let Some((name, _)) = rows.iter().find(|(_, value)| value.is_nan()) {
+        anyhow::bail!("`{name}`: expected a number for the {metric}, found NaN");
+    }
     let values: Vec<f64> = rows.iter().map(|(_, value)| *value).collect();
     let interval = mean_interval(&values, 2000, 1)?;
     if as_json {
-        let values: Vec<Value> =
-            rows.iter().map(|(name, v)| json!({ "picture": name, "value": number(*v) })).collect();
-        let mut summary = json!({ "metric": metric, "mean": number(interval.mean),
-                                  "low": number(interval.low), "high": number(interval.high),
-                                  "count": interval.count, "values": values });
+        let row = |(name, value): &(String, f64)| json!({ "picture": name, "value": Number(*value) });
+        let values: Vec<Value> = rows.iter().map(row).collect();
+        let mut summary = json!({ "metric": metric, "values": values });
+        merge(&mut summary, serde_json::to_value(interval)?);
         merge(&mut summary, details);
         return terminal::pretty_json(&summary);
     }
@@ -107,11 +109,6 @@ fn print_values(
         "{metric}: mean {:.5}{unit} [{:.5}, {:.5}] over {} (95 % bootstrap interval)",
         interval.mean, interval.low, interval.high, interval.count
     ))
-}
-
-/// A number for JSON, which has no infinity: the PSNR of equal pictures is `"inf"`.
-fn number(value: f64) -> Value {
-    if value.is_finite() { value.into() } else { value.to_string().into() }
 }
 
 /// Adds the entries of `more` to the object `summary`.
