@@ -107,3 +107,41 @@ fn part_of(name: &str) -> String {
 pub fn parameter_count<M: Module>(module: &M) -> usize {
     outline(module).iter().map(Outline::len).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// stabilityai/stable-diffusion-2-1-base, unet/config.json.
+    const SD21: &str = r#"{"attention_head_dim": [5, 10, 20, 20], "cross_attention_dim": 1024,
+        "use_linear_projection": true}"#;
+    /// runwayml/stable-diffusion-v1-5, unet/config.json.
+    const SD15: &str = r#"{"attention_head_dim": 8, "cross_attention_dim": 768}"#;
+
+    fn total(text: &str, sum: impl Fn(&PartCost) -> u64) -> u64 {
+        let config = UNet2DConditionConfig::from_json(text, "unet/config.json").unwrap();
+        config.costs([64, 64], 77).iter().map(sum).sum()
+    }
+
+    #[test]
+    fn costs_parameters_are_those_of_the_published_weights() {
+        // `sum(p.numel() for p in unet.parameters())` of the published checkpoints.
+        assert_eq!(total(SD15, |part| part.parameters as u64), 859_520_964);
+        assert_eq!(total(SD21, |part| part.parameters as u64), 865_910_724);
+    }
+
+    #[test]
+    fn costs_macs_are_the_published_ones() {
+        // Kim et al., "BK-SDM", Table 1: 339 G for one forward pass of SD 1.4 at 512×512, whose
+        // counter leaves out the products inside attention.
+        let layers = total(SD15, |part| part.macs - part.attention_macs);
+        assert_eq!((layers as f64 / 1e9).round(), 339.0);
+    }
+
+    #[test]
+    fn costs_of_absurd_sizes_do_not_overflow() {
+        let config = UNet2DConditionConfig::from_json(SD15, "unet/config.json").unwrap();
+        let costs = config.costs([usize::MAX, usize::MAX], usize::MAX);
+        assert!(costs.iter().all(|part| part.parameters > 0 && part.macs > 0));
+    }
+}
