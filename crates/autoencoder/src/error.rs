@@ -1,21 +1,14 @@
-use std::path::PathBuf;
+//! What can go wrong while an autoencoder is configured or loaded.
 
+use config::ConfigError;
 use weights::WeightsError;
 
 /// What can go wrong while an autoencoder is configured or loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum AutoencoderError {
-    /// The configuration file could not be read.
-    #[error("`{path}`: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's word.
-        source: std::io::Error,
-    },
     /// The configuration is broken, or asks for what is not implemented.
-    #[error("autoencoder configuration: {0}")]
-    Config(String),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The weights could not be read or do not fit.
     #[error(transparent)]
     Weights(#[from] WeightsError),

@@ -8,6 +8,6 @@ mod error;
 mod model;
 mod tiling;
 
-pub use config::AutoencoderKLConfig;
+pub use crate::config::AutoencoderKLConfig;
 pub use error::AutoencoderError;
 pub use model::{AutoencoderKL, Posterior};

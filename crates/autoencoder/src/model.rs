@@ -1,3 +1,5 @@
+//! The variational autoencoder.
+
 use std::path::Path;
 
 use burn::module::Module;

@@ -108,7 +108,9 @@ pub struct SamplingOptions {
     /// Negative prompt.
     #[arg(long)]
     negative: Option<String>,
-    /// Inference steps; the preset's own where absent, else 20.
+    /// Inference steps as diffusers counts them; the preset's own where absent, else 20. PNDM calls
+    /// the U-Net once more, or nine times more where the model does not skip its Runge-Kutta steps:
+    /// a schedule has a step for each call.
     #[arg(long, value_parser = steps())]
     steps: Option<usize>,
     /// Guidance scale, 0 or 1 for none; the preset's own where absent, else 3.

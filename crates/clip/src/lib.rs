@@ -9,9 +9,10 @@ mod error;
 mod open_clip;
 mod text_model;
 mod tokenizer;
+mod tokenizer_files;
 
+pub use crate::config::{CLIPTextConfig, HiddenAct};
 pub use clean::byte_characters;
-pub use config::{CLIPTextConfig, HiddenAct};
 pub use error::ClipError;
 pub use open_clip::{
     OpenClip, OpenClipConfig, OpenClipTextConfig, OpenClipVision, OpenClipVisionConfig, normalize,

@@ -1,3 +1,5 @@
+//! The text encoder.
+
 use std::path::Path;
 
 use burn::module::Module;

@@ -1,5 +1,6 @@
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+//! The byte-pair tokenizer.
+
+use std::path::Path;
 
 use regex::Regex;
 use serde_json::Value;
@@ -8,6 +9,9 @@ use tokenizers::models::bpe::BPE;
 
 use crate::ClipError;
 use crate::clean::{byte_characters, byte_tokens, clean, collapse};
+use crate::tokenizer_files::{
+    MAX_LENGTH, Merges, Settings, Vocabulary, broken, parse_merges, read_merges, read_vocab,
+};
 
 /// CLIP's byte-pair tokenizer, from `vocab.json` and `merges.txt`.
 ///
@@ -34,9 +38,6 @@ impl std::fmt::Debug for CLIPTokenizer {
     }
 }
 
-/// CLIP's vocabulary counts on this many merges at most; files have more lines.
-const MAX_MERGES: usize = 49_152 - 256 - 2;
-
 /// The merges all Stable Diffusion models share.
 const OPENAI: &str = include_str!("../../../models/clip-tokenizer/merges.txt");
 const OPENAI_PATH: &str = "models/clip-tokenizer/merges.txt";
@@ -50,24 +51,8 @@ impl CLIPTokenizer {
         let folder = folder.as_ref();
         let vocab = read_vocab(&folder.join("vocab.json"))?;
         let merges = read_merges(&folder.join("merges.txt"))?;
-        let config = read_optional_json(&folder.join("tokenizer_config.json"))?;
-        let map = read_optional_json(&folder.join("special_tokens_map.json"))?;
-        // The map wins over the configuration, as in transformers; SD 2.1 relies on it.
-        let special_name = |key: &str, default: &str| -> String {
-            token_text(map.get(key))
-                .or_else(|| token_text(config.get(key)))
-                .unwrap_or(default.into())
-        };
-        let names = [
-            special_name("bos_token", "<|startoftext|>"),
-            special_name("eos_token", "<|endoftext|>"),
-            special_name("pad_token", "<|endoftext|>"),
-            special_name("unk_token", "<|endoftext|>"),
-        ];
-        let max_length = config.get("model_max_length").and_then(Value::as_u64);
-        // Some files say 10³⁰ for "no limit".
-        let max_length = max_length.map_or(77, |length| (length as usize).min(77));
-        Self::from_parts(vocab, merges, names, max_length, folder)
+        let Settings { special, max_length } = Settings::from_folder(folder)?;
+        Self::from_parts(vocab, merges, special, max_length, folder)
     }
 
     /// The tokenizer all Stable Diffusion models share, with the padding token `pad`: `!` for
@@ -85,7 +70,7 @@ impl CLIPTokenizer {
         let special = [bos.clone(), eos.clone()];
         let tokens = bytes.iter().cloned().chain(words).chain(merged).chain(special);
         let vocab = tokens.enumerate().map(|(id, token)| (token, id as u32)).collect();
-        Self::from_parts(vocab, merges, [bos, eos.clone(), pad.into(), eos], 77, path)
+        Self::from_parts(vocab, merges, [bos, eos.clone(), pad.into(), eos], MAX_LENGTH, path)
     }
 
     /// The files of a `tokenizer` folder that gives the ids of [`Self::openai`]: names and contents.
@@ -109,12 +94,12 @@ impl CLIPTokenizer {
     /// `names`: begin, end, padding and unknown token.
     fn from_parts(
         vocab: Vocabulary,
-        merges: Vec<(String, String)>,
+        merges: Merges,
         names: [String; 4],
         max_length: usize,
         path: &Path,
     ) -> Result<Self, ClipError> {
-        let broken = |reason: String| ClipError::Tokenizer { path: path.into(), reason };
+        let broken = |reason: String| broken(path, reason);
         let id = |name: &String| {
             vocab
                 .get(name)
@@ -126,6 +111,7 @@ impl CLIPTokenizer {
             names.iter().cloned().zip([bos, eos, pad, unk]).collect();
         special.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.0.cmp(&b.0)));
         special.dedup();
+        check_reachable(&vocab, &merges, &names, path)?;
         let bpe = BPE::builder()
             .vocab_and_merges(vocab, merges)
             .end_of_word_suffix("</w>".into())
@@ -148,6 +134,11 @@ impl CLIPTokenizer {
     /// Number of tokens.
     pub fn vocab_size(&self) -> usize {
         self.bpe.get_vocab_size()
+    }
+
+    /// The highest token id it gives, and one more: rows that a token table needs.
+    pub fn id_bound(&self) -> usize {
+        self.bpe.get_vocab().into_values().max().map_or(0, |id| id as usize + 1)
     }
 
     /// Every token and its id, sorted.
@@ -225,49 +216,30 @@ impl CLIPTokenizer {
     }
 }
 
-fn read(path: &Path) -> Result<String, ClipError> {
-    std::fs::read_to_string(path).map_err(|source| ClipError::Io { path: path.into(), source })
-}
-
-fn broken(path: &Path, reason: impl std::fmt::Display) -> ClipError {
-    ClipError::Tokenizer { path: PathBuf::from(path), reason: reason.to_string() }
-}
-
-type Vocabulary = ahash::AHashMap<String, u32>;
-
-fn read_vocab(path: &Path) -> Result<Vocabulary, ClipError> {
-    let vocab: HashMap<String, u32> =
-        serde_json::from_str(&read(path)?).map_err(|error| broken(path, error))?;
-    Ok(vocab.into_iter().collect())
-}
-
-fn read_merges(path: &Path) -> Result<Vec<(String, String)>, ClipError> {
-    parse_merges(&read(path)?, path)
-}
-
-fn parse_merges(text: &str, path: &Path) -> Result<Vec<(String, String)>, ClipError> {
-    // The first line is the version.
-    let lines = text.trim().lines().enumerate().skip(1).take(MAX_MERGES);
-    lines
-        .map(|(number, line)| match line.split(' ').collect::<Vec<_>>()[..] {
-            [left, right] => Ok((left.to_string(), right.to_string())),
-            _ => Err(broken(
-                path,
-                format!("line {}: expected two tokens, found `{line}`", number + 1),
-            )),
-        })
-        .collect()
-}
-
-fn read_optional_json(path: &Path) -> Result<Value, ClipError> {
-    if !path.exists() {
-        return Ok(Value::Null);
+/// An error where `vocab` has tokens that no merge makes: then merges are missing, and texts would
+/// be cut into other tokens.
+fn check_reachable(
+    vocab: &Vocabulary,
+    merges: &Merges,
+    special: &[String; 4],
+    path: &Path,
+) -> Result<(), ClipError> {
+    let bytes = byte_tokens();
+    let words = bytes.iter().map(|byte| format!("{byte}</w>"));
+    let merged = merges.iter().map(|(left, right)| format!("{left}{right}"));
+    let reachable: std::collections::HashSet<String> =
+        bytes.iter().cloned().chain(words).chain(merged).chain(special.iter().cloned()).collect();
+    let mut lost: Vec<&String> = vocab.keys().filter(|token| !reachable.contains(*token)).collect();
+    lost.sort_unstable();
+    match lost.first() {
+        None => Ok(()),
+        Some(first) => Err(broken(
+            path,
+            format!(
+                "`merges.txt` makes {} tokens of `vocab.json` too few, for example `{first}`: they \
+                 are of different tokenizers, or the file ends early",
+                lost.len()
+            ),
+        )),
     }
-    serde_json::from_str(&read(path)?).map_err(|error| broken(path, error))
-}
-
-/// A token is written as its text or as an object with its `content`.
-fn token_text(value: Option<&Value>) -> Option<String> {
-    let value = value?;
-    value.as_str().or_else(|| value.get("content")?.as_str()).map(String::from)
 }

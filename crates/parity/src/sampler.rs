@@ -43,8 +43,7 @@ impl Run<'_> {
             fresh_noise: None,
             scheduler: kind,
             scheduler_config: config,
-            // PNDM runs the U-Net once more than it has steps.
-            steps: built.timesteps().len(),
+            steps: self.steps,
             sizes: self.sizes,
         };
         Ok((request, built))

@@ -44,7 +44,8 @@ fn config(configs: &Facts, case: &Facts) -> anyhow::Result<SchedulerConfig> {
     for (name, value) in case.get("overrides")?.fields()? {
         config.insert(name, value.json().clone());
     }
-    Ok(SchedulerConfig::from_json(&serde_json::Value::from(config).to_string())?)
+    let text = serde_json::Value::from(config).to_string();
+    Ok(SchedulerConfig::from_json(&text, "golden.json: configs")?)
 }
 
 fn one(

@@ -9,7 +9,7 @@ use scheduler::SchedulerConfig;
 use unet_core::UNet2DConditionConfig;
 
 use crate::PipelineError;
-use crate::folder::{name_of, read_index, text_encoders};
+use crate::folder::{name_of, read_index, read_scheduler, text_encoders};
 
 /// The configurations of a pipeline's parts, without their weights.
 #[derive(Debug, Clone)]
@@ -63,18 +63,19 @@ impl PipelineConfigs {
     /// # Errors
     /// [`PipelineError`] where it is of no model, or a configuration is broken.
     pub fn of_preset(preset: &Manifest) -> Result<Self, PipelineError> {
+        let place = |part: &str| format!("models/{}.toml [config.{part}]", preset.name);
         let json = |part: &str| preset.config.get(part).map(ToString::to_string);
         let of = |part: &str| json(part).unwrap_or_else(|| "null".into());
         Ok(Self {
             name: preset.name.clone(),
-            unet: UNet2DConditionConfig::from_json(&of("unet"))?,
-            vae: AutoencoderKLConfig::from_json(&of("vae"))?,
+            unet: UNet2DConditionConfig::from_json(&of("unet"), &place("unet"))?,
+            vae: AutoencoderKLConfig::from_json(&of("vae"), &place("vae"))?,
             text: ["text_encoder", "text_encoder_2"]
                 .into_iter()
-                .filter_map(json)
-                .map(|text| Ok(CLIPTextConfig::from_json(&text)?))
+                .filter_map(|part| Some((part, json(part)?)))
+                .map(|(part, text)| Ok(CLIPTextConfig::from_json(&text, &place(part))?))
                 .collect::<Result<_, PipelineError>>()?,
-            scheduler: SchedulerConfig::from_json(&of("scheduler"))?,
+            scheduler: SchedulerConfig::from_json(&of("scheduler"), &place("scheduler"))?,
             facts: preset.pipeline.clone(),
         })
     }
@@ -93,7 +94,7 @@ impl PipelineConfigs {
                 .iter()
                 .map(|part| Ok(CLIPTextConfig::from_file(folder.join(part).join("config.json"))?))
                 .collect::<Result<_, PipelineError>>()?,
-            scheduler: SchedulerConfig::from_file(folder.join("scheduler/scheduler_config.json"))?,
+            scheduler: read_scheduler(folder, &index)?,
             facts: None,
         })
     }

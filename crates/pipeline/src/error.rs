@@ -55,6 +55,21 @@ pub enum PipelineError {
         /// What does not fit.
         reason: String,
     },
+    /// The index and the scheduler's configuration name different classes.
+    #[error(
+        "`{index}` names the scheduler `{indexed}`, but `_class_name` of `{config}` is \
+         `{configured}`: diffusers follows the first; make them agree"
+    )]
+    SchedulerClass {
+        /// `model_index.json`.
+        index: PathBuf,
+        /// The class it names.
+        indexed: String,
+        /// `scheduler_config.json`.
+        config: PathBuf,
+        /// The class it names.
+        configured: String,
+    },
     /// The model's name stands for nothing that is here.
     #[error(transparent)]
     Hub(#[from] HubError),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hub::{HashCache, Settings};
+use scheduler::SchedulerConfig;
 
 use crate::PipelineError;
 
@@ -30,6 +31,28 @@ pub(crate) fn read_index(folder: &Path) -> Result<serde_json::Value, PipelineErr
         _ => Err(wrong(format!(
             "expected a StableDiffusionPipeline or StableDiffusionXLPipeline, found `{class}`"
         ))),
+    }
+}
+
+/// The scheduler configuration, whose class the index names as well.
+pub(crate) fn read_scheduler(
+    folder: &Path,
+    index: &serde_json::Value,
+) -> Result<SchedulerConfig, PipelineError> {
+    let path = folder.join("scheduler/scheduler_config.json");
+    let mut config = SchedulerConfig::from_file(&path)?;
+    let Some(indexed) = index["scheduler"][1].as_str() else { return Ok(config) };
+    match &config.class_name {
+        Some(configured) if configured != indexed => Err(PipelineError::SchedulerClass {
+            index: folder.join("model_index.json"),
+            indexed: indexed.into(),
+            config: path,
+            configured: configured.clone(),
+        }),
+        _ => {
+            config.class_name = Some(indexed.into());
+            Ok(config)
+        }
     }
 }
 

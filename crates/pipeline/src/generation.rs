@@ -55,7 +55,7 @@ pub struct GenerationSettings {
     pub noise: NoiseKind,
     /// Safetensors file with the initial noise instead: `noise`, `[seeds, channels, height, width]`.
     pub initial_noise: Option<PathBuf>,
-    /// U-Net calls of a sample; else the preset's, else 20.
+    /// Inference steps, as diffusers counts them; else the preset's, else 20.
     pub steps: Option<usize>,
     /// Guidance scale, 0 or 1 for none; else the preset's, else 3.
     pub guidance_scale: Option<f64>,
@@ -80,7 +80,7 @@ pub struct Generation {
     pub noise: NoiseSource,
     /// Safetensors file with the initial noise instead.
     pub initial_noise: Option<PathBuf>,
-    /// U-Net calls of a sample, 1 or more.
+    /// Inference steps, 1 or more.
     pub steps: usize,
     /// Guidance scale.
     pub guidance_scale: f64,
@@ -98,6 +98,14 @@ impl Generation {
     /// Number of samples.
     pub fn samples(&self) -> usize {
         self.noise.seeds.len()
+    }
+
+    /// How often a sample calls the U-Net: the steps of a weighting.
+    ///
+    /// # Errors
+    /// [`PipelineError::Scheduler`] where the scheduler has no such number of steps.
+    pub fn calls(&self) -> Result<usize, PipelineError> {
+        Ok(self.scheduler_config.calls(self.scheduler, self.steps)?)
     }
 
     /// The samples in batches whose pictures have together about as many pixels as eight of

@@ -5,10 +5,9 @@ use std::path::Path;
 use autoencoder::{AutoencoderKL, AutoencoderKLConfig};
 use burn::tensor::{Device, FloatDType};
 use hub::Resolved;
-use scheduler::SchedulerConfig;
 use unet_core::UNet2DConditionModel;
 
-use crate::folder::{name_of, read_index};
+use crate::folder::{name_of, read_index, read_scheduler};
 use crate::text_encoders::TextEncoders;
 use crate::{Pipeline, PipelineError};
 
@@ -56,7 +55,7 @@ impl Pipeline {
     ) -> Result<Self, PipelineError> {
         let folder = folder.as_ref();
         let index = read_index(folder)?;
-        let scheduler = SchedulerConfig::from_file(folder.join("scheduler/scheduler_config.json"))?;
+        let scheduler = read_scheduler(folder, &index)?;
         let vae_config = AutoencoderKLConfig::from_file(folder.join("vae/config.json"))?;
         let vae_dtype = if vae_config.force_upcast { FloatDType::F32 } else { dtype };
         Self::assemble(

@@ -29,7 +29,8 @@ pub struct SampleRequest {
     pub scheduler: SchedulerKind,
     /// Its configuration, DDIM's η included; usually the pipeline's own.
     pub scheduler_config: SchedulerConfig,
-    /// Number of U-Net calls of a sample (PNDM is asked for one inference step less).
+    /// Number of inference steps, as diffusers counts them; PNDM calls the U-Net more often (see
+    /// [`Self::calls`]).
     pub steps: usize,
     /// SDXL's sizes; those of the picture where absent.
     pub sizes: Option<SizeConditioning>,
@@ -59,6 +60,14 @@ impl SampleRequest {
     /// Number of samples.
     pub fn samples(&self) -> usize {
         self.noise.dims()[0]
+    }
+
+    /// How often a sample calls the U-Net: the steps of a weighting.
+    ///
+    /// # Errors
+    /// [`PipelineError::Scheduler`] where the scheduler has no such number of steps.
+    pub fn calls(&self) -> Result<usize, PipelineError> {
+        Ok(self.scheduler_config.calls(self.scheduler, self.steps)?)
     }
 
     /// The guidance scale; 1 without guidance.

@@ -68,7 +68,7 @@ impl Pipeline {
         callback: &mut dyn FnMut(&TrajectoryStep) -> Control,
     ) -> Result<Tensor<4>, PipelineError> {
         let blocks = self.unet().config().num_attention_blocks();
-        policies.check_fits(request.samples(), request.steps, blocks)?;
+        policies.check_fits(request.samples(), request.calls()?, blocks)?;
         let mut trajectory = Trajectory::new(request)?;
         let (conditioning, scale) = (request.unet_conditioning(), request.guidance_scale());
         while let Some(step) = trajectory.advance(|info, input| {

@@ -95,6 +95,9 @@ impl TextEncoders {
             .iter()
             .map(|name| CLIPTextModel::from_folder(folder.join(name), dtype, device))
             .collect::<Result<Vec<_>, _>>()?;
+        for (tokenizer, encoder) in tokenizers.iter().zip(&encoders) {
+            encoder.config().check_fits(tokenizer)?;
+        }
         let zeros = index["force_zeros_for_empty_prompt"] == true;
         Self::assemble(tokenizers, encoders, zeros).ok_or_else(|| PipelineError::Folder {
             path: folder.to_path_buf(),

@@ -8,9 +8,9 @@ use crate::{PipelineError, SampleRequest};
 /// One step of a trajectory, before it is taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepInfo {
-    /// Inference step, from 0.
+    /// Call of the U-Net, from 0.
     pub step: usize,
-    /// Steps in all.
+    /// Calls in all.
     pub steps: usize,
     /// Training timestep.
     pub timestep: f64,
@@ -47,7 +47,6 @@ pub struct Trajectory<'a> {
     fresh_noise: Box<StepNoise<'a>>,
     latents: Tensor<4>,
     step: usize,
-    steps: usize,
 }
 
 impl<'a> Trajectory<'a> {
@@ -57,17 +56,16 @@ impl<'a> Trajectory<'a> {
     /// [`PipelineError`] for a request that cannot be served.
     pub fn new(request: &'a SampleRequest) -> Result<Self, PipelineError> {
         request.check()?;
-        let scheduler =
-            request.scheduler_config.build_for_calls(request.scheduler, request.steps)?;
+        let scheduler = request.scheduler_config.build(request.scheduler, request.steps)?;
         let latents = request.noise.clone().cast(DType::F32) * scheduler.init_noise_sigma();
         let fresh_noise = request.step_noise();
-        Ok(Self { scheduler, fresh_noise, latents, step: 0, steps: request.steps })
+        Ok(Self { scheduler, fresh_noise, latents, step: 0 })
     }
 
     /// The next step, or `None` after the last.
     pub fn upcoming(&self) -> Option<StepInfo> {
-        let (step, steps) = (self.step, self.steps);
-        let timestep = *self.scheduler.timesteps().get(step).filter(|_| step < steps)?;
+        let (step, timesteps) = (self.step, self.scheduler.timesteps());
+        let (timestep, steps) = (*timesteps.get(step)?, timesteps.len());
         let sigma = self.scheduler.sigmas().and_then(|sigmas| sigmas.get(step).copied());
         Some(StepInfo { step, steps, timestep, sigma })
     }

@@ -104,3 +104,67 @@ fn open_unknown_and_absent_names_say_what_to_do() {
     let absent = PipelineConfigs::open("/nowhere/model.safetensors", None).unwrap_err().to_string();
     assert!(absent.contains("/nowhere/model.safetensors"), "{absent}");
 }
+
+/// Replaces a part of one file of a model.
+fn edit(path: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{text}");
+    std::fs::write(path, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn open_two_scheduler_classes_are_told() {
+    let at = tempfile::tempdir().unwrap();
+    let folder = model("sd-turbo", at.path());
+    edit(&folder.join("model_index.json"), "EulerDiscreteScheduler", "PNDMScheduler");
+    let configs = PipelineConfigs::from_folder(&folder).unwrap_err().to_string();
+    for error in [error(&folder), configs] {
+        for part in [
+            "model_index.json` names the scheduler `PNDMScheduler`",
+            "scheduler_config.json` is `EulerDiscreteScheduler`",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+    // One of both is enough.
+    let config = folder.join("scheduler/scheduler_config.json");
+    edit(&config, r#""_class_name": "EulerDiscreteScheduler","#, "");
+    let kind = PipelineConfigs::from_folder(&folder).unwrap().scheduler.kind().unwrap();
+    assert_eq!(kind.class_name(), "PNDMScheduler");
+}
+
+#[test]
+fn open_configuration_typos_name_file_and_key() {
+    let at = tempfile::tempdir().unwrap();
+    let folder = model("sd-turbo", at.path());
+    for (file, key) in [
+        ("unet/config.json", "layers_per_block"),
+        ("vae/config.json", "scaling_factor"),
+        ("text_encoder/config.json", "hidden_act"),
+        ("scheduler/scheduler_config.json", "prediction_type"),
+        ("tokenizer/special_tokens_map.json", "pad_token"),
+    ] {
+        let path = folder.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        edit(&path, key, &format!("{key}t"));
+        let error = error(&folder);
+        let expected = format!("{file}`: unknown key `{key}t`");
+        assert!(error.contains(&expected) && error.contains("did you mean"), "{error}");
+        std::fs::write(&path, text).unwrap();
+    }
+    assert!(open(&folder.display().to_string()).is_ok());
+}
+
+#[test]
+fn open_tokenizer_of_another_encoder_is_told() {
+    let at = tempfile::tempdir().unwrap();
+    let folder = model("sd-turbo", at.path());
+    let config = folder.join("text_encoder/config.json");
+    edit(&config, r#""max_position_embeddings": 77"#, r#""max_position_embeddings": 24"#);
+    let path = folder.join("text_encoder/model.fp16.safetensors");
+    std::fs::remove_file(&path).unwrap();
+    let small = clip::CLIPTextConfig::from_file(&config).unwrap().init(&Device::flex());
+    weights::write_random(&path, &weights::outline(&small), Dtype::F16, 1).unwrap();
+    let error = error(&folder);
+    assert!(error.contains("77 tokens") && error.contains("is 24"), "{error}");
+}

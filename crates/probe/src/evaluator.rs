@@ -47,7 +47,8 @@ impl<'a> UNetEvaluator<'a> {
                 "expected at least one batch of samples, one step and a U-Net batch above 0".into(),
             ));
         }
-        if batches.iter().any(|batch| batch.steps != steps) {
+        let calls = batches.iter().map(SampleRequest::calls).collect::<Result<Vec<_>, _>>()?;
+        if calls.iter().any(|count| *count != calls[0]) {
             return Err(ProbeError::Config("expected the same steps for every batch".into()));
         }
         let mut evaluator = Self { pipeline, unet_batch, batches: Vec::new(), calls: 0 };
@@ -67,7 +68,7 @@ impl<'a> UNetEvaluator<'a> {
         let (conditioning, scale) = (request.unet_conditioning(), request.guidance_scale());
         let doubled = conditioning.batch() / request.samples();
         let mut trajectory = Trajectory::new(request)?;
-        let mut steps = Vec::with_capacity(request.steps);
+        let mut steps = Vec::new();
         while let Some(step) = trajectory.advance::<PipelineError>(|info, input| {
             let sizes = request.sizes.as_ref();
             Ok(self.pipeline.predict(input, info.timestep, &conditioning, scale, sizes, None))

@@ -1,10 +1,12 @@
+//! DDIM.
+
 use burn::tensor::Tensor;
 
 use crate::spacing::timesteps;
 use crate::threshold::Clamp;
 use crate::{
-    NoiseSchedule, PredictionType, Scheduler, SchedulerConfig, SchedulerError, StepNoise,
-    TimestepSpacing,
+    NoiseSchedule, PredictionType, Scheduler, SchedulerConfig, SchedulerError, SchedulerKind,
+    StepNoise, TimestepSpacing,
 };
 
 /// Denoising diffusion implicit models (Song et al.; the paper's Eq. 1 for η = 0).
@@ -24,14 +26,16 @@ impl Ddim {
     /// DDIM with `num_inference_steps` steps.
     ///
     /// # Errors
-    /// [`SchedulerError::Steps`] for 0 steps, or more than there are training timesteps.
+    /// [`SchedulerError::Steps`] for 0 steps, or more than there are training timesteps;
+    /// [`SchedulerError::Offset`] for a `steps_offset` that leaves them.
     pub fn new(
         config: &SchedulerConfig,
         num_inference_steps: usize,
     ) -> Result<Self, SchedulerError> {
         let noise = NoiseSchedule::new(config);
-        let timesteps = timesteps(config, TimestepSpacing::Leading, num_inference_steps, true)?;
-        let first = noise.alphas_cumprod()[0];
+        let (kind, spacing) = (SchedulerKind::Ddim, TimestepSpacing::Leading);
+        let timesteps = timesteps(config, kind, spacing, num_inference_steps, true)?;
+        let first = noise.alpha_cumprod(0);
         Ok(Self {
             prediction_type: config.prediction_type,
             timesteps,
@@ -41,11 +45,6 @@ impl Ddim {
             eta: config.eta,
             noise,
         })
-    }
-
-    fn alpha(&self, timestep: usize) -> f32 {
-        let all = self.noise.alphas_cumprod();
-        all[timestep.min(all.len() - 1)]
     }
 }
 
@@ -63,10 +62,10 @@ impl Scheduler for Ddim {
     ) -> Tensor<4> {
         let timestep = self.timesteps[index] as usize;
         let previous = match timestep.checked_sub(self.stride) {
-            Some(previous) => self.alpha(previous),
+            Some(previous) => self.noise.alpha_cumprod(previous),
             None => self.final_alpha_cumprod,
         };
-        let alpha = self.alpha(timestep);
+        let alpha = self.noise.alpha_cumprod(timestep);
         let (signal, sigma) = (f64::from(alpha.sqrt()), f64::from((1.0 - alpha).sqrt()));
         let (original, epsilon) = match self.prediction_type {
             PredictionType::Epsilon => {

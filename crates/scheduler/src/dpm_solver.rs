@@ -1,3 +1,5 @@
+//! DPM-Solver++.
+
 use burn::tensor::Tensor;
 
 use crate::sigmas::{interpolate, karras, sigma_to_timestep};
@@ -5,7 +7,7 @@ use crate::spacing::timesteps_between;
 use crate::threshold::Clamp;
 use crate::{
     BetaSchedule, NoiseSchedule, PredictionType, Scheduler, SchedulerConfig, SchedulerError,
-    SolverType, StepNoise,
+    SchedulerKind, SolverType, StepNoise,
 };
 
 /// DPM-Solver++ (Lu et al., Algorithm 2), multistep, of order 1 or 2.
@@ -27,6 +29,7 @@ impl DpmSolverMultistep {
     ///
     /// # Errors
     /// [`SchedulerError::Steps`] for 0 steps, or more than there are training timesteps;
+    /// [`SchedulerError::Offset`] for a `steps_offset` that leaves them;
     /// [`SchedulerError::Unimplemented`] for an order other than 1 and 2.
     pub fn new(
         config: &SchedulerConfig,
@@ -34,22 +37,23 @@ impl DpmSolverMultistep {
     ) -> Result<Self, SchedulerError> {
         if !matches!(config.solver_order, 1 | 2) {
             return Err(SchedulerError::Unimplemented {
-                key: "solver_order".into(),
+                class: SchedulerKind::DpmSolverMultistep.class_name(),
+                key: "solver_order",
                 found: config.solver_order.to_string(),
             });
         }
-        let all = NoiseSchedule::new(config).sigmas();
+        let training = NoiseSchedule::new(config).sigmas();
         let mut timesteps = timesteps_between(config, num_inference_steps)?;
         let sigmas: Vec<f64> = if config.use_karras_sigmas {
-            let sigmas = karras(all[0], all[all.len() - 1], num_inference_steps);
-            let logs: Vec<f64> = all.iter().map(|sigma| sigma.ln()).collect();
+            let sigmas = karras(training[0], training[training.len() - 1], num_inference_steps);
+            let logs: Vec<f64> = training.iter().map(|sigma| sigma.ln()).collect();
             timesteps = sigmas.iter().map(|sigma| sigma_to_timestep(&logs, *sigma)).collect();
             if config.beta_schedule != BetaSchedule::SquaredcosCapV2 {
                 timesteps.iter_mut().for_each(|t| *t = t.round_ties_even());
             }
             sigmas
         } else {
-            timesteps.iter().map(|t| interpolate(&all, *t)).collect()
+            timesteps.iter().map(|t| interpolate(&training, *t)).collect()
         };
         let mut sigmas: Vec<f32> = sigmas.into_iter().map(|sigma| sigma as f32).collect();
         sigmas.push(0.0);

@@ -1,34 +1,51 @@
-use std::path::PathBuf;
+//! What can go wrong while a scheduler is set up.
+
+use config::ConfigError;
 
 /// What can go wrong while a scheduler is set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SchedulerError {
-    /// The configuration file could not be read.
-    #[error("`{path}`: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's word.
-        source: std::io::Error,
-    },
-    /// The configuration is broken.
-    #[error("scheduler configuration: {0}")]
-    Config(String),
-    /// The class, or a key's value, is not implemented.
-    #[error("scheduler configuration: `{key}` = {found} is not implemented")]
+    /// The configuration is broken, or asks for what no class here does.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The configuration asks for what this class does not do.
+    #[error("{class}: `{key}` = {found} is not implemented")]
     Unimplemented {
-        /// The key.
-        key: String,
-        /// Its value.
+        /// diffusers' name of the class.
+        class: &'static str,
+        /// The configuration's key.
+        key: &'static str,
+        /// Its value as JSON.
         found: String,
     },
     /// A number of steps that cannot be scheduled.
-    #[error("expected 1 to {max} inference steps, found {found}")]
+    #[error("{class}: expected {min} to {max} inference steps, found {found}")]
     Steps {
+        /// diffusers' name of the class.
+        class: &'static str,
+        /// The fewest: 1, or 4 where PNDM begins with Runge-Kutta steps.
+        min: usize,
         /// As many as there are training timesteps.
         max: usize,
         /// What was asked for.
         found: usize,
+    },
+    /// `steps_offset` moves the first step beyond the training timesteps.
+    #[error(
+        "{class}: `steps_offset` = {offset} puts the first of {steps} inference steps at timestep \
+         {first}: expected at most {last}, the last training timestep"
+    )]
+    Offset {
+        /// diffusers' name of the class.
+        class: &'static str,
+        /// `steps_offset`.
+        offset: usize,
+        /// Number of inference steps.
+        steps: usize,
+        /// Where the first one is.
+        first: usize,
+        /// The last training timestep.
+        last: usize,
     },
     /// No scheduler class of that name is implemented.
     #[error("expected a scheduler `{known}` (or diffusers' class name), found `{found}`")]
@@ -38,7 +55,12 @@ pub enum SchedulerError {
         /// The known names.
         known: String,
     },
-    /// PNDM repeats its second step, so it cannot make exactly two.
-    #[error("PNDM cannot run the U-Net exactly twice: expected 1, or 3 and more steps")]
-    PndmCalls,
+    /// The configuration does not say which class it is for.
+    #[error(
+        "the model's scheduler configuration has no `_class_name`: name a scheduler, `{known}`"
+    )]
+    NoClass {
+        /// The known names.
+        known: String,
+    },
 }

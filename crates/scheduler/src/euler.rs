@@ -1,3 +1,5 @@
+//! Euler, plain and ancestral.
+
 use burn::tensor::Tensor;
 
 use crate::sigmas::{interpolate, karras, original, sigma_to_timestep};
@@ -23,43 +25,45 @@ impl Euler {
     /// Euler with `num_inference_steps` steps.
     ///
     /// # Errors
-    /// [`SchedulerError::Steps`] for 0 steps, or more than there are training timesteps.
+    /// [`SchedulerError::Steps`] for 0 steps, or more than there are training timesteps;
+    /// [`SchedulerError::Offset`] for a `steps_offset` that leaves them.
     pub fn new(
         config: &SchedulerConfig,
         num_inference_steps: usize,
     ) -> Result<Self, SchedulerError> {
-        Self::build(config, num_inference_steps, false)
+        Self::build(config, SchedulerKind::Euler, num_inference_steps)
     }
 
     /// Ancestral Euler with `num_inference_steps` steps.
     ///
     /// # Errors
-    /// [`SchedulerError::Steps`] for 0 steps, or more than there are training timesteps;
-    /// [`SchedulerError::Unimplemented`] for predictions of clean samples, which diffusers refuses
+    /// As [`Self::new`]; [`SchedulerError::Unimplemented`] for predictions of clean samples, which diffusers refuses
     /// as well.
     pub fn ancestral(
         config: &SchedulerConfig,
         num_inference_steps: usize,
     ) -> Result<Self, SchedulerError> {
-        config.refuse_sample_prediction(SchedulerKind::EulerAncestral)?;
-        Self::build(config, num_inference_steps, true)
+        let kind = SchedulerKind::EulerAncestral;
+        config.refuse_sample_prediction(kind)?;
+        Self::build(config, kind, num_inference_steps)
     }
 
     fn build(
         config: &SchedulerConfig,
+        kind: SchedulerKind,
         num_inference_steps: usize,
-        ancestral: bool,
     ) -> Result<Self, SchedulerError> {
-        let all = NoiseSchedule::new(config).sigmas();
+        let training = NoiseSchedule::new(config).sigmas();
         let spacing = TimestepSpacing::Linspace;
-        let mut timesteps = timesteps(config, spacing, num_inference_steps, false)?;
-        let mut sigmas: Vec<f64> = timesteps.iter().map(|t| interpolate(&all, *t)).collect();
+        let ancestral = kind == SchedulerKind::EulerAncestral;
+        let mut timesteps = timesteps(config, kind, spacing, num_inference_steps, false)?;
+        let mut sigmas: Vec<f64> = timesteps.iter().map(|t| interpolate(&training, *t)).collect();
         // diffusers' ancestral class has no other ladder of σ.
         if config.use_karras_sigmas && !ancestral {
             let least = config.sigma_min.unwrap_or(sigmas[sigmas.len() - 1]);
             let largest = config.sigma_max.unwrap_or(sigmas[0]);
             sigmas = karras(least, largest, num_inference_steps);
-            let logs: Vec<f64> = all.iter().map(|sigma| sigma.ln()).collect();
+            let logs: Vec<f64> = training.iter().map(|sigma| sigma.ln()).collect();
             timesteps = sigmas.iter().map(|sigma| sigma_to_timestep(&logs, *sigma)).collect();
         }
         let mut sigmas: Vec<f32> = sigmas.into_iter().map(|sigma| sigma as f32).collect();

@@ -1,47 +1,17 @@
+//! The implemented scheduler classes and their names.
+
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::SchedulerError;
 
-/// What the U-Net predicts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PredictionType {
-    /// The noise ε.
-    Epsilon,
-    /// The velocity v = √ᾱ ε − √(1−ᾱ) x₀.
-    VPrediction,
-    /// The clean sample x₀.
-    Sample,
-}
-
-/// How the inference steps are spread over the training timesteps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TimestepSpacing {
-    /// Evenly from first to last, both included.
-    Linspace,
-    /// Multiples of `num_train_timesteps / n`, plus `steps_offset`.
-    Leading,
-    /// Counted from the last timestep downwards.
-    Trailing,
-}
-
-/// How β grows over the training timesteps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum BetaSchedule {
-    /// Linearly.
-    #[serde(rename = "linear")]
-    Linear,
-    /// Its square root grows linearly.
-    #[serde(rename = "scaled_linear")]
-    ScaledLinear,
-    /// By the cosine of ᾱ (Nichol and Dhariwal).
-    #[serde(rename = "squaredcos_cap_v2")]
-    SquaredcosCapV2,
-}
-
 /// The implemented scheduler classes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Shown by its short name, the one of command lines; read from that or from diffusers' class
+/// name; stored under the latter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SchedulerKind {
     /// `DDIMScheduler`.
     #[serde(rename = "DDIMScheduler")]
@@ -52,7 +22,7 @@ pub enum SchedulerKind {
     /// `EulerAncestralDiscreteScheduler`: fresh noise after every step but the last.
     #[serde(rename = "EulerAncestralDiscreteScheduler")]
     EulerAncestral,
-    /// `PNDMScheduler` without Runge-Kutta steps (PLMS).
+    /// `PNDMScheduler`, with Runge-Kutta steps or (`skip_prk_steps`) without.
     #[serde(rename = "PNDMScheduler")]
     Pndm,
     /// `DPMSolverMultistepScheduler`: DPM-Solver++ of order 1 or 2.
@@ -61,7 +31,7 @@ pub enum SchedulerKind {
 }
 
 impl SchedulerKind {
-    /// All classes.
+    /// Every class.
     pub const ALL: [Self; 5] =
         [Self::Ddim, Self::Euler, Self::EulerAncestral, Self::Pndm, Self::DpmSolverMultistep];
 
@@ -86,27 +56,43 @@ impl SchedulerKind {
             Self::DpmSolverMultistep => "dpm++2m",
         }
     }
-}
 
-impl std::str::FromStr for SchedulerKind {
-    type Err = SchedulerError;
-
-    /// Reads a short name or diffusers' class name.
-    fn from_str(text: &str) -> Result<Self, SchedulerError> {
-        let known = |kind: &Self| text == kind.name() || text == kind.class_name();
-        Self::ALL.into_iter().find(known).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join("`, `");
-            SchedulerError::Kind { found: text.into(), known: names }
-        })
+    /// The short names, for messages.
+    pub(crate) fn names() -> String {
+        Self::ALL.map(Self::name).join("`, `")
     }
 }
 
-/// Which second-order formula DPM-Solver++ uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SolverType {
-    /// The midpoint rule.
-    Midpoint,
-    /// Heun's rule.
-    Heun,
+impl fmt::Display for SchedulerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for SchedulerKind {
+    type Err = SchedulerError;
+
+    fn from_str(text: &str) -> Result<Self, SchedulerError> {
+        let named = |kind: &Self| text == kind.name() || text == kind.class_name();
+        Self::ALL
+            .into_iter()
+            .find(named)
+            .ok_or_else(|| SchedulerError::Kind { found: text.into(), known: Self::names() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_read_from_both_of_its_names() {
+        for kind in SchedulerKind::ALL {
+            assert_eq!(kind.to_string().parse::<SchedulerKind>().unwrap(), kind);
+            assert_eq!(kind.class_name().parse::<SchedulerKind>().unwrap(), kind);
+        }
+        let error = "heun".parse::<SchedulerKind>().unwrap_err().to_string();
+        assert!(error.contains("`ddim`, `euler`, `euler-a`, `pndm`, `dpm++2m`"), "{error}");
+        assert!(error.contains("found `heun`"), "{error}");
+    }
 }

@@ -1,3 +1,5 @@
+//! The noise schedule: ᾱ of every training timestep.
+
 use burn::tensor::Tensor;
 
 use crate::{BetaSchedule, PredictionType, SchedulerConfig};
@@ -38,6 +40,11 @@ impl NoiseSchedule {
         &self.alphas_cumprod
     }
 
+    /// ᾱ of a training timestep; of the last where there is none of that number.
+    pub(crate) fn alpha_cumprod(&self, timestep: usize) -> f32 {
+        self.alphas_cumprod[timestep.min(self.alphas_cumprod.len() - 1)]
+    }
+
     /// `x_t = √ᾱ x₀ + √(1−ᾱ) ε`.
     ///
     /// # Shapes
@@ -69,7 +76,7 @@ impl NoiseSchedule {
 
     /// √ᾱ and √(1−ᾱ).
     fn scales(&self, timestep: usize) -> (f64, f64) {
-        let alpha = self.alphas_cumprod[timestep.min(self.alphas_cumprod.len() - 1)];
+        let alpha = self.alpha_cumprod(timestep);
         (f64::from(alpha.sqrt()), f64::from((1.0 - alpha).sqrt()))
     }
 }

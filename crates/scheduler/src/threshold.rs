@@ -1,3 +1,5 @@
+//! Keeping predicted clean samples in bounds.
+
 use burn::tensor::{Tensor, TensorData};
 
 use crate::SchedulerConfig;
@@ -50,13 +52,13 @@ fn dynamic(sample: Tensor<4>, ratio: f64, largest: f64) -> Tensor<4> {
     let (dims, device, dtype) = (sample.dims(), sample.device(), sample.dtype());
     let mut values: Vec<f32> = sample.into_data().iter::<f32>().collect();
     let size = (values.len() / dims[0].max(1)).max(1);
-    for own in values.chunks_exact_mut(size) {
-        let mut magnitudes: Vec<f64> = own.iter().map(|value| f64::from(value.abs())).collect();
+    for sample in values.chunks_exact_mut(size) {
+        let mut magnitudes: Vec<f64> = sample.iter().map(|value| f64::from(value.abs())).collect();
         magnitudes.sort_by(f64::total_cmp);
         let at = ratio * (size - 1) as f64;
         let (low, high) = (magnitudes[at.floor() as usize], magnitudes[at.ceil() as usize]);
         let bound = (low + (high - low) * at.fract()).clamp(1.0, largest.max(1.0)) as f32;
-        own.iter_mut().for_each(|value| *value = value.clamp(-bound, bound) / bound);
+        sample.iter_mut().for_each(|value| *value = value.clamp(-bound, bound) / bound);
     }
     Tensor::from_data(TensorData::new(values, dims), (&device, dtype))
 }

@@ -1,8 +1,10 @@
-//! Every scheduler class against diffusers' own, step by step. The reference and the script that
-//! makes it are in `diffusers-check`.
+//! Every scheduler class against diffusers' own, step by step. The references and the scripts that
+//! make them are in `diffusers-check`.
+
+use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use scheduler::{SchedulerConfig, SchedulerKind};
+use scheduler::{PredictionType, SchedulerConfig, SchedulerKind};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -20,6 +22,15 @@ struct Case {
     results: Vec<f32>,
 }
 
+/// Cases of each class in `golden.json`.
+const COUNT: [(&str, usize); 5] = [
+    ("DDIMScheduler", 8),
+    ("DPMSolverMultistepScheduler", 29),
+    ("EulerAncestralDiscreteScheduler", 19),
+    ("EulerDiscreteScheduler", 4),
+    ("PNDMScheduler", 19),
+];
+
 const SHAPE: [usize; 4] = [1, 1, 2, 3];
 
 fn largest(values: &[f32]) -> f32 {
@@ -35,64 +46,95 @@ fn assert_close(what: &str, found: &[f32], expected: &[f32], rounding: f32) {
     }
 }
 
-#[test]
-fn step_every_class_agrees_with_diffusers() {
-    let text = include_str!("diffusers-check/golden.json");
-    let cases: Vec<Case> = serde_json::from_str(text).unwrap();
+fn cases(text: &str) -> Vec<Case> {
+    serde_json::from_str(text).unwrap()
+}
+
+fn check(case: &Case) {
     let device = Device::flex();
     let tensor = |values: &[f32]| -> Tensor<4> {
         Tensor::from_data(TensorData::new(values.to_vec(), SHAPE), &device)
     };
     let host = |tensor: Tensor<4>| -> Vec<f32> { tensor.into_data().iter::<f32>().collect() };
-    assert!(cases.len() >= 70);
-    for case in cases {
-        let what = format!("{} {} {} steps", case.class, case.config, case.steps);
-        let mut config = SchedulerConfig::from_json(&case.config.to_string()).unwrap();
-        config.eta = case.eta;
-        let kind: SchedulerKind = case.class.parse().unwrap();
-        let mut scheduler = config.build(kind, case.steps).unwrap();
-        let timesteps: Vec<f32> = scheduler.timesteps().iter().map(|t| *t as f32).collect();
-        let expected: Vec<f32> = case.timesteps.iter().map(|t| *t as f32).collect();
-        assert_close(&format!("{what}: timesteps"), &timesteps, &expected, 0.0);
-        let sigma = scheduler.init_noise_sigma();
-        assert!((sigma / case.init_noise_sigma - 1.0).abs() < 1e-5, "{what}: {sigma}");
-        let mut sample = tensor(&case.start);
-        let (mut inputs, mut results) = (Vec::new(), Vec::new());
-        for (index, output) in case.outputs.chunks_exact(6).enumerate() {
-            inputs.extend(host(scheduler.scale_model_input(sample.clone(), index)));
-            let mut noise = |step: usize| tensor(&case.noise[step]);
-            sample = scheduler.step(tensor(output), index, sample, &mut noise);
-            results.extend(host(sample.clone()));
-        }
-        let rounding = 2e-7 * largest(&case.start);
-        assert_close(&format!("{what}: inputs"), &inputs, &case.inputs, rounding);
-        assert_close(&format!("{what}: results"), &results, &case.results, rounding);
+    let what = format!("{} {} {} steps", case.class, case.config, case.steps);
+    let mut config = SchedulerConfig::from_json(&case.config.to_string(), &what).unwrap();
+    config.eta = case.eta;
+    let kind: SchedulerKind = case.class.parse().unwrap();
+    let mut scheduler = config.build(kind, case.steps).unwrap();
+    let timesteps: Vec<f32> = scheduler.timesteps().iter().map(|t| *t as f32).collect();
+    let expected: Vec<f32> = case.timesteps.iter().map(|t| *t as f32).collect();
+    assert_close(&format!("{what}: timesteps"), &timesteps, &expected, 0.0);
+    let sigma = scheduler.init_noise_sigma();
+    assert!((sigma / case.init_noise_sigma - 1.0).abs() < 1e-5, "{what}: {sigma}");
+    let mut sample = tensor(&case.start);
+    let (mut inputs, mut results) = (Vec::new(), Vec::new());
+    for (index, output) in case.outputs.chunks_exact(6).enumerate() {
+        inputs.extend(host(scheduler.scale_model_input(sample.clone(), index)));
+        let mut noise = |step: usize| tensor(&case.noise[step]);
+        sample = scheduler.step(tensor(output), index, sample, &mut noise);
+        results.extend(host(sample.clone()));
+    }
+    let rounding = 2e-7 * largest(&case.start);
+    assert_close(&format!("{what}: inputs"), &inputs, &case.inputs, rounding);
+    assert_close(&format!("{what}: results"), &results, &case.results, rounding);
+}
+
+#[test]
+fn step_every_class_agrees_with_diffusers() {
+    let cases = cases(include_str!("diffusers-check/golden.json"));
+    let mut count = BTreeMap::new();
+    for case in &cases {
+        check(case);
+        *count.entry(case.class.as_str()).or_insert(0) += 1;
+    }
+    let count: Vec<(&str, usize)> = count.into_iter().collect();
+    assert_eq!(count, COUNT);
+}
+
+#[test]
+fn step_runge_kutta_steps_agree_with_diffusers() {
+    let cases = cases(include_str!("diffusers-check/prk.json"));
+    assert_eq!(cases.len(), 14);
+    for case in &cases {
+        assert_eq!(case.timesteps.len(), case.steps + 9);
+        check(case);
     }
 }
 
 #[test]
-fn build_for_calls_gives_as_many_timesteps() {
-    let config = SchedulerConfig::default();
+fn build_counts_inference_steps_as_diffusers_does() {
+    let full = SchedulerConfig::default();
+    let skipping = SchedulerConfig { skip_prk_steps: true, ..full.clone() };
     for kind in SchedulerKind::ALL {
-        for calls in [1, 3, 4, 20] {
-            assert_eq!(config.build_for_calls(kind, calls).unwrap().timesteps().len(), calls);
+        let pndm = kind == SchedulerKind::Pndm;
+        for steps in [4, 5, 20, 999] {
+            assert_eq!(skipping.calls(kind, steps).unwrap(), steps + usize::from(pndm));
+            assert_eq!(full.calls(kind, steps).unwrap(), steps + if pndm { 9 } else { 0 });
         }
-        assert_eq!(config.build_for_calls(kind, 2).is_ok(), kind != SchedulerKind::Pndm);
-        assert!(config.build(kind, 0).is_err());
-        assert!(config.build(kind, 1001).is_err());
+        assert_eq!(skipping.calls(kind, 1).unwrap(), 1);
+        for steps in [0, 1001] {
+            let error = full.build(kind, steps).err().unwrap().to_string();
+            assert!(error.contains(kind.class_name()), "{error}");
+        }
+        // diffusers fails on fewer than four steps.
+        assert_eq!(full.build(kind, 3).is_err(), pndm);
     }
 }
 
 #[test]
-fn from_json_reads_pythons_infinity_and_names_what_is_not_implemented() {
-    let text = r#"{"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity,
-                   "algorithm_type": "dpmsolver++", "solver_order": 2, "euler_at_final": false,
-                   "lower_order_final": true, "final_sigmas_type": "zero"}"#;
-    let config = SchedulerConfig::from_json(text).unwrap();
-    assert_eq!(config.kind().unwrap(), SchedulerKind::DpmSolverMultistep);
-    let other = text.replace("dpmsolver++", "sde-dpmsolver++");
-    let error = SchedulerConfig::from_json(&other).unwrap_err().to_string();
-    assert!(error.contains("algorithm_type"), "{error}");
-    let error = "heun".parse::<SchedulerKind>().unwrap_err().to_string();
-    assert!(error.contains("dpm++2m") && error.contains("`heun`"), "{error}");
+fn build_refuses_what_a_class_does_not_do() {
+    let samples = SchedulerConfig {
+        prediction_type: PredictionType::Sample,
+        solver_order: 3,
+        ..SchedulerConfig::default()
+    };
+    for (kind, key) in [
+        (SchedulerKind::EulerAncestral, "prediction_type"),
+        (SchedulerKind::Pndm, "prediction_type"),
+        (SchedulerKind::DpmSolverMultistep, "solver_order"),
+    ] {
+        let error = samples.build(kind, 4).err().unwrap().to_string();
+        assert!(error.contains(kind.class_name()) && error.contains(key), "{error}");
+    }
+    assert!(samples.build(SchedulerKind::Ddim, 4).is_ok());
 }

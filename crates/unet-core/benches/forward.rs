@@ -28,7 +28,8 @@ impl Intervention for SkipHalf {
 
 fn unet_forward(criterion: &mut Criterion) {
     let device = Device::flex();
-    let config = UNet2DConditionConfig::from_json(SHIPPED).expect("the configuration is valid");
+    let config = UNet2DConditionConfig::from_json(SHIPPED, "the shipped model's")
+        .expect("the configuration is valid");
     let unet = config.init(&device);
     let mut group = criterion.benchmark_group("unet_forward");
     group.sample_size(10);

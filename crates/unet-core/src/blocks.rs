@@ -1,3 +1,5 @@
+//! The blocks of the U-Net: the ways down and up, and the bottleneck.
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use layers::trace::named;
@@ -7,7 +9,7 @@ use layers::{
 };
 
 use crate::intervention::ActiveBlock;
-use crate::{BlockType, Intervention, SkipSite, UNet2DConditionConfig};
+use crate::{BlockKind, Intervention, SkipSite, UNet2DConditionConfig};
 
 /// One level on the way down: `DownBlock2D`, or `CrossAttnDownBlock2D` with Transformers.
 #[derive(Module, Debug)]
@@ -102,7 +104,7 @@ impl DownBlock {
     pub(crate) fn new(config: &UNet2DConditionConfig, level: usize, device: &Device) -> Self {
         let channels = config.block_out_channels[level];
         let input = config.block_out_channels[level.saturating_sub(1)];
-        let attends = config.down_block_types[level] == BlockType::CrossAttention;
+        let attends = config.attends(BlockKind::Down { level });
         let layers = config.layers_per_block;
         let last = level + 1 == config.levels();
         let downsampler = || Downsample2D::new(channels, DownsamplePadding::Symmetric, device);
@@ -115,10 +117,6 @@ impl DownBlock {
                 .collect(),
             downsamplers: if last { vec![] } else { vec![downsampler()] },
         }
-    }
-
-    pub(crate) fn attends(&self) -> bool {
-        !self.attentions.is_empty()
     }
 
     /// Pushes the output of every layer on `skips` and returns the last.
@@ -146,7 +144,7 @@ impl DownBlock {
 
 impl MidBlock {
     pub(crate) fn new(config: &UNet2DConditionConfig, device: &Device) -> Self {
-        let level = config.levels() - 1;
+        let level = config.level_of(BlockKind::Mid);
         let channels = config.block_out_channels[level];
         Self {
             attentions: vec![transformer(config, level, device)],
@@ -169,11 +167,12 @@ impl MidBlock {
 impl UpBlock {
     pub(crate) fn new(config: &UNet2DConditionConfig, up_level: usize, device: &Device) -> Self {
         let reversed: Vec<usize> = config.block_out_channels.iter().rev().copied().collect();
-        let level = config.levels() - 1 - up_level;
+        let kind = BlockKind::Up { level: up_level };
+        let level = config.level_of(kind);
         let channels = reversed[up_level];
         let previous = reversed[up_level.saturating_sub(1)];
         let below = reversed[(up_level + 1).min(config.levels() - 1)];
-        let attends = config.up_block_types[up_level] == BlockType::CrossAttention;
+        let attends = config.attends(kind);
         let layers = config.layers_per_block + 1;
         let last = up_level + 1 == config.levels();
         let input = |i: usize| {
@@ -187,10 +186,6 @@ impl UpBlock {
             resnets: (0..layers).map(|i| resnet(config, input(i), channels, device)).collect(),
             upsamplers: if last { vec![] } else { vec![Upsample2D::new(channels, device)] },
         }
-    }
-
-    pub(crate) fn attends(&self) -> bool {
-        !self.attentions.is_empty()
     }
 
     /// Takes one entry of `skips` per layer, and enlarges to the size of the one after.

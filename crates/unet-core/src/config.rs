@@ -1,9 +1,6 @@
-use std::path::Path;
+//! The configuration of a U-Net.
 
-use serde_json::Value;
-
-use crate::UNetError;
-use crate::config_json::Keys;
+use crate::BlockKind;
 
 /// Kind of one resolution level of the U-Net.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +13,7 @@ pub enum BlockType {
 
 /// The part of diffusers' `config.json` that shapes a `UNet2DConditionModel`.
 ///
-/// Read it with [`UNet2DConditionConfig::from_json`]: keys whose value is not implemented, and
+/// Read it with [`UNet2DConditionConfig::from_file`]: keys whose value is not implemented, and
 /// keys that are unknown, are errors that name the key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UNet2DConditionConfig {
@@ -66,33 +63,6 @@ pub struct AdditionEmbed {
 }
 
 impl UNet2DConditionConfig {
-    /// Reads a diffusers `config.json`.
-    ///
-    /// # Errors
-    /// As [`Self::from_json`], and [`UNetError::Io`].
-    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, UNetError> {
-        let path = path.as_ref();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| UNetError::Io { path: path.into(), source })?;
-        Self::from_json(&text)
-    }
-
-    /// Reads the text of a diffusers `config.json`; absent keys have diffusers' defaults.
-    ///
-    /// # Errors
-    /// [`UNetError::Config`], [`UNetError::Unimplemented`] or [`UNetError::UnknownKey`], each
-    /// naming the key.
-    pub fn from_json(text: &str) -> Result<Self, UNetError> {
-        let value: Value =
-            serde_json::from_str(text).map_err(|error| UNetError::Config(error.to_string()))?;
-        let Value::Object(object) = value else {
-            return Err(UNetError::Config("expected a JSON object".into()));
-        };
-        let config = Keys::new(object).read()?;
-        config.validate()?;
-        Ok(config)
-    }
-
     /// Number of resolution levels.
     pub fn levels(&self) -> usize {
         self.block_out_channels.len()
@@ -103,55 +73,21 @@ impl UNet2DConditionConfig {
         4 * self.block_out_channels[0]
     }
 
-    /// Number `m` of attention blocks that can be re-weighted.
-    pub fn num_attention_blocks(&self) -> usize {
-        let count = |types: &[BlockType]| {
-            types.iter().filter(|kind| **kind == BlockType::CrossAttention).count()
-        };
-        count(&self.down_block_types) + 1 + count(&self.up_block_types)
+    /// The resolution level a block works at: 0 is that of the latents, each next one half of it.
+    pub(crate) fn level_of(&self, kind: BlockKind) -> usize {
+        match kind {
+            BlockKind::Down { level } => level,
+            BlockKind::Mid => self.levels() - 1,
+            BlockKind::Up { level } => self.levels() - 1 - level,
+        }
     }
 
-    fn validate(&self) -> Result<(), UNetError> {
-        let levels = self.levels();
-        let fail = |text: String| Err(UNetError::Config(text));
-        if levels == 0 || self.layers_per_block == 0 {
-            return fail(
-                "`block_out_channels` and `layers_per_block` must not be empty or 0".into(),
-            );
+    /// Whether a block has Transformers.
+    pub(crate) fn attends(&self, kind: BlockKind) -> bool {
+        match kind {
+            BlockKind::Down { level } => self.down_block_types[level] == BlockType::CrossAttention,
+            BlockKind::Mid => true,
+            BlockKind::Up { level } => self.up_block_types[level] == BlockType::CrossAttention,
         }
-        for (key, found) in [
-            ("down_block_types", self.down_block_types.len()),
-            ("up_block_types", self.up_block_types.len()),
-            ("transformer_layers_per_block", self.transformer_layers_per_block.len()),
-            ("attention_head_dim", self.num_attention_heads.len()),
-        ] {
-            if found != levels {
-                return fail(format!("`{key}` has {found} entries, `block_out_channels` {levels}"));
-            }
-        }
-        if self.in_channels == 0 || self.out_channels == 0 || self.cross_attention_dim == 0 {
-            return fail(
-                "`in_channels`, `out_channels`, `cross_attention_dim` must be above 0".into(),
-            );
-        }
-        for (level, channels) in self.block_out_channels.iter().enumerate() {
-            if self.norm_num_groups == 0 || channels % self.norm_num_groups != 0 || *channels == 0 {
-                return fail(format!(
-                    "`norm_num_groups` = {} does not divide `block_out_channels[{level}]` = {channels}",
-                    self.norm_num_groups
-                ));
-            }
-            let heads = self.num_attention_heads[level];
-            if heads == 0 || channels % heads != 0 {
-                return fail(format!(
-                    "`attention_head_dim[{level}]` = {heads} (a number of heads) does not divide \
-                     `block_out_channels[{level}]` = {channels}"
-                ));
-            }
-        }
-        if !self.block_out_channels[0].is_multiple_of(2) {
-            return fail("`block_out_channels[0]` must be even for the time embedding".into());
-        }
-        Ok(())
     }
 }

@@ -1,11 +1,14 @@
+//! What the parts of a U-Net cost, from its configuration alone.
+
 use burn::module::Module;
 use burn::tensor::Device;
 use weights::{Outline, outline};
 
-use crate::UNet2DConditionConfig;
+use crate::table::Stage;
+use crate::{BlockKind, UNet2DConditionConfig};
 
 /// What one part of the U-Net costs for one sample.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartCost {
     /// diffusers' path, for example `up_blocks.1`; `time_embedding` stands for all embeddings.
     pub path: String,
@@ -23,79 +26,122 @@ impl UNet2DConditionConfig {
     /// What each part costs for latents of that height and width and so many text tokens, from the
     /// configuration alone: no weights are needed.
     pub fn costs(&self, latents: [usize; 2], tokens: usize) -> Vec<PartCost> {
+        let stages = self.stages();
         let mut parts: Vec<PartCost> = Vec::new();
         for tensor in outline(&self.init(&Device::flex())) {
-            let path = part_of(&tensor.name);
-            if parts.last().is_none_or(|part| part.path != path)
-                && !parts.iter().any(|part| part.path == path)
-            {
-                parts.push(PartCost {
-                    path: path.clone(),
-                    parameters: 0,
-                    macs: 0,
-                    attention_macs: 0,
-                    widest: 0,
-                });
-            }
-            let Some(part) = parts.iter_mut().find(|part| part.path == path) else { continue };
+            let stage = stages.iter().find(|stage| is_in(&tensor.name, stage));
+            let path = stage.map_or_else(|| part_of(&tensor.name), |stage| stage.kind.to_string());
+            let position = parts.iter().position(|part| part.path == path);
+            let position = position.unwrap_or_else(|| {
+                parts.push(PartCost { path, ..PartCost::default() });
+                parts.len() - 1
+            });
+            let part = &mut parts[position];
             part.parameters += tensor.len();
-            self.add(part, &tensor, latents, tokens);
+            let positions = self.positions(&tensor.name, stage, latents);
+            part.add(&tensor, positions, tokens);
         }
         parts
     }
 
-    fn add(&self, part: &mut PartCost, tensor: &Outline, latents: [usize; 2], tokens: usize) {
+    /// Positions of the feature map that a layer makes.
+    fn positions(&self, name: &str, stage: Option<&Stage>, latents: [usize; 2]) -> usize {
+        let level = match stage.map(|stage| stage.kind) {
+            None => 0,
+            Some(kind @ BlockKind::Down { .. }) if name.contains("downsamplers") => {
+                self.level_of(kind) + 1
+            }
+            Some(kind @ BlockKind::Up { .. }) if name.contains("upsamplers") => {
+                self.level_of(kind) - 1
+            }
+            Some(kind) => self.level_of(kind),
+        };
+        latents.iter().map(|side| side.div_ceil(1 << level)).fold(1, usize::saturating_mul)
+    }
+}
+
+impl PartCost {
+    /// Counts the layer whose weight is `tensor`; sizes beyond any machine count as the largest
+    /// number.
+    fn add(&mut self, tensor: &Outline, positions: usize, tokens: usize) {
         if !tensor.name.ends_with("weight") || tensor.shape.len() < 2 {
             return;
         }
         let name = &tensor.name;
-        let positions = self.positions(name, latents);
-        let embeds = part.path == "time_embedding" || name.contains("time_emb_proj");
+        let embeds = self.path == "time_embedding" || name.contains("time_emb_proj");
         let reads_text = name.contains("attn2.to_k") || name.contains("attn2.to_v");
         let rows = match (embeds, reads_text) {
             (true, _) => 1,
             (_, true) => tokens,
             _ => positions,
         };
-        part.macs += tensor.len() as u64 * rows as u64;
-        part.widest = part.widest.max(tensor.shape[0] * rows);
+        self.macs = self.macs.saturating_add((tensor.len() as u64).saturating_mul(rows as u64));
+        self.widest = self.widest.max(tensor.shape[0].saturating_mul(rows));
         // Scores and their products with the values, counted once for each attention.
         if name.ends_with("to_q.weight") {
             let context = if name.contains("attn2") { tokens } else { positions };
-            let macs = 2 * (tensor.shape[0] * positions) as u64 * context as u64;
-            part.macs += macs;
-            part.attention_macs += macs;
+            let macs = [tensor.shape[0], positions, context]
+                .iter()
+                .fold(2u64, |product, factor| product.saturating_mul(*factor as u64));
+            self.macs = self.macs.saturating_add(macs);
+            self.attention_macs = self.attention_macs.saturating_add(macs);
         }
-    }
-
-    /// Positions of the feature map that a layer makes.
-    fn positions(&self, name: &str, latents: [usize; 2]) -> usize {
-        let number = |prefix: &str| -> Option<usize> {
-            name.strip_prefix(prefix)?.split('.').next()?.parse().ok()
-        };
-        let level = match (number("down_blocks."), number("up_blocks.")) {
-            (Some(level), _) => level + usize::from(name.contains("downsamplers")),
-            (_, Some(up)) => self.levels() - 1 - up - usize::from(name.contains("upsamplers")),
-            _ if name.starts_with("mid_block") => self.levels() - 1,
-            _ => 0,
-        };
-        latents.iter().map(|side| side.div_ceil(1 << level)).product()
     }
 }
 
-/// The part a tensor belongs to.
+/// Whether a tensor is one of a block's.
+fn is_in(name: &str, stage: &Stage) -> bool {
+    name.strip_prefix(&stage.kind.to_string()).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// The part that a tensor outside the blocks belongs to.
 fn part_of(name: &str) -> String {
-    let mut segments = name.split('.');
-    match (segments.next(), segments.next()) {
-        (Some(blocks @ ("down_blocks" | "up_blocks")), Some(level)) => format!("{blocks}.{level}"),
-        (Some("time_embedding" | "add_embedding"), _) => "time_embedding".into(),
-        (Some("conv_norm_out" | "conv_out"), _) => "conv_out".into(),
-        (Some(first), _) => first.into(),
-        (None, _) => String::new(),
+    match name.split('.').next().unwrap_or_default() {
+        "time_embedding" | "add_embedding" => "time_embedding".into(),
+        "conv_norm_out" | "conv_out" => "conv_out".into(),
+        first => first.into(),
     }
 }
 
 /// Number of weights of a module, whether they are there yet or not.
 pub fn parameter_count<M: Module>(module: &M) -> usize {
     outline(module).iter().map(Outline::len).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// stabilityai/stable-diffusion-2-1-base, unet/config.json.
+    const SD21: &str = r#"{"attention_head_dim": [5, 10, 20, 20], "cross_attention_dim": 1024,
+        "use_linear_projection": true}"#;
+    /// runwayml/stable-diffusion-v1-5, unet/config.json.
+    const SD15: &str = r#"{"attention_head_dim": 8, "cross_attention_dim": 768}"#;
+
+    fn total(text: &str, sum: impl Fn(&PartCost) -> u64) -> u64 {
+        let config = UNet2DConditionConfig::from_json(text, "unet/config.json").unwrap();
+        config.costs([64, 64], 77).iter().map(sum).sum()
+    }
+
+    #[test]
+    fn costs_parameters_are_those_of_the_published_weights() {
+        // `sum(p.numel() for p in unet.parameters())` of the published checkpoints.
+        assert_eq!(total(SD15, |part| part.parameters as u64), 859_520_964);
+        assert_eq!(total(SD21, |part| part.parameters as u64), 865_910_724);
+    }
+
+    #[test]
+    fn costs_macs_are_the_published_ones() {
+        // Kim et al., "BK-SDM", Table 1: 339 G for one forward pass of SD 1.4 at 512×512, whose
+        // counter leaves out the products inside attention.
+        let layers = total(SD15, |part| part.macs - part.attention_macs);
+        assert_eq!((layers as f64 / 1e9).round(), 339.0);
+    }
+
+    #[test]
+    fn costs_of_absurd_sizes_do_not_overflow() {
+        let config = UNet2DConditionConfig::from_json(SD15, "unet/config.json").unwrap();
+        let costs = config.costs([usize::MAX, usize::MAX], usize::MAX);
+        assert!(costs.iter().all(|part| part.parameters > 0 && part.macs > 0));
+    }
 }

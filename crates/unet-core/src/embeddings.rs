@@ -1,3 +1,5 @@
+//! Embeddings of timesteps and sizes.
+
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};

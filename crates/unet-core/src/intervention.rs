@@ -1,3 +1,5 @@
+//! Sites of the U-Net, and what may be done there.
+
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use layers::Transformer2DModel;
 

@@ -17,7 +17,7 @@ mod load;
 mod table;
 mod unet;
 
-pub use config::{AdditionEmbed, BlockType, UNet2DConditionConfig};
+pub use crate::config::{AdditionEmbed, BlockType, UNet2DConditionConfig};
 pub use cost::{PartCost, parameter_count};
 pub use error::UNetError;
 pub use intervention::{

@@ -1,3 +1,5 @@
+//! Loading a U-Net's weights.
+
 use std::path::Path;
 
 use burn::tensor::{Device, FloatDType};

@@ -1,4 +1,16 @@
-use crate::{BlockKind, BlockSite, BlockType, UNet2DConditionConfig};
+//! The blocks of a U-Net in execution order: the one place where they are numbered.
+
+use std::fmt;
+
+use crate::{BlockKind, BlockSite, UNet2DConditionConfig};
+
+/// A block of the U-Net, with Transformers or without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stage {
+    pub(crate) kind: BlockKind,
+    /// Its number among the attention blocks, where it has Transformers.
+    pub(crate) site: Option<BlockSite>,
+}
 
 /// One row of the table that relates our block indices to the names other tools use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,36 +38,70 @@ impl BlockInfo {
     }
 }
 
+/// diffusers' path of the block, for example `up_blocks.1`.
+impl fmt::Display for BlockKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down { level } => write!(f, "down_blocks.{level}"),
+            Self::Mid => f.write_str("mid_block"),
+            Self::Up { level } => write!(f, "up_blocks.{level}"),
+        }
+    }
+}
+
 impl UNet2DConditionConfig {
+    /// Every block in execution order: the way down, the bottleneck, the way up.
+    pub(crate) fn stages(&self) -> Vec<Stage> {
+        let levels = 0..self.levels();
+        let down = levels.clone().map(|level| BlockKind::Down { level });
+        let up = levels.map(|level| BlockKind::Up { level });
+        let mut index = 0;
+        let mut stage = |kind| {
+            let site = self.attends(kind).then_some(BlockSite { index, kind });
+            index += usize::from(site.is_some());
+            Stage { kind, site }
+        };
+        down.chain([BlockKind::Mid]).chain(up).map(&mut stage).collect()
+    }
+
+    /// Number `m` of attention blocks that can be re-weighted.
+    pub fn num_attention_blocks(&self) -> usize {
+        self.stages().iter().filter(|stage| stage.site.is_some()).count()
+    }
+
     /// The attention blocks in execution order.
     pub fn blocks(&self) -> Vec<BlockInfo> {
-        let levels = self.levels();
-        let layers = self.layers_per_block;
-        let mut table = Vec::new();
-        let mut push = |kind, path: String, level: usize, comfyui: Vec<String>| {
-            table.push(BlockInfo {
-                site: BlockSite { index: table.len(), kind },
-                path,
+        let sites = self.stages().into_iter().filter_map(|stage| stage.site);
+        let info = |site: BlockSite| {
+            let level = self.level_of(site.kind);
+            let comfyui = self.comfyui(site.kind);
+            BlockInfo {
+                site,
+                path: site.kind.to_string(),
                 downscale: 1 << level,
                 channels: self.block_out_channels[level],
                 transformers: comfyui.len(),
                 depth: self.transformer_layers_per_block[level],
                 comfyui,
-            });
+            }
         };
-        for level in (0..levels).filter(|l| self.down_block_types[*l] == BlockType::CrossAttention)
-        {
-            // ComfyUI counts conv_in as input 0 and each downsampler as an input of its own.
-            let first = 1 + level * (layers + 1);
-            let names = (first..first + layers).map(|i| format!("input_{i}")).collect();
-            push(BlockKind::Down { level }, format!("down_blocks.{level}"), level, names);
+        sites.map(info).collect()
+    }
+
+    /// ComfyUI's names of a block's Transformers. It counts `conv_in` as input 0 and each
+    /// downsampler as an input of its own.
+    fn comfyui(&self, kind: BlockKind) -> Vec<String> {
+        let layers = self.layers_per_block;
+        match kind {
+            BlockKind::Down { level } => {
+                let first = 1 + level * (layers + 1);
+                (first..first + layers).map(|i| format!("input_{i}")).collect()
+            }
+            BlockKind::Mid => vec!["middle_1".into()],
+            BlockKind::Up { level } => {
+                let first = level * (layers + 1);
+                (first..=first + layers).map(|i| format!("output_{i}")).collect()
+            }
         }
-        push(BlockKind::Mid, "mid_block".into(), levels - 1, vec!["middle_1".into()]);
-        for up in (0..levels).filter(|l| self.up_block_types[*l] == BlockType::CrossAttention) {
-            let first = up * (layers + 1);
-            let names = (first..=first + layers).map(|i| format!("output_{i}")).collect();
-            push(BlockKind::Up { level: up }, format!("up_blocks.{up}"), levels - 1 - up, names);
-        }
-        table
     }
 }

@@ -1,3 +1,5 @@
+//! The denoising U-Net.
+
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, PaddingConfig2d};
@@ -8,7 +10,8 @@ use layers::trace::{extra, named};
 use crate::blocks::{Conditions, DownBlock, MidBlock, UpBlock};
 use crate::embeddings::{TimestepEmbedding, sinusoidal};
 use crate::intervention::ActiveBlock;
-use crate::{BlockKind, BlockSite, Intervention, UNet2DConditionConfig};
+use crate::table::Stage;
+use crate::{Intervention, UNet2DConditionConfig};
 
 /// The denoising U-Net of Stable Diffusion (diffusers `UNet2DConditionModel`).
 ///
@@ -107,27 +110,26 @@ impl UNet2DConditionModel {
             intervention,
             model_channels: self.config.block_out_channels[0],
         };
-        let mut index = 0;
-        let mut active = |kind: BlockKind, attends: bool| {
-            let site = BlockSite { index, kind };
-            index += usize::from(attends);
-            intervention
-                .filter(|_| attends)
-                .map(|intervention| ActiveBlock::new(intervention, site, batch, &device, dtype))
+        let stages = self.config.stages();
+        let (down, rest) = stages.split_at(self.down_blocks.len());
+        let (mid, up) = rest.split_at(1);
+        let active = |stage: &Stage| {
+            let (intervention, site) = (intervention?, stage.site?);
+            Some(ActiveBlock::new(intervention, site, batch, &device, dtype))
         };
         let mut hidden = named("conv_in", None, || conv2d(&self.conv_in, sample.cast(dtype)));
         let mut skips = vec![hidden.clone()];
-        for (level, block) in self.down_blocks.iter().enumerate() {
-            let active = active(BlockKind::Down { level }, block.attends());
+        for (level, (block, stage)) in self.down_blocks.iter().zip(down).enumerate() {
+            let active = active(stage);
             hidden = named("down_blocks", level, || {
                 block.forward(hidden, &conditions, active.as_ref(), &mut skips)
             });
         }
-        let mid = active(BlockKind::Mid, true);
+        let mid = mid.first().and_then(active);
         hidden =
             named("mid_block", None, || self.mid_block.forward(hidden, &conditions, mid.as_ref()));
-        for (level, block) in self.up_blocks.iter().enumerate() {
-            let active = active(BlockKind::Up { level }, block.attends());
+        for (level, (block, stage)) in self.up_blocks.iter().zip(up).enumerate() {
+            let active = active(stage);
             hidden = named("up_blocks", level, || {
                 block.forward(level, hidden, &conditions, active.as_ref(), &mut skips)
             });

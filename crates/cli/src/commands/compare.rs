@@ -79,7 +79,7 @@ pub fn run(args: CompareArgs) -> anyhow::Result<()> {
     };
     let FreeU { b1, b2, s1, s2, .. } = freeu;
     let generation = args.sampling.resolve(&pipeline)?;
-    let weights = policy(Some(&args.weights), generation.steps, &pipeline)?;
+    let weights = policy(Some(&args.weights), generation.calls()?, &pipeline)?;
     let request = pipeline.request(&generation, 0..generation.samples())?;
     let policies = [("vanilla", Policy::default()), ("weighted", weights), ("FreeU", freeu.into())];
     let mut columns = Vec::new();

@@ -59,7 +59,7 @@ pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
     args.check_outputs()?;
     let pipeline = args.model.load()?;
     let generation = args.sampling.resolve(&pipeline)?;
-    let policy = policy(args.weights.as_deref(), generation.steps, &pipeline)?;
+    let policy = policy(args.weights.as_deref(), generation.calls()?, &pipeline)?;
     let intervention = serde_json::to_value(&policy)?;
     let sha256 = pipeline.fingerprint()?;
     let (mut written, mut noise, mut latents) = (Vec::new(), Vec::new(), Vec::new());

@@ -21,7 +21,7 @@ fn sample(
     policy: &Policy,
     what: &str,
 ) -> anyhow::Result<Tensor<4>> {
-    let bar = progress_bar(request.steps as u64, what);
+    let bar = progress_bar(request.calls()? as u64, what);
     let latents = pipeline
         .sample(request, &policy.into(), &mut |_| {
             bar.inc(1);

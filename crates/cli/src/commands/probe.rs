@@ -107,7 +107,7 @@ pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
     outputs.check(inputs.into_iter().flatten(), &args.output)?;
     let pipeline = args.model.load()?;
     let generation = args.sampling.resolve(&pipeline)?;
-    let (steps, blocks) = (generation.steps, pipeline.unet().config().num_attention_blocks());
+    let (steps, blocks) = (generation.calls()?, pipeline.unet().config().num_attention_blocks());
     config.check(steps).or_usage()?;
     let request = pipeline.request(&generation, 0..generation.samples())?;
     let mut facts = facts(&generation)?;

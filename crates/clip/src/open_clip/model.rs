@@ -1,3 +1,5 @@
+//! An OpenCLIP model: both towers.
+
 use std::path::Path;
 
 use burn::module::{Module, Param};

@@ -1,3 +1,5 @@
+//! The Transformer of either tower.
+
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
