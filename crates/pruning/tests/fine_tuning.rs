@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, FloatDType};
-use weights::StoredDtype;
 use pipeline::{Guidance, Pipeline, SampleRequest, initial_noise};
 use pruning::{FineTuning, PruningError, Student, fine_tune};
-use reweight::BlockWeights;
+use reweight::{BlockWeights, StepMatrix};
 use scheduler::SchedulerKind;
 use unet_core::UNet2DConditionModel;
+use weights::StoredDtype;
 
 fn load() -> Pipeline {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd");
@@ -36,7 +36,8 @@ fn samples(pipeline: &Pipeline, count: u64, scale: f64) -> Vec<SampleRequest> {
 fn skips() -> BlockWeights {
     let thresholds =
         [3, 6].map(|skipped| (0..7).map(|i| if i == skipped { 1.5 } else { 0.0 }).collect());
-    BlockWeights::vanilla(2, 7).with_thresholds(thresholds.to_vec()).unwrap()
+    let thresholds = StepMatrix::from_rows(thresholds.to_vec()).unwrap();
+    BlockWeights::vanilla(2, 7).with_thresholds(thresholds).unwrap()
 }
 
 fn settings(epochs: usize) -> FineTuning {
