@@ -12,14 +12,14 @@ const OVERLAP: usize = 16;
 
 /// Where the tiles of a side begin: as few as cover it, the last aligned with the end.
 fn starts(length: usize) -> Vec<usize> {
-    let mut all = Vec::new();
+    let mut starts = Vec::new();
     let mut at = 0;
     while at + TILE < length {
-        all.push(at);
+        starts.push(at);
         at += TILE - OVERLAP;
     }
-    all.push(length.saturating_sub(TILE));
-    all
+    starts.push(length.saturating_sub(TILE));
+    starts
 }
 
 /// Weight of each pixel of a tile's side: rising and falling linearly where it overlaps a
@@ -93,10 +93,10 @@ mod tests {
     #[test]
     fn starts_cover_every_length_with_overlaps() {
         for length in 1..400 {
-            let all = starts(length);
-            assert_eq!(all[0], 0);
-            assert_eq!(all[all.len() - 1] + TILE.min(length), length);
-            assert!(all.windows(2).all(|p| p[0] < p[1] && p[1] <= p[0] + TILE - OVERLAP));
+            let tiles = starts(length);
+            assert_eq!(tiles[0], 0);
+            assert_eq!(tiles[tiles.len() - 1] + TILE.min(length), length);
+            assert!(tiles.windows(2).all(|p| p[0] < p[1] && p[1] <= p[0] + TILE - OVERLAP));
         }
     }
 

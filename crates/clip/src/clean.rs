@@ -1,3 +1,5 @@
+//! What is done to a text before it is cut into tokens.
+
 /// What transformers' slow tokenizer does to a text first: ftfy's repairs (mojibake, HTML
 /// entities, curly quotes, ligatures, NFC), white space collapsed, lower case.
 pub(crate) fn clean(text: &str) -> String {
@@ -29,8 +31,8 @@ pub fn byte_characters() -> [char; 256] {
 /// The stand-ins in the order of CLIP's ids: those that stand for themselves first.
 pub(crate) fn byte_tokens() -> Vec<String> {
     let characters = byte_characters();
-    let own = |byte: &usize| characters[*byte] as usize == *byte;
-    let (first, last): (Vec<usize>, Vec<usize>) = (0..256).partition(own);
+    let printable = |byte: &usize| characters[*byte] as usize == *byte;
+    let (first, last): (Vec<usize>, Vec<usize>) = (0..256).partition(printable);
     first.into_iter().chain(last).map(|byte| characters[byte].to_string()).collect()
 }
 

@@ -142,7 +142,10 @@ fn unet_config(
     recipe: &DiffusionRecipe,
     latents: [usize; 3],
 ) -> Result<UNet2DConditionConfig, TrainError> {
-    Ok(UNet2DConditionConfig::from_json(&unet_json(recipe, latents).to_string(), "the recipe's U-Net")?)
+    Ok(UNet2DConditionConfig::from_json(
+        &unet_json(recipe, latents).to_string(),
+        "the recipe's U-Net",
+    )?)
 }
 
 fn alphas_cumprod() -> Vec<f64> {

@@ -1,10 +1,11 @@
 //! Manifests: what they share with the workspace, and that no crate depends on a higher one.
 
 /// Crates from the lowest layer up; a crate may depend on those of lower layers only.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &["one-build", "icu", "kernels"],
     &["files"],
-    &["config", "scheduler", "hub", "weights"],
+    &["config"],
+    &["scheduler", "hub", "weights"],
     &["pictures", "layers", "downloads"],
     &["unet-core", "clip", "autoencoder"],
     &["reweight", "metrics"],
