@@ -2,9 +2,7 @@
 
 use anyhow::{Context, bail};
 use pipeline::SampleRequest;
-use probe::{
-    DrawAddress, PerStep, ProbeConfig, ProbeState, UNetEvaluator, UniformDraws, search,
-};
+use probe::{DrawAddress, PerStep, ProbeConfig, ProbeState, UNetEvaluator, UniformDraws, search};
 
 use crate::case::Case;
 use crate::facts::Facts;

@@ -74,10 +74,7 @@ fn one(case: &Case<'_>, name: &str, facts: &Facts, report: &mut Report<'_>) -> a
     Ok(())
 }
 
-fn request(
-    case: &Case<'_>,
-    facts: &Facts,
-) -> anyhow::Result<(SampleRequest, Box<dyn Scheduler>)> {
+fn request(case: &Case<'_>, facts: &Facts) -> anyhow::Result<(SampleRequest, Box<dyn Scheduler>)> {
     let prompts: Vec<String> = facts.read("prompts")?;
     let negative: Option<Vec<String>> =
         facts.find("negative_prompt").map(|negative| negative.parse()).transpose()?;

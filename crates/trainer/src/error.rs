@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use autoencoder::AutoencoderError;
 use clip::ClipError;
 use files::FileError;
-use weights::WeightsError;
 use unet_core::UNetError;
+use weights::WeightsError;
 
 use crate::recipe::FieldError;
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use autoencoder::AutoencoderKL;
-use weights::{StoredDtype, save};
 use serde_json::json;
+use weights::{StoredDtype, save};
 
 use crate::diffusion_stage::{
     BETA_END, BETA_START, NUM_TRAIN_TIMESTEPS, TextToLatent, text_config, unet_json,

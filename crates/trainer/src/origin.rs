@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use pictures::Dataset;
 use files::{Sha256, sha256_bytes};
+use pictures::Dataset;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -6,9 +6,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use clip::{CLIPTokenizer, OpenClip, normalize};
 use pictures::{Dataset, Example};
-use weights::StoredDtype;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use weights::StoredDtype;
 
 use crate::checkpoint::CheckpointFile;
 use crate::json_file::{write_json, write_record};

@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use image::{Rgb, RgbImage};
+use pictures::RgbImage;
 
 /// Side of every picture, in pixels.
-pub const SIDE: u32 = 16;
+pub const SIDE: usize = 16;
 
 /// Writes `train/` (four concepts in two styles) and `validation/` (two of them in one) below
 /// `folder`; returns it.
@@ -30,12 +30,13 @@ pub fn write(folder: &Path, rows: &[(String, String)]) {
     std::fs::create_dir_all(folder).unwrap();
     let mut index = String::new();
     for (i, (concept, style)) in rows.iter().enumerate() {
-        let i = i as u32;
-        let picture = RgbImage::from_fn(SIDE, SIDE, |x, y| {
-            Rgb([x * 15, y * 15, (x + y) * (i + 3)].map(|value| (value % 256) as u8))
-        });
+        let pixel = |at: usize| {
+            let (x, y) = (at % SIDE, at / SIDE);
+            [x * 15, y * 15, (x + y) * (i + 3)].map(|value| (value % 256) as u8)
+        };
+        let rgb = (0..SIDE * SIDE).flat_map(pixel).collect();
         let name = format!("{i}.png");
-        picture.save(folder.join(&name)).unwrap();
+        RgbImage { width: SIDE, height: SIDE, rgb }.save_png(folder.join(&name), &[]).unwrap();
         let row = serde_json::json!({
             "file_name": name,
             "text": format!("{style} art of {concept}"),
