@@ -172,9 +172,7 @@ impl SamplingOptions {
         let generation = generation.or_usage()?;
         for prompt in pipeline.truncated_prompts(std::slice::from_ref(&generation.prompt)) {
             let start: String = prompt.chars().take(40).collect();
-            terminal::warn(format_args!(
-                "the text encoder does not see the end of \"{start}…\""
-            ));
+            terminal::warn(format_args!("the text encoder does not see the end of \"{start}…\""));
         }
         Ok(generation)
     }
