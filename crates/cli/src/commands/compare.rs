@@ -53,17 +53,17 @@ impl CompareArgs {
     }
 }
 
-/// The factors that FreeU's authors publish for the family of a model, and that family. Models of
-/// none of them are compared with those of SD 2.1; the turbo models have their base models'.
+/// The factors that FreeU's authors publish for the family of a model, and where they are from. Models
+/// of none of them are compared with those of SD 2.1; the turbo models have their base models'.
 fn published_freeu(config: &UNet2DConditionConfig) -> (FreeU, &'static str) {
     /// Width of the text that SD 1.x attends to.
     const SD1_WIDTH: usize = 768;
     if config.addition_embed.is_some() {
-        (FreeU::SDXL, "SDXL")
+        (FreeU::SDXL, "published for SDXL")
     } else if config.cross_attention_dim == SD1_WIDTH {
-        (FreeU::SD15, "SD 1.5")
+        (FreeU::SD15, "published for SD 1.5")
     } else {
-        (FreeU::SD21, "SD 2.1")
+        (FreeU::SD21, "published for SD 2.1")
     }
 }
 

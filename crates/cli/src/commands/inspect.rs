@@ -42,11 +42,7 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
     let size = [args.height.unwrap_or(height), args.width.unwrap_or(width)];
     let latents = size.map(|side| side.div_ceil(configs.vae.downscale()));
     let facts = facts(&configs, size, latents);
-    if args.json {
-        terminal::pretty_json(&facts)
-    } else {
-        print(&facts)
-    }
+    if args.json { terminal::pretty_json(&facts) } else { print(&facts) }
 }
 
 fn mebibytes(values: usize, width: usize) -> f64 {

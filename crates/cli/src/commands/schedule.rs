@@ -104,8 +104,7 @@ impl ScheduleArgs {
 
 pub fn run(args: ScheduleArgs) -> anyhow::Result<()> {
     args.check_read()?;
-    let range =
-        WeightRange::new(args.low.unwrap_or(0.98), args.high.unwrap_or(1.1)).or_usage()?;
+    let range = WeightRange::new(args.low.unwrap_or(0.98), args.high.unwrap_or(1.1)).or_usage()?;
     if let Some(path) = &args.out {
         let outputs = Outputs::new().with(path, OutputKind::Schedule);
         outputs.check(args.probe.as_deref(), &args.output)?;
