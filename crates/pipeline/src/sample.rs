@@ -67,9 +67,9 @@ impl Pipeline {
         policies: &BatchPolicy,
         callback: &mut dyn FnMut(&TrajectoryStep) -> Control,
     ) -> Result<Tensor<4>, PipelineError> {
-        let blocks = self.unet().config().num_attention_blocks();
-        policies.check_fits(request.samples(), request.calls()?, blocks)?;
         let mut trajectory = Trajectory::new(request)?;
+        let blocks = self.unet().config().num_attention_blocks();
+        policies.check_fits(request.samples(), trajectory.steps(), blocks)?;
         let (conditioning, scale) = (request.unet_conditioning(), request.guidance_scale());
         while let Some(step) = trajectory.advance(|info, input| {
             let intervention = policies.at_step(info.step, info.steps)?;

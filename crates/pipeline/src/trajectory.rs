@@ -62,10 +62,15 @@ impl<'a> Trajectory<'a> {
         Ok(Self { scheduler, fresh_noise, latents, step: 0 })
     }
 
+    /// Steps in all.
+    pub fn steps(&self) -> usize {
+        self.scheduler.timesteps().len()
+    }
+
     /// The next step, or `None` after the last.
     pub fn upcoming(&self) -> Option<StepInfo> {
-        let (step, timesteps) = (self.step, self.scheduler.timesteps());
-        let (timestep, steps) = (*timesteps.get(step)?, timesteps.len());
+        let (step, steps) = (self.step, self.steps());
+        let timestep = *self.scheduler.timesteps().get(step)?;
         let sigma = self.scheduler.sigmas().and_then(|sigmas| sigmas.get(step).copied());
         Some(StepInfo { step, steps, timestep, sigma })
     }

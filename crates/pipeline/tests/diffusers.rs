@@ -5,6 +5,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use pipeline::{Control, Guidance, Pipeline, SampleRequest};
+use reweight::BatchPolicy;
 use safetensors::SafeTensors;
 use scheduler::SchedulerKind;
 
@@ -34,8 +35,8 @@ fn sample_shipped_model_matches_diffusers() {
     };
     let mut steps: Vec<f32> = Vec::new();
     let latents = pipeline
-        .sample(&request, None, &mut |_, latents| {
-            steps.extend(latents.clone().into_data().iter::<f32>());
+        .sample(&request, &BatchPolicy::vanilla(), &mut |step| {
+            steps.extend(step.latents.clone().into_data().iter::<f32>());
             Control::Continue
         })
         .unwrap();
@@ -45,7 +46,7 @@ fn sample_shipped_model_matches_diffusers() {
     };
     let error = largest(&steps, &floats("latents"));
     assert!(error < 2e-3, "latents: largest error {error}");
-    let decoded: Tensor<4> = (pipeline.decode(latents) / 2.0 + 0.5).clamp(0.0, 1.0);
+    let decoded: Tensor<4> = (pipeline.decode(latents).unwrap() / 2.0 + 0.5).clamp(0.0, 1.0);
     let picture: Vec<f32> = decoded.permute([0, 2, 3, 1]).into_data().iter::<f32>().collect();
     let error = largest(&picture, &floats("picture_hwc"));
     assert!(error < 2e-3, "picture: largest error {error}");

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, FloatDType, Tensor};
+use pictures::RgbImage;
 use pipeline::{
-    Control, Guidance, PictureRecord, Pipeline, PipelineError, SampleRequest,
-    initial_noise,
+    Control, Guidance, PictureRecord, Pipeline, PipelineError, SampleRequest, initial_noise,
 };
+use reweight::BatchPolicy;
 use scheduler::SchedulerKind;
 
 fn folder() -> PathBuf {
@@ -34,7 +35,7 @@ fn request(pipeline: &Pipeline, prompts: &[&str], seeds: &[u64], steps: usize) -
 }
 
 fn sample(pipeline: &Pipeline, request: &SampleRequest) -> Tensor<4> {
-    pipeline.sample(request, None, &mut |_, _| Control::Continue).unwrap()
+    pipeline.sample(request, &BatchPolicy::vanilla(), &mut |_| Control::Continue).unwrap()
 }
 
 #[test]
@@ -42,11 +43,11 @@ fn sample_picture_depends_on_its_own_seed_only() {
     let pipeline = load();
     let prompts = ["a cartoon of a dragon", "pixel art of a red car", "a flat icon of a compass"];
     let together = sample(&pipeline, &request(&pipeline, &prompts, &[1, 2, 3], 3));
-    let pictures = pictures_from_tensor(pipeline.decode(together.clone()));
+    let pictures = pipeline.pictures(together.clone()).unwrap();
     for (i, (prompt, seed)) in prompts.iter().zip([1, 2, 3]).enumerate() {
         let alone = sample(&pipeline, &request(&pipeline, &[prompt], &[seed], 3));
         assert_eq!(alone.clone().into_data(), together.clone().narrow(0, i, 1).into_data());
-        assert_eq!(pictures_from_tensor(pipeline.decode(alone))[0], pictures[i]);
+        assert_eq!(pipeline.pictures(alone).unwrap()[0], pictures[i]);
     }
 }
 
@@ -65,7 +66,8 @@ fn sample_unusual_prompts_give_pictures() {
 fn sample_impossible_requests_are_refused() {
     let pipeline = load();
     let run = |request: &SampleRequest| {
-        pipeline.sample(request, None, &mut |_, _| Control::Continue).unwrap_err().to_string()
+        let vanilla = BatchPolicy::vanilla();
+        pipeline.sample(request, &vanilla, &mut |_| Control::Continue).unwrap_err().to_string()
     };
     assert!(run(&request(&pipeline, &["a"], &[1], 0)).contains("inference steps"));
     assert!(run(&request(&pipeline, &["a"], &[1], 1001)).contains("1001"));
@@ -85,9 +87,9 @@ fn sample_callback_can_stop() {
     let mut seen = 0;
     let request = request(&pipeline, &["a red heart"], &[1], 5);
     pipeline
-        .sample(&request, None, &mut |info, _| {
+        .sample(&request, &BatchPolicy::vanilla(), &mut |step| {
             seen += 1;
-            if info.step == 1 { Control::Stop } else { Control::Continue }
+            if step.info.step == 1 { Control::Stop } else { Control::Continue }
         })
         .unwrap();
     assert_eq!(seen, 2);
@@ -123,6 +125,8 @@ fn save_picture_carries_its_record_and_bad_paths_are_errors() {
         size: [1, 2],
         model: "m".into(),
         model_sha256: "0123456789abcdef".into(),
+        dtype: None,
+        device: None,
         version: "0".into(),
         intervention: serde_json::json!({ "weights": [[1.1]] }),
     };
@@ -145,17 +149,25 @@ fn decode_sliced_is_equal_and_tiled_is_close() {
     let request =
         request(&pipeline, &["a flat icon of a compass", "pixel art of a drum"], &[1, 2], 4);
     let latents = sample(&pipeline, &request);
-    let whole = pipeline.decode(latents.clone());
-    let sliced = load().with_vae_slicing(true).decode(latents.clone());
+    let whole = pipeline.decode(latents.clone()).unwrap();
+    let sliced = load().with_vae_slicing(true).decode(latents.clone()).unwrap();
     assert_eq!(sliced.into_data(), whole.into_data());
     // 80×80 latents, more than a tile of 64: a wall of one picture, whose parts have the statistics
     // of the whole.
     let wall = latents.narrow(0, 0, 1).repeat_dim(2, 5).repeat_dim(3, 5);
-    let whole = pipeline.decode(wall.clone());
-    let tiled = load().with_vae_tiling(true).decode(wall);
+    let whole = pipeline.decode(wall.clone()).unwrap();
+    let tiled = load().with_vae_tiling(true).decode(wall).unwrap();
     assert_eq!(tiled.dims(), [1, 3, 320, 320]);
-    let error = (tiled - whole).abs();
-    let (mean, largest) =
-        (error.clone().mean().into_scalar::<f32>(), error.max().into_scalar::<f32>());
-    assert!(mean < 0.01 && largest < 0.5, "{mean} {largest}");
+    // Pictures have steps of 2/255. On average a tile's own statistics move a pixel by less than
+    // one, and at the edges of the blends, the tiles' own edges, neighbours by less than that.
+    let (level, difference) = (2.0 / 255.0, tiled - whole);
+    let moved = difference.clone().abs().mean().into_scalar::<f32>();
+    assert!(moved < level, "{moved}");
+    for edge in [16, 32, 48, 64].map(|latent| 4 * latent) {
+        for dim in [2, 3] {
+            let line = |at: usize| difference.clone().narrow(dim, at, 1);
+            let seam = (line(edge) - line(edge - 1)).abs().mean().into_scalar::<f32>();
+            assert!(seam < level / 2.0, "{edge}: {seam}");
+        }
+    }
 }

@@ -87,7 +87,7 @@ fn folder(preset: &str, at: &Path) -> (PathBuf, hub::Manifest) {
 }
 
 fn pixels(pipeline: &Pipeline) -> Vec<f32> {
-    pipeline.decode(support::latents(pipeline)).into_data().iter::<f32>().collect()
+    pipeline.decode(support::latents(pipeline)).unwrap().into_data().iter::<f32>().collect()
 }
 
 fn load(path: &Path, preset: Option<&hub::Manifest>) -> Result<Pipeline, PipelineError> {

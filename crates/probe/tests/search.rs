@@ -194,8 +194,8 @@ proptest! {
     }
 }
 
-#[test]
-fn unet_evaluator_results_do_not_depend_on_the_batch() {
+/// The shipped model and a request of two guided samples in two steps.
+fn shipped() -> (Pipeline, SampleRequest) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd");
     let device = Device::flex();
     let pipeline = Pipeline::from_folder(folder, FloatDType::F32, &device).unwrap();
@@ -212,6 +212,21 @@ fn unet_evaluator_results_do_not_depend_on_the_batch() {
         steps: 2,
         sizes: None,
     };
+    (pipeline, request)
+}
+
+#[test]
+fn unet_evaluator_a_teacher_that_predicts_nan_is_refused() {
+    let (pipeline, mut request) = shipped();
+    // Text that is not a number makes predictions that are none, at the first step already.
+    request.prompts.embeds = request.prompts.embeds * f32::NAN;
+    let error = UNetEvaluator::new(&pipeline, &[request], 8).err().unwrap().to_string();
+    assert!(error.contains("step 0: the U-Net's prediction"), "{error}");
+}
+
+#[test]
+fn unet_evaluator_results_do_not_depend_on_the_batch() {
+    let (pipeline, request) = shipped();
     let config = ProbeConfig { rounds: 2, epochs: 2, candidates: 2, ..config() };
     let run = |unet_batch: usize| {
         let batches = [request.clone()];

@@ -3,6 +3,7 @@
 
 use rand_mt::Mt;
 
+use super::avx_math;
 use crate::Precision;
 
 /// The 32-bit Mersenne Twister as PyTorch reads it.
@@ -102,11 +103,15 @@ fn fill(generator: &mut Mersenne, [first, count]: [usize; 2], inner: Precision) 
     values
 }
 
-/// Box and Muller's transform of the first half of a chunk with the second, rounded after each
-/// operation as the type does.
+/// Box and Muller's transform of the first half of a chunk with the second. In f32 it has vector
+/// code in PyTorch; in other types each operation is rounded as the type does.
 fn transform(chunk: &mut [f32], inner: Precision) {
     let (first, second) = chunk.split_at_mut(CHUNK / 2);
     for (a, b) in first.iter_mut().zip(second) {
+        if inner == Precision::F32 {
+            [*a, *b] = avx_math::box_muller(*a, *b);
+            continue;
+        }
         let u1 = inner.round(1.0 - *a);
         let log = inner.round(u1.ln());
         let radius = inner.round(inner.round(-2.0 * log).sqrt());

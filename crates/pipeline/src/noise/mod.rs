@@ -1,5 +1,6 @@
 //! Gaussian noise of seeds: our own, and as PyTorch makes it.
 
+mod avx_math;
 mod counter;
 mod mersenne;
 mod philox;
