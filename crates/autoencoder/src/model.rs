@@ -7,7 +7,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use kernels::conv2d;
 use layers::trace::named;
-use weights::{self, LoadOptions, Tensors, WeightsFile};
+use weights::{KeyMap, LoadOptions, WeightsFile};
 
 use crate::coder::{Decoder, Encoder};
 use crate::{AutoencoderError, AutoencoderKLConfig};
@@ -36,13 +36,15 @@ pub struct Posterior {
 const NAMES: [&str; 2] =
     ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"];
 
-/// Names of the attention layers in files written by early versions of diffusers.
-const OLD_NAMES: [(&str, &str); 4] = [
-    (".attentions.0.query.", ".attentions.0.to_q."),
-    (".attentions.0.key.", ".attentions.0.to_k."),
-    (".attentions.0.value.", ".attentions.0.to_v."),
-    (".attentions.0.proj_attn.", ".attentions.0.to_out.0."),
-];
+/// The names in files written by early versions of diffusers, which call the parts of an attention
+/// layer otherwise.
+fn names() -> KeyMap {
+    [("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0")]
+        .into_iter()
+        .fold(KeyMap::new(), |map, (old, new)| {
+            map.rename(&format!("**.attentions.0.{old}.*"), &format!("**.attentions.0.{new}.*"))
+        })
+}
 
 impl AutoencoderKLConfig {
     /// An autoencoder with random weights on `device`.
@@ -72,23 +74,8 @@ impl AutoencoderKL {
         let folder = folder.as_ref();
         let config = AutoencoderKLConfig::from_file(folder.join("config.json"))?;
         let file = WeightsFile::find(folder, &NAMES)?;
-        let mut options = LoadOptions::new(dtype);
-        options.rename = OLD_NAMES.map(|(old, new)| (old.into(), new.into())).to_vec();
+        let options = LoadOptions::new(dtype).with_names(names());
         Ok(weights::load(config.init(device), &file, &options)?)
-    }
-
-    /// Loads tensors that have diffusers' names already; they came from `path`.
-    ///
-    /// # Errors
-    /// As [`Self::from_folder`].
-    pub fn from_tensors(
-        config: &AutoencoderKLConfig,
-        tensors: Tensors<'_>,
-        path: &Path,
-        dtype: FloatDType,
-        device: &Device,
-    ) -> Result<Self, AutoencoderError> {
-        Ok(weights::load_tensors(config.init(device), tensors, path, dtype)?)
     }
 
     /// The configuration it was made from.

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::nn::{Embedding, EmbeddingConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
-use kernels::{attention, gelu, layer_norm, linear, quick_gelu};
-use weights::{self, LoadOptions, Tensors, WeightsFile};
+use kernels::{attention, gelu, linear, quick_gelu};
+use layers::{LayerNorm, LayerNormConfig};
+use weights::{KeyMap, LoadOptions, WeightsFile};
 
 use crate::{CLIPTextConfig, ClipError, HiddenAct};
 
@@ -44,8 +45,6 @@ struct EncoderLayer {
     self_attn: SelfAttention,
     layer_norm2: LayerNorm,
     mlp: Mlp,
-    #[module(skip)]
-    eps: f64,
 }
 
 #[derive(Module, Debug)]
@@ -109,7 +108,6 @@ impl CLIPTextConfig {
                 fc2: linear(self.intermediate_size, width),
                 quick: self.hidden_act == HiddenAct::QuickGelu,
             },
-            eps: self.layer_norm_eps,
         };
         CLIPTextModel {
             text_model: TextTransformer {
@@ -141,24 +139,10 @@ impl CLIPTextModel {
         let folder = folder.as_ref();
         let config = CLIPTextConfig::from_file(folder.join("config.json"))?;
         let file = WeightsFile::find(folder, &NAMES)?;
-        let mut options = LoadOptions::new(dtype);
         // A buffer that older files store; it only counts from 0.
-        options.ignore.push("text_model.embeddings.position_ids".into());
+        let names = KeyMap::new().drop("text_model.embeddings.position_ids");
+        let options = LoadOptions::new(dtype).with_names(names);
         Ok(weights::load(config.init(device), &file, &options)?)
-    }
-
-    /// Loads tensors that have transformers' names already; they came from `path`.
-    ///
-    /// # Errors
-    /// As [`Self::from_folder`].
-    pub fn from_tensors(
-        config: &CLIPTextConfig,
-        tensors: Tensors<'_>,
-        path: &Path,
-        dtype: FloatDType,
-        device: &Device,
-    ) -> Result<Self, ClipError> {
-        Ok(weights::load_tensors(config.init(device), tensors, path, dtype)?)
     }
 
     /// The configuration it was made from.
@@ -186,8 +170,7 @@ impl CLIPTextModel {
             hidden = layer.forward(hidden);
             hidden_states.push(hidden.clone());
         }
-        let last =
-            layer_norm(&self.text_model.final_layer_norm, self.config.layer_norm_eps, hidden);
+        let last = self.text_model.final_layer_norm.forward(hidden);
         let pooled = self.pool(&last, ids, &device);
         TextOutput {
             text_embeds: self.text_projection.as_ref().map(|proj| linear(proj, pooled.clone())),
@@ -199,7 +182,7 @@ impl CLIPTextModel {
 
     /// The final norm alone, for pipelines that take an earlier hidden state.
     pub fn final_layer_norm(&self, hidden: Tensor<3>) -> Tensor<3> {
-        layer_norm(&self.text_model.final_layer_norm, self.config.layer_norm_eps, hidden)
+        self.text_model.final_layer_norm.forward(hidden)
     }
 
     /// Picks the end-of-text token of every row.
@@ -223,10 +206,9 @@ fn first_position(row: &[u32], id: u32) -> usize {
 
 impl EncoderLayer {
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let attended =
-            self.self_attn.forward(layer_norm(&self.layer_norm1, self.eps, hidden.clone()));
+        let attended = self.self_attn.forward(self.layer_norm1.forward(hidden.clone()));
         let hidden = hidden + attended;
-        self.mlp.forward(layer_norm(&self.layer_norm2, self.eps, hidden.clone())) + hidden
+        self.mlp.forward(self.layer_norm2.forward(hidden.clone())) + hidden
     }
 }
 

@@ -1,8 +1,10 @@
+//! Activations, on the CPU by kernels of our own.
+
 use burn::backend::Dispatch;
 use burn::tensor::{Tensor, activation};
 
-use crate::extension::LayerOps;
 use crate::device::on_cpu;
+use crate::extension::LayerOps;
 
 /// SiLU, `x · σ(x)`, element by element.
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {

@@ -1,11 +1,13 @@
+//! Convolutions, linear layers, norms and attention, on the CPU by kernels of our own.
+
 use burn::backend::Dispatch;
 use burn::module::Param;
 use burn::nn::conv::Conv2d;
-use burn::nn::{GroupNorm, LayerNorm, Linear, PaddingConfig2d};
+use burn::nn::{GroupNorm, Linear, PaddingConfig2d};
 use burn::tensor::{Bool, DType, Device, Tensor, module, ops::AttentionModuleOptions};
 
-use crate::extension::LayerOps;
 use crate::device::on_cpu;
+use crate::extension::LayerOps;
 use crate::silu;
 
 /// A convolution layer.
@@ -89,31 +91,40 @@ fn normalise_groups<const D: usize>(layer: &GroupNorm, x: Tensor<D>, with_silu: 
     }
 }
 
-/// A LayerNorm layer over the last dimension; `epsilon` must be the one it was made with.
-pub fn layer_norm<const D: usize>(layer: &LayerNorm, epsilon: f64, x: Tensor<D>) -> Tensor<D> {
-    match &layer.beta {
-        Some(beta) if on_cpu(&x) => {
-            Tensor::from_dispatch(<Dispatch as LayerOps>::layer_layer_norm(
-                x.into_dispatch(),
-                layer.gamma.val().into_dispatch(),
-                beta.val().into_dispatch(),
-                epsilon,
-            ))
+/// LayerNorm over the last dimension.
+///
+/// # Shapes
+/// - x: `[…, channels]`
+/// - gamma (scale), beta (shift): `[channels]`
+pub fn layer_norm<const D: usize>(
+    x: Tensor<D>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    epsilon: f64,
+) -> Tensor<D> {
+    if on_cpu(&x) {
+        return Tensor::from_dispatch(<Dispatch as LayerOps>::layer_layer_norm(
+            x.into_dispatch(),
+            gamma.into_dispatch(),
+            beta.into_dispatch(),
+            epsilon,
+        ));
+    }
+    // In half precision the sum of squares overflows or loses its digits.
+    let dtype = x.dtype();
+    let wide = |value: Tensor<1>| value.cast(DType::F32);
+    match dtype {
+        DType::F16 => {
+            let (x, gamma, beta) = (x.cast(DType::F32), wide(gamma), wide(beta));
+            module::layer_norm(x, gamma, Some(beta), epsilon).cast(dtype)
         }
-        _ if x.dtype() == DType::BF16 => {
-            let dtype = x.dtype();
-            let channels = x.dims()[D - 1];
+        DType::BF16 => {
             let mut shape = [1; D];
-            shape[D - 1] = channels;
-            let row = |value: Tensor<1>| value.cast(DType::F32).reshape(shape);
-            let normed = standardised(x.cast(DType::F32), epsilon) * row(layer.gamma.val());
-            let shifted = match &layer.beta {
-                Some(beta) => normed + row(beta.val()),
-                None => normed,
-            };
-            shifted.cast(dtype)
+            shape[D - 1] = x.dims()[D - 1];
+            let normed = standardised(x.cast(DType::F32), epsilon);
+            (normed * wide(gamma).reshape(shape) + wide(beta).reshape(shape)).cast(dtype)
         }
-        _ => layer.forward(x),
+        _ => module::layer_norm(x, gamma, Some(beta), epsilon),
     }
 }
 

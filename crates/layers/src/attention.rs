@@ -1,3 +1,5 @@
+//! Multi-head attention with its projections.
+
 use burn::module::Module;
 use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor};

@@ -1,3 +1,5 @@
+//! The Transformer's feed-forward part.
+
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};

@@ -1,3 +1,5 @@
+//! Layers that halve or double the size of a feature map.
+
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -5,8 +7,8 @@ use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 
-use kernels::conv2d;
 use crate::resnet::conv3x3;
+use kernels::conv2d;
 
 /// How [`Downsample2D`] pads before its stride-2 convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

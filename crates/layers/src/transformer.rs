@@ -1,13 +1,14 @@
+//! The Transformer over the positions of a feature map.
+
 use burn::module::Module;
-use burn::nn::{GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use kernels::{group_norm, layer_norm, linear};
 use crate::trace::named;
-use crate::{Attention, AttentionConfig, FeedForward, FeedForwardConfig};
-
-/// Epsilon of the LayerNorms.
-const LAYER_NORM_EPS: f64 = 1e-5;
+use crate::{
+    Attention, AttentionConfig, FeedForward, FeedForwardConfig, LayerNorm, LayerNormConfig,
+};
+use kernels::{group_norm, linear};
 
 /// Configuration of [`Transformer2DModel`].
 #[derive(Debug, Clone)]
@@ -62,7 +63,7 @@ impl Transformer2DModelConfig {
             }
             .init(device)
         };
-        let layer_norm = || LayerNormConfig::new(dim).with_epsilon(LAYER_NORM_EPS).init(device);
+        let layer_norm = || LayerNormConfig::new(dim).init(device);
         let block = |_| BasicTransformerBlock {
             norm1: layer_norm(),
             attn1: attention(dim),
@@ -101,12 +102,12 @@ impl Transformer2DModel {
 
 impl BasicTransformerBlock {
     fn forward(&self, tokens: Tensor<3>, context: &Tensor<3>) -> Tensor<3> {
-        let normed = layer_norm(&self.norm1, LAYER_NORM_EPS, tokens.clone());
+        let normed = self.norm1.forward(tokens.clone());
         let tokens = named("attn1", None, || self.attn1.forward(normed, None)) + tokens;
-        let normed = layer_norm(&self.norm2, LAYER_NORM_EPS, tokens.clone());
+        let normed = self.norm2.forward(tokens.clone());
         let context = Some(context.clone());
         let tokens = named("attn2", None, || self.attn2.forward(normed, context)) + tokens;
-        let normed = layer_norm(&self.norm3, LAYER_NORM_EPS, tokens.clone());
+        let normed = self.norm3.forward(tokens.clone());
         named("ff", None, || self.ff.forward(normed)) + tokens
     }
 }

@@ -9,6 +9,7 @@ use pictures::PictureError;
 use reweight::ReweightError;
 use scheduler::SchedulerError;
 use unet_core::UNetError;
+use weights::WeightsError;
 
 use crate::Precision;
 
@@ -107,6 +108,9 @@ pub enum PipelineError {
     /// Weights that do not fit the run.
     #[error(transparent)]
     Reweight(#[from] ReweightError),
+    /// Weights could not be read or written, or do not fit.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// The U-Net could not be loaded.
     #[error(transparent)]
     UNet(#[from] UNetError),

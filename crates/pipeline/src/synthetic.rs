@@ -66,8 +66,7 @@ fn weights<M: Module>(
     dtype: Dtype,
     seed: u64,
 ) -> Result<(), PipelineError> {
-    write_random(path, &outline(module), dtype, seed)
-        .map_err(|error| unet_core::UNetError::from(error).into())
+    Ok(write_random(path, &outline(module), dtype, seed)?)
 }
 
 /// The preset with the same blocks, but a few channels each: a pipeline that runs in milliseconds.

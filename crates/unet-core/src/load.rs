@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::{Device, FloatDType};
-use weights::{self, LoadOptions, Tensors, WeightsFile};
+use weights::{LoadOptions, WeightsFile};
 
 use crate::{UNet2DConditionConfig, UNet2DConditionModel, UNetError};
 
@@ -42,19 +42,5 @@ impl UNet2DConditionModel {
         device: &Device,
     ) -> Result<Self, UNetError> {
         Ok(weights::load(config.init(device), file, &LoadOptions::new(dtype))?)
-    }
-
-    /// Loads tensors that have diffusers' names already; they came from `path`.
-    ///
-    /// # Errors
-    /// As [`Self::from_weights`].
-    pub fn from_tensors(
-        config: &UNet2DConditionConfig,
-        tensors: Tensors<'_>,
-        path: &Path,
-        dtype: FloatDType,
-        device: &Device,
-    ) -> Result<Self, UNetError> {
-        Ok(weights::load_tensors(config.init(device), tensors, path, dtype)?)
     }
 }

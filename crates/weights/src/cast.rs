@@ -1,3 +1,5 @@
+//! Modules in another data type.
+
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{FloatDType, Tensor};
 

@@ -1,37 +1,43 @@
+//! Modules filled from weights files, with everything that does not fit listed at once.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{DType, FloatDType, Tensor};
+use files::FileError;
 
-use crate::error::Mismatch;
-use crate::name::KeyPath;
-use crate::{StoredTensor, WeightsError, WeightsFile};
+use crate::key_path::KeyPath;
+use crate::values::Values;
+use crate::{KeyMap, Mismatch, StoredTensor, WeightsError, WeightsFile};
 
 /// How a file is fitted to a module.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
     /// Data type of the loaded parameters.
     pub dtype: FloatDType,
-    /// Tensors of the file that are passed over: exact names, without the prefix.
-    pub ignore: Vec<String>,
-    /// File's and module's spelling of a part of a name, applied in this order.
-    pub rename: Vec<(String, String)>,
-    /// Only tensors whose name begins so are read, and the prefix is taken off.
-    pub prefix: String,
+    /// The module's names for the file's tensors.
+    pub names: KeyMap,
 }
 
 impl LoadOptions {
-    /// Parameters of type `dtype`; every tensor of the file must be used.
+    /// Parameters of type `dtype` under the file's own names; every tensor must be used.
     pub fn new(dtype: FloatDType) -> Self {
-        Self { dtype, ignore: Vec::new(), rename: Vec::new(), prefix: String::new() }
+        Self { dtype, names: KeyMap::new() }
+    }
+
+    /// The same with other names.
+    pub fn with_names(mut self, names: KeyMap) -> Self {
+        self.names = names;
+        self
     }
 }
 
 /// Fills `module` from `file`, one tensor at a time, converting to `options.dtype`.
 ///
 /// Parameters that were never materialised stay so until their tensor arrives: neither the random
-/// initialisation nor a second copy of the model is ever held.
+/// initialisation nor a second copy of the model is ever held. Values that are stored in the type
+/// asked for are not converted.
 ///
 /// # Errors
 /// [`WeightsError::Mismatch`] lists *all* missing, unexpected, wrongly shaped, wrongly typed and
@@ -41,19 +47,11 @@ pub fn load<M: Module>(
     file: &WeightsFile,
     options: &LoadOptions,
 ) -> Result<M, WeightsError> {
-    let mut tensors = Tensors::new();
-    for (name, view) in file.tensors()? {
-        let Some(name) = name.strip_prefix(&options.prefix) else { continue };
-        if options.ignore.iter().any(|ignored| ignored == name) {
-            continue;
-        }
-        let mut name = name.to_string();
-        for (old, new) in &options.rename {
-            name = name.replace(old.as_str(), new);
-        }
-        tensors.insert(name, view);
-    }
-    load_tensors(module, tensors, file.path(), options.dtype)
+    let path = file.path();
+    let tensors = options.names.apply(file.tensors());
+    let tensors =
+        tensors.map_err(|unfit| WeightsError::Unfit { path: path.to_path_buf(), unfit })?;
+    load_tensors(module, tensors, path, options.dtype)
 }
 
 /// The tensors of a weights file by name.
@@ -83,16 +81,14 @@ pub fn load_tensors<M: Module>(
     };
     let module = module.map(&mut loader);
     if let Some(source) = loader.unreadable {
-        return Err(WeightsError::Io { path: path.to_path_buf(), source });
+        return Err(FileError { path: path.to_path_buf(), source }.into());
     }
     loader.mismatch.unexpected = loader.unused.into_iter().collect();
     if loader.mismatch.is_empty() {
         Ok(module)
     } else {
-        Err(WeightsError::Mismatch {
-            path: path.to_path_buf(),
-            mismatch: Box::new(loader.mismatch),
-        })
+        let (path, mismatch) = (path.to_path_buf(), Box::new(loader.mismatch));
+        Err(WeightsError::Mismatch { path, mismatch })
     }
 }
 
@@ -107,29 +103,29 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     /// The values for the parameter `key`, or `None` after noting what is wrong.
-    fn values(&mut self, key: &str, shape: &[usize], transposed: bool) -> Option<Vec<f32>> {
+    fn values(&mut self, key: &str, shape: &[usize], transposed: bool) -> Option<Values> {
         self.unused.remove(key);
-        let Some(view) = self.tensors.get(key) else {
+        let Some(stored) = self.tensors.get(key) else {
             self.mismatch.missing.push(key.to_string());
             return None;
         };
-        let stored: Vec<usize> =
+        let expected: Vec<usize> =
             if transposed { shape.iter().rev().copied().collect() } else { shape.to_vec() };
         // A 1×1 convolution is the same map as a linear layer.
-        let found = match view.shape() {
+        let found = match stored.shape() {
             // burn has no tensors without dimensions.
             [] => vec![1],
             [out, inner, 1, 1] if transposed => vec![*out, *inner],
             other => other.to_vec(),
         };
-        if found != stored {
-            self.mismatch.wrong_shape.push((key.into(), stored, view.shape().to_vec()));
+        if found != expected {
+            self.mismatch.wrong_shape.push((key.into(), expected, stored.shape().to_vec()));
             return None;
         }
-        let values = match view.to_f32() {
+        let values = match stored.values() {
             Ok(Some(values)) => values,
             Ok(None) => {
-                self.mismatch.wrong_dtype.push((key.into(), view.dtype()));
+                self.mismatch.wrong_dtype.push((key.into(), stored.dtype()));
                 return None;
             }
             Err(error) => {
@@ -137,48 +133,14 @@ impl Loader<'_> {
                 return None;
             }
         };
-        if !values.iter().all(|value| value.is_finite()) {
+        let values = if transposed { values.transposed(expected[0], expected[1]) } else { values };
+        let values = values.cast(self.dtype);
+        if !values.is_finite() {
             self.mismatch.not_finite.push(key.into());
             return None;
         }
-        Some(if transposed { transpose(&values, stored[0], stored[1]) } else { values })
+        Some(values)
     }
-}
-
-/// `[rows, columns]` to `[columns, rows]`, in tiles so that both sides stay in the cache.
-pub(crate) fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    const TILE: usize = 32;
-    let mut out = vec![0.0; values.len()];
-    for row0 in (0..rows).step_by(TILE) {
-        for column0 in (0..columns).step_by(TILE) {
-            for row in row0..(row0 + TILE).min(rows) {
-                for column in column0..(column0 + TILE).min(columns) {
-                    out[column * rows + row] = values[row * columns + column];
-                }
-            }
-        }
-    }
-    out
-}
-
-fn tensor<const D: usize>(
-    values: Vec<f32>,
-    shape: Vec<usize>,
-    dtype: FloatDType,
-    device: &Device,
-) -> Tensor<D> {
-    let dtype = DType::from(dtype);
-    // Narrowed here already, so that a half-precision device never sees the f32 copy.
-    let data = match dtype {
-        DType::F16 => {
-            TensorData::new(values.into_iter().map(half::f16::from_f32).collect::<Vec<_>>(), shape)
-        }
-        DType::BF16 => {
-            TensorData::new(values.into_iter().map(half::bf16::from_f32).collect::<Vec<_>>(), shape)
-        }
-        _ => TensorData::new(values, shape),
-    };
-    Tensor::from_data(data, (device, dtype))
 }
 
 impl ModuleMapper for Loader<'_> {
@@ -196,23 +158,11 @@ impl ModuleMapper for Loader<'_> {
         let transposed = self.path.is_linear_weight();
         match self.values(&key, &shape, transposed) {
             Some(values) => {
-                let device = param.lazy_device();
-                let id = param.id;
-                param.transform_for_load(tensor(values, shape, self.dtype, &device), id)
+                let (device, id) = (param.lazy_device(), param.id);
+                let options = (&device, DType::from(self.dtype));
+                param.transform_for_load(Tensor::from_data(values.into_data(shape), options), id)
             }
             None => param,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::transpose;
-
-    #[test]
-    fn transpose_odd_sizes_round_trips() {
-        let values: Vec<f32> = (0..35 * 67).map(|i| i as f32).collect();
-        assert_eq!(transpose(&transpose(&values, 35, 67), 67, 35), values);
-        assert_eq!(transpose(&[1., 2., 3., 4., 5., 6.], 2, 3), [1., 4., 2., 5., 3., 6.]);
     }
 }

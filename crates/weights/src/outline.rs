@@ -1,7 +1,9 @@
+//! Names and shapes of a module's tensors as its file has them, without their values.
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-use crate::name::KeyPath;
+use crate::key_path::KeyPath;
 
 /// Name and shape of one of a module's tensors, as its file has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,9 +15,9 @@ pub struct Outline {
 }
 
 impl Outline {
-    /// Number of values.
+    /// Number of values; the largest number there is where the product is beyond it.
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |product: usize, size| product.saturating_mul(*size))
     }
 
     /// Whether it has no values.
@@ -26,14 +28,14 @@ impl Outline {
 
 /// The float tensors of a module in its own order. Parameters that were never materialised stay so.
 pub fn outline<M: Module>(module: &M) -> Vec<Outline> {
-    let mut visitor = Visitor { path: KeyPath::default(), found: Vec::new() };
+    let mut visitor = Visitor { path: KeyPath::default(), tensors: Vec::new() };
     module.visit(&mut visitor);
-    visitor.found
+    visitor.tensors
 }
 
 struct Visitor {
     path: KeyPath,
-    found: Vec<Outline>,
+    tensors: Vec<Outline>,
 }
 
 impl ModuleVisitor for Visitor {
@@ -50,6 +52,6 @@ impl ModuleVisitor for Visitor {
         if self.path.is_linear_weight() {
             shape.reverse();
         }
-        self.found.push(Outline { name: self.path.key(), shape });
+        self.tensors.push(Outline { name: self.path.key(), shape });
     }
 }

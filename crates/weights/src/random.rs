@@ -3,39 +3,44 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use files::{AtomicFile, FileError};
 use half::{bf16, f16};
 use safetensors::Dtype;
 use serde_json::{Map, json};
 
-use crate::save::make_readable;
 use crate::{Outline, WeightsError};
+
+/// Largest file that is written: above what any file system holds, far below an overflow.
+const MAX_BYTES: usize = 1 << 60;
 
 /// Writes a safetensors file with the tensors of `outline`, tensor by tensor: norms are the
 /// identity, biases 0, weights uniform with variance `1 / inputs`, the same for the same seed.
 ///
 /// # Errors
-/// [`WeightsError::Io`] where it cannot be written, [`WeightsError::Format`] for a type other than
-/// F16, BF16 and F32.
+/// [`WeightsError::File`] where it cannot be written, [`WeightsError::Format`] for a type other than
+/// F16, BF16 and F32, and for sizes beyond any file.
 pub fn write_random(
     path: &Path,
     outline: &[Outline],
     dtype: Dtype,
     seed: u64,
 ) -> Result<(), WeightsError> {
-    let io = |source| WeightsError::Io { path: path.to_path_buf(), source };
+    let broken = |reason| WeightsError::Format { path: path.to_path_buf(), reason };
     let width = match dtype {
         Dtype::F16 | Dtype::BF16 => 2,
         Dtype::F32 => 4,
         other => {
-            let reason = format!("expected F16, BF16 or F32, found {other:?}");
-            return Err(WeightsError::Format { path: path.to_path_buf(), reason });
+            return Err(broken(format!("expected F16, BF16 or F32, found {other:?}")));
         }
     };
     let mut header = Map::new();
     header.insert("__metadata__".into(), json!({ "format": "pt" }));
-    let mut offset = 0;
+    let mut offset = 0usize;
     for tensor in outline {
-        let end = offset + tensor.len() * width;
+        let end = tensor.len().checked_mul(width).and_then(|length| offset.checked_add(length));
+        let end = end.filter(|end| *end <= MAX_BYTES).ok_or_else(|| {
+            broken(format!("`{}` of shape {:?} is too large", tensor.name, tensor.shape))
+        })?;
         let entry = json!({
             "dtype": format!("{dtype:?}"), "shape": tensor.shape, "data_offsets": [offset, end],
         });
@@ -45,17 +50,14 @@ pub fn write_random(
     let mut header = serde_json::Value::Object(header).to_string();
     // Values begin at a multiple of 8.
     header += &" ".repeat(header.len().next_multiple_of(8) - header.len());
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(io)?;
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    make_readable(&file).map_err(io)?;
-    let mut out = BufWriter::with_capacity(1 << 20, file);
+    let io = |error| WeightsError::from(FileError::at(path)(error));
+    let mut out = BufWriter::with_capacity(1 << 20, AtomicFile::create(path)?);
     out.write_all(&(header.len() as u64).to_le_bytes()).map_err(io)?;
     out.write_all(header.as_bytes()).map_err(io)?;
     for (index, tensor) in outline.iter().enumerate() {
-        let mut values = Values::new(tensor, seed.wrapping_add(index as u64));
+        let mut draws = Draws::new(tensor, seed.wrapping_add(index as u64));
         for _ in 0..tensor.len() {
-            let value = values.next();
+            let value = draws.next();
             match dtype {
                 Dtype::F16 => out.write_all(&f16::from_f32(value).to_le_bytes()),
                 Dtype::BF16 => out.write_all(&bf16::from_f32(value).to_le_bytes()),
@@ -65,18 +67,17 @@ pub fn write_random(
         }
     }
     let file = out.into_inner().map_err(|error| io(error.into_error()))?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    Ok(file.commit()?)
 }
 
 /// The values of one tensor.
-struct Values {
+struct Draws {
     state: u64,
     constant: Option<f32>,
     bound: f32,
 }
 
-impl Values {
+impl Draws {
     fn new(tensor: &Outline, seed: u64) -> Self {
         let inputs: usize = tensor.shape.iter().skip(1).product();
         let table = tensor.name.contains("embedding") && tensor.shape.len() == 2;

@@ -1,14 +1,16 @@
+//! Modules written as safetensors files.
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use safetensors::{Dtype, View};
 
-use crate::WeightsError;
-use crate::load::transpose;
-use crate::name::KeyPath;
+use crate::key_path::KeyPath;
+use crate::values::Values;
+use crate::{KeyMap, Mismatch, WeightsError};
 
 /// Data type of the tensors in a written file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub enum StoredDtype {
 /// The file appears complete or not at all.
 ///
 /// # Errors
-/// [`WeightsError::Io`] where it cannot be written, [`WeightsError::Mismatch`] where a value does
+/// [`WeightsError::File`] where it cannot be written, [`WeightsError::Mismatch`] where a value does
 /// not fit the type (NaN, or beyond the range of f16).
 pub fn save<M: Module>(module: &M, path: &Path, dtype: StoredDtype) -> Result<(), WeightsError> {
     save_with(module, path, dtype, &SaveOptions::default())
@@ -33,8 +35,8 @@ pub fn save<M: Module>(module: &M, path: &Path, dtype: StoredDtype) -> Result<()
 /// Where a file departs from the module it is made from.
 #[derive(Debug, Clone, Default)]
 pub struct SaveOptions {
-    /// Module's and file's spelling of a part of a name, applied in this order.
-    pub rename: Vec<(String, String)>,
+    /// The file's names for the module's parameters, see [`KeyMap::inverted`].
+    pub names: KeyMap,
     /// Names, as in the file, of tensors of one value that are stored without dimensions.
     pub scalars: Vec<String>,
 }
@@ -49,44 +51,29 @@ pub fn save_with<M: Module>(
     dtype: StoredDtype,
     options: &SaveOptions,
 ) -> Result<(), WeightsError> {
-    let mut collector =
-        Collector { path: KeyPath::default(), dtype, tensors: BTreeMap::new(), bad: Vec::new() };
+    let mut collector = Collector {
+        path: KeyPath::default(),
+        dtype,
+        names: &options.names,
+        tensors: BTreeMap::new(),
+        not_finite: Vec::new(),
+    };
     module.visit(&mut collector);
-    for (module, file) in &options.rename {
-        let tensors = std::mem::take(&mut collector.tensors).into_iter();
-        collector.tensors =
-            tensors.map(|(name, tensor)| (name.replace(module.as_str(), file), tensor)).collect();
+    let Collector { mut tensors, not_finite, .. } = collector;
+    if !not_finite.is_empty() {
+        let mismatch = Box::new(Mismatch { not_finite, ..Default::default() });
+        return Err(WeightsError::Mismatch { path: path.into(), mismatch });
     }
     for name in &options.scalars {
-        if let Some(tensor) = collector.tensors.get_mut(name) {
+        if let Some(tensor) = tensors.get_mut(name) {
             tensor.shape.clear();
         }
     }
-    if !collector.bad.is_empty() {
-        let mismatch = crate::error::Mismatch { not_finite: collector.bad, ..Default::default() };
-        return Err(WeightsError::Mismatch { path: path.into(), mismatch: Box::new(mismatch) });
-    }
-    let io = |source| WeightsError::Io { path: path.to_path_buf(), source };
-    let metadata = std::collections::HashMap::from([("format".to_string(), "pt".to_string())]);
-    let bytes = safetensors::serialize(collector.tensors, Some(metadata)).map_err(|error| {
+    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
+    let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|error| {
         WeightsError::Format { path: path.to_path_buf(), reason: error.to_string() }
     })?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    std::io::Write::write_all(&mut file, &bytes).map_err(io)?;
-    make_readable(&file).map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
-}
-
-/// Temporary files are private by default; a checkpoint is not.
-pub(crate) fn make_readable(file: &tempfile::NamedTempFile) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    }
-    Ok(())
+    Ok(files::write_atomically(path, bytes)?)
 }
 
 struct Stored {
@@ -110,14 +97,15 @@ impl View for Stored {
     }
 }
 
-struct Collector {
+struct Collector<'a> {
     path: KeyPath,
     dtype: StoredDtype,
+    names: &'a KeyMap,
     tensors: BTreeMap<String, Stored>,
-    bad: Vec<String>,
+    not_finite: Vec<String>,
 }
 
-impl ModuleVisitor for Collector {
+impl ModuleVisitor for Collector<'_> {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.path.enter(name, container);
     }
@@ -127,27 +115,22 @@ impl ModuleVisitor for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(name) = self.names.renamed(&self.path.key()) else { return };
         let data = param.val().into_data();
         let mut shape: Vec<usize> = data.shape().iter().copied().collect();
-        let mut values: Vec<f32> = data.iter::<f32>().collect();
+        let mut values = Values::of(data);
         if self.path.is_linear_weight() {
-            values = transpose(&values, shape[0], shape[1]);
+            values = values.transposed(shape[0], shape[1]);
             shape.reverse();
         }
-        let narrowed = |value: f32| match self.dtype {
-            StoredDtype::F32 => value,
-            StoredDtype::F16 => half::f16::from_f32(value).to_f32(),
+        let (dtype, float) = match self.dtype {
+            StoredDtype::F32 => (Dtype::F32, FloatDType::F32),
+            StoredDtype::F16 => (Dtype::F16, FloatDType::F16),
         };
-        if !values.iter().all(|value| narrowed(*value).is_finite()) {
-            self.bad.push(self.path.key());
+        let values = values.cast(float);
+        if !values.is_finite() {
+            self.not_finite.push(name.clone());
         }
-        let (dtype, bytes) = match self.dtype {
-            StoredDtype::F32 => (Dtype::F32, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
-            StoredDtype::F16 => (
-                Dtype::F16,
-                values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
-            ),
-        };
-        self.tensors.insert(self.path.key(), Stored { dtype, shape, bytes });
+        self.tensors.insert(name, Stored { dtype, shape, bytes: values.to_bytes() });
     }
 }

@@ -1,13 +1,18 @@
-use std::ops::Range;
+//! One tensor of a weights file, read when its values are asked for.
+
+use std::io;
+use std::sync::Arc;
 
 use pytorch_reader::DType;
-use safetensors::{Dtype, tensor::TensorView};
+
+use crate::safetensors_file::FileTensor;
+use crate::values::{Float, Values};
 
 /// One tensor of a weights file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum StoredTensor<'a> {
-    /// In a memory-mapped safetensors file.
-    Mapped(TensorView<'a>),
+    /// In a safetensors file.
+    Safetensors(FileTensor<'a>),
     /// In a PyTorch checkpoint.
     Torch(&'a pytorch_reader::Tensor),
     /// Computed from others.
@@ -17,62 +22,65 @@ pub enum StoredTensor<'a> {
         /// Its values, row by row.
         values: Vec<f32>,
     },
+    /// Another one in another form.
+    View(View<'a>),
 }
 
-/// The float types weights are stored in.
-enum Float {
-    F16,
-    BF16,
-    F32,
-    F64,
+/// A tensor in another form; its values are read and converted when asked for.
+#[derive(Debug, Clone)]
+pub struct View<'a> {
+    of: Arc<StoredTensor<'a>>,
+    shape: Vec<usize>,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// Rows from this one on.
+    Rows(usize),
+    /// A matrix with rows and columns exchanged.
+    Transposed,
 }
 
 impl<'a> StoredTensor<'a> {
-    /// The rows `rows` of its first dimension; `None` where it has no such rows, or a type other
-    /// than f16, bf16, f32 and f64. Memory-mapped tensors are not copied.
-    ///
-    /// # Errors
-    /// Where the file breaks off or cannot be read.
-    pub fn rows(&self, rows: Range<usize>) -> std::io::Result<Option<StoredTensor<'a>>> {
-        let Some(&first) = self.shape().first().filter(|first| rows.end <= **first) else {
-            return Ok(None);
-        };
-        let mut shape = self.shape().to_vec();
-        shape[0] = rows.len();
-        let part = |length: usize| length / first * rows.start..length / first * rows.end;
-        if let Self::Mapped(view) = self {
-            let data = &view.data()[part(view.data().len())];
-            return Ok(TensorView::new(view.dtype(), shape, data).ok().map(Self::Mapped));
+    /// Its rows in `count` equal parts, `None` where they cannot be shared out so.
+    pub(crate) fn cut(self, count: usize) -> Option<Vec<Self>> {
+        let rows = self.shape().first().filter(|rows| **rows > 0)?.checked_div(count)?;
+        if rows * count != self.shape()[0] {
+            return None;
         }
-        let values = self.to_f32()?.map(|values| values[part(values.len())].to_vec());
-        Ok(values.map(|values| StoredTensor::Owned { shape, values }))
+        let mut shape = self.shape().to_vec();
+        shape[0] = rows;
+        let of = Arc::new(self);
+        let part =
+            |index| View { of: of.clone(), shape: shape.clone(), form: Form::Rows(index * rows) };
+        Some((0..count).map(|index| Self::View(part(index))).collect())
     }
 
     /// A matrix with rows and columns exchanged; `None` for anything else.
-    ///
-    /// # Errors
-    /// Where the file breaks off or cannot be read.
-    pub fn transposed(&self) -> std::io::Result<Option<StoredTensor<'a>>> {
-        let [rows, columns] = *self.shape() else { return Ok(None) };
-        let values = self.to_f32()?.map(|values| crate::load::transpose(&values, rows, columns));
-        Ok(values.map(|values| StoredTensor::Owned { shape: vec![columns, rows], values }))
+    pub(crate) fn transposed(self) -> Option<Self> {
+        let [rows, columns] = *self.shape() else { return None };
+        let (of, shape) = (Arc::new(self), vec![columns, rows]);
+        Some(Self::View(View { of, shape, form: Form::Transposed }))
     }
 
     /// Its shape; empty for a scalar.
     pub fn shape(&self) -> &[usize] {
         match self {
-            Self::Mapped(view) => view.shape(),
+            Self::Safetensors(tensor) => tensor.shape(),
             Self::Torch(tensor) => tensor.shape(),
             Self::Owned { shape, .. } => shape,
+            Self::View(view) => &view.shape,
         }
     }
 
     /// Name of its data type, such as `F16`.
     pub fn dtype(&self) -> String {
         match self {
-            Self::Mapped(view) => format!("{:?}", view.dtype()),
+            Self::Safetensors(tensor) => format!("{:?}", tensor.dtype()),
             Self::Torch(tensor) => format!("{:?}", tensor.dtype()),
             Self::Owned { .. } => "F32".into(),
+            Self::View(view) => view.of.dtype(),
         }
     }
 
@@ -80,49 +88,54 @@ impl<'a> StoredTensor<'a> {
     ///
     /// # Errors
     /// Where the file breaks off or cannot be read.
-    pub fn to_f32(&self) -> std::io::Result<Option<Vec<f32>>> {
-        let Some(float) = self.float() else { return Ok(None) };
-        Ok(Some(match self {
-            Self::Mapped(view) => float.decode(view.data()),
-            Self::Torch(tensor) => float.decode(&tensor.read()?),
-            Self::Owned { values, .. } => values.clone(),
-        }))
+    pub fn to_f32(&self) -> io::Result<Option<Vec<f32>>> {
+        Ok(self.values()?.map(Values::into_f32))
     }
 
-    fn float(&self) -> Option<Float> {
+    /// Its values in the type they are stored in; `None` as for [`Self::to_f32`].
+    pub(crate) fn values(&self) -> io::Result<Option<Values>> {
         match self {
-            Self::Mapped(view) => match view.dtype() {
-                Dtype::F16 => Some(Float::F16),
-                Dtype::BF16 => Some(Float::BF16),
-                Dtype::F32 => Some(Float::F32),
-                Dtype::F64 => Some(Float::F64),
-                _ => None,
-            },
-            Self::Torch(tensor) => match tensor.dtype() {
-                DType::F16 => Some(Float::F16),
-                DType::BF16 => Some(Float::BF16),
-                DType::F32 => Some(Float::F32),
-                DType::F64 => Some(Float::F64),
-                _ => None,
-            },
-            Self::Owned { .. } => Some(Float::F32),
+            Self::Safetensors(tensor) => {
+                let Some(float) = tensor.float() else { return Ok(None) };
+                Ok(Some(Values::decode(float, &tensor.read()?)))
+            }
+            Self::Torch(tensor) => {
+                let float = match tensor.dtype() {
+                    DType::F16 => Float::F16,
+                    DType::BF16 => Float::BF16,
+                    DType::F32 => Float::F32,
+                    DType::F64 => Float::F64,
+                    _ => return Ok(None),
+                };
+                Ok(Some(Values::decode(float, &tensor.read()?)))
+            }
+            Self::Owned { values, .. } => Ok(Some(Values::F32(values.clone()))),
+            Self::View(view) => Ok(view.of.values()?.map(|values| match view.form {
+                Form::Rows(first) => {
+                    let row: usize = view.shape[1..].iter().product();
+                    values.part(first * row, view.shape[0] * row)
+                }
+                Form::Transposed => values.transposed(view.shape[1], view.shape[0]),
+            })),
         }
     }
 }
 
-impl Float {
-    fn decode(&self, data: &[u8]) -> Vec<f32> {
-        let halves = |read: fn([u8; 2]) -> f32| {
-            data.chunks_exact(2).map(|bytes| read([bytes[0], bytes[1]])).collect()
+#[cfg(test)]
+mod tests {
+    use super::StoredTensor;
+
+    #[test]
+    fn rows_that_cannot_be_shared_out_are_refused() {
+        let tensor = |shape: &[usize]| StoredTensor::Owned {
+            shape: shape.to_vec(),
+            values: vec![0.0; shape.iter().product()],
         };
-        match self {
-            Self::F16 => halves(|bytes| half::f16::from_le_bytes(bytes).to_f32()),
-            Self::BF16 => halves(|bytes| half::bf16::from_le_bytes(bytes).to_f32()),
-            Self::F32 => bytemuck::pod_collect_to_vec(data),
-            Self::F64 => bytemuck::pod_collect_to_vec::<u8, f64>(data)
-                .into_iter()
-                .map(|v| v as f32)
-                .collect(),
+        for (shape, count) in [(&[4, 2][..], 3), (&[0, 3], 3), (&[], 3), (&[3, 0], 0)] {
+            assert!(tensor(shape).cut(count).is_none(), "{shape:?} in {count}");
         }
+        let parts = tensor(&[3, 0]).cut(3).unwrap();
+        assert_eq!(parts[2].shape(), [1, 0]);
+        assert_eq!(parts[2].to_f32().unwrap().unwrap(), [0f32; 0]);
     }
 }

@@ -4,14 +4,15 @@ use std::path::Path;
 
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm};
+use burn::nn::{Embedding, EmbeddingConfig, Initializer};
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
-use kernels::{conv2d, layer_norm};
+use kernels::conv2d;
+use layers::LayerNorm;
 use layers::trace::named;
-use weights::{self, LoadOptions, SaveOptions, StoredDtype, WeightsFile};
+use weights::{LoadOptions, SaveOptions, StoredDtype, WeightsFile};
 
 use super::config::{OpenClipConfig, OpenClipVisionConfig};
-use super::transformer::{EPS, Sizes, Transformer, norm, renames};
+use super::transformer::{Sizes, Transformer, names, norm};
 use crate::ClipError;
 
 /// An OpenCLIP model (open_clip `CLIP`): both towers and the learnt temperature.
@@ -82,15 +83,6 @@ impl OpenClipConfig {
     }
 }
 
-/// Options every checkpoint of this kind is read with.
-fn options(dtype: FloatDType) -> LoadOptions {
-    let mut options = LoadOptions::new(dtype);
-    options.rename = renames();
-    // A buffer that older files store; it is the causal mask.
-    options.ignore.push("attn_mask".into());
-    options
-}
-
 impl OpenClip {
     /// Loads a checkpoint, safetensors or PyTorch, onto `device`.
     ///
@@ -103,7 +95,8 @@ impl OpenClip {
         device: &Device,
     ) -> Result<Self, ClipError> {
         let file = WeightsFile::open(path)?;
-        Ok(weights::load(config.init(device), &file, &options(dtype))?)
+        let options = LoadOptions::new(dtype).with_names(names());
+        Ok(weights::load(config.init(device), &file, &options)?)
     }
 
     /// Writes the weights as safetensors under open_clip's names.
@@ -111,8 +104,8 @@ impl OpenClip {
     /// # Errors
     /// [`ClipError::Weights`] where the file cannot be written or a value does not fit `dtype`.
     pub fn save(&self, path: &Path, dtype: StoredDtype) -> Result<(), ClipError> {
-        let rename: Vec<_> = renames().into_iter().map(|(file, module)| (module, file)).collect();
-        let options = SaveOptions { rename, scalars: vec!["logit_scale".into()] };
+        let scalars = vec!["logit_scale".into()];
+        let options = SaveOptions { names: names().inverted(), scalars };
         Ok(weights::save_with(self, path, dtype, &options)?)
     }
 
@@ -153,7 +146,7 @@ impl OpenClip {
             ids.iter().enumerate().map(|(i, row)| (i * tokens + end(row)) as i64).collect();
         let ends = Tensor::<1, Int>::from_data(TensorData::new(ends, [batch]), &device);
         let pooled = hidden.reshape([batch * tokens, width]).select(0, ends);
-        layer_norm(&self.ln_final, EPS, pooled).matmul(self.text_projection.val())
+        self.ln_final.forward(pooled).matmul(self.text_projection.val())
     }
 
     /// Embeds preprocessed pictures, not normalised; see [`OpenClipVision::forward`].
@@ -207,7 +200,7 @@ impl OpenClipVision {
         device: &Device,
     ) -> Result<Self, ClipError> {
         let file = WeightsFile::open(path)?;
-        let options = LoadOptions { prefix: "visual.".into(), ..options(dtype) };
+        let options = LoadOptions::new(dtype).with_names(names().under("visual."));
         Ok(weights::load(Self::new(config, device), &file, &options)?)
     }
 
@@ -234,10 +227,10 @@ impl OpenClipVision {
         let class: Tensor<3> = self.class_embedding.val().reshape([1, 1, width as i64]);
         let tokens = Tensor::cat(vec![class.expand([batch, 1, width]), patches], 1);
         let tokens = tokens + self.positional_embedding.val().unsqueeze::<3>();
-        let hidden = layer_norm(&self.ln_pre, EPS, tokens);
+        let hidden = self.ln_pre.forward(tokens);
         let hidden = named("transformer", None, || self.transformer.forward(hidden));
         let class = hidden.narrow(1, 0, 1).reshape([batch, width]);
-        layer_norm(&self.ln_post, EPS, class).matmul(self.proj.val())
+        self.ln_post.forward(class).matmul(self.proj.val())
     }
 }
 

@@ -1,13 +1,12 @@
 //! The Transformer of either tower.
 
 use burn::module::Module;
-use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use kernels::{attention, gelu, layer_norm, linear, quick_gelu};
+use kernels::{attention, gelu, linear, quick_gelu};
 use layers::trace::named;
-
-/// Epsilon of every LayerNorm.
-pub(super) const EPS: f64 = 1e-5;
+use layers::{LayerNorm, LayerNormConfig};
+use weights::KeyMap;
 
 /// Sizes of one Transformer.
 pub(super) struct Sizes {
@@ -53,15 +52,17 @@ struct Mlp {
     quick: bool,
 }
 
-/// The files name the fused projection without a dot, which no module of ours can.
-pub(super) fn renames() -> Vec<(String, String)> {
-    [("attn.in_proj_weight", "attn.in_proj.weight"), ("attn.in_proj_bias", "attn.in_proj.bias")]
-        .map(|(file, module)| (file.into(), module.into()))
-        .to_vec()
+/// The files name the fused projection without a dot, which no module of ours can, and older ones
+/// store the causal mask.
+pub(super) fn names() -> KeyMap {
+    KeyMap::new()
+        .rename("**.attn.in_proj_weight", "**.attn.in_proj.weight")
+        .rename("**.attn.in_proj_bias", "**.attn.in_proj.bias")
+        .drop("attn_mask")
 }
 
 pub(super) fn norm(width: usize, device: &Device) -> LayerNorm {
-    LayerNormConfig::new(width).with_epsilon(EPS).init(device)
+    LayerNormConfig::new(width).init(device)
 }
 
 impl Transformer {
@@ -105,9 +106,9 @@ impl Transformer {
 
 impl ResidualAttentionBlock {
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        let normed = layer_norm(&self.ln_1, EPS, hidden.clone());
+        let normed = self.ln_1.forward(hidden.clone());
         let hidden = hidden + named("attn", None, || self.attn.forward(normed));
-        let normed = layer_norm(&self.ln_2, EPS, hidden.clone());
+        let normed = self.ln_2.forward(hidden.clone());
         hidden + named("mlp", None, || self.mlp.forward(normed))
     }
 }

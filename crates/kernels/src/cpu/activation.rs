@@ -1,10 +1,16 @@
+//! Activations of f32 slices and their derivatives, in a form the compiler turns into vectors.
+
 use multiversion::multiversion;
 use rayon::prelude::*;
 
 /// Elements a task of an element-wise kernel takes.
 const CHUNK: usize = 1 << 14;
 
-/// `eˣ` to within 2 units in the last place, without a branch, so that it is vectorised.
+/// `eˣ` without a branch, so that it is vectorised; relative error below 8e-8 (measured).
+///
+/// The polynomial and the two parts of ln 2 are those of `expf` in S. L. Moshier's Cephes
+/// Mathematical Library (`single/expf.c`, release 2.2, 1992); its method is the usual one, see
+/// W. J. Cody and W. Waite, Software Manual for the Elementary Functions, 1980, chapter 6.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.0, 88.0);
@@ -26,7 +32,11 @@ fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// The error function by a rational approximation, to within a few units in the last place.
+/// The error function; absolute error below 3.4e-7 (measured).
+///
+/// The rational approximation of degrees 9 and 12, and the bound beyond which the result is ±1 in
+/// f32, are those of `generic_fast_erf_float` in Eigen 3.4
+/// (`unsupported/Eigen/src/SpecialFunctions/SpecialFunctionsImpl.h`).
 #[inline(always)]
 fn erf(x: f32) -> f32 {
     let x = x.clamp(-3.832_507, 3.832_507);
@@ -181,24 +191,42 @@ pub(crate) fn geglu_backward(x: &[f32], dy: &[f32], inner: usize) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn exp_whole_range_is_close_to_the_standard_library() {
-        for i in -8700..8800 {
-            let x = i as f32 * 0.01;
-            let relative = (f64::from(exp(x)) / f64::from(x).exp() - 1.0).abs();
-            assert!(relative < 3e-7, "exp({x}): relative error {relative}");
-        }
+    /// Every 1009th f32 between two positive ones; the step is prime to all powers of two.
+    fn floats(from: f32, to: f32) -> impl Iterator<Item = f32> {
+        (from.to_bits()..=to.to_bits()).step_by(1009).map(f32::from_bits)
     }
 
     #[test]
-    fn erf_known_values_are_met() {
+    fn exp_is_within_the_measured_error_of_f64() {
+        let mut largest = 0.0f64;
+        for x in floats(1e-6, 87.0).flat_map(|x| [x, -x]) {
+            largest = largest.max((f64::from(exp(x)) / f64::from(x).exp() - 1.0).abs());
+        }
+        assert!(largest < 8e-8, "relative error {largest:e}");
+    }
+
+    /// Abramowitz and Stegun, 7.1.6: a series of positive terms, exact in f64 for `x` up to 4.
+    fn erf_f64(x: f64) -> f64 {
+        let (mut term, mut sum) = (x, x);
+        for n in 1..200 {
+            term *= 2.0 * x * x / f64::from(2 * n + 1);
+            sum += term;
+        }
+        std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp() * sum
+    }
+
+    #[test]
+    fn erf_is_within_the_measured_error_of_f64() {
         // Abramowitz and Stegun, table 7.1.
-        for (x, expected) in
-            [(0.0, 0.0), (0.5, 0.520_499_9), (1.0, 0.842_700_8), (2.0, 0.995_322_3), (4.0, 1.0)]
-        {
-            assert!((erf(x) - expected).abs() < 3e-7, "erf({x}) = {}", erf(x));
+        assert!((erf_f64(0.5) - 0.520_499_877_8).abs() < 1e-10);
+        assert!((erf_f64(2.0) - 0.995_322_265_0).abs() < 1e-10);
+        let mut largest = 0.0f64;
+        for x in floats(1e-6, 4.0) {
+            largest = largest.max((f64::from(erf(x)) - erf_f64(f64::from(x))).abs());
             assert_eq!(erf(-x), -erf(x));
         }
+        assert!(largest < 3.4e-7, "absolute error {largest:e}");
+        assert_eq!((erf(4.0), erf(f32::INFINITY)), (1.0, 1.0));
     }
 
     #[test]

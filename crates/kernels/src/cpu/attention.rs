@@ -1,8 +1,10 @@
+//! Scaled dot-product attention of f32 slices.
+
 use rayon::prelude::*;
 
 use super::activation::exp_in_place;
+use super::disjoint::DisjointOut;
 use super::matmul::{Matrix, matmul};
-use super::shared::SharedOut;
 
 /// Query rows whose scores are held at a time.
 const TILE_ROWS: usize = 256;
@@ -53,7 +55,7 @@ impl AttentionShape {
 pub(crate) fn forward(q: &[f32], k: &[f32], v: &[f32], shape: AttentionShape) -> Vec<f32> {
     let AttentionShape { batch, tokens, context, channels, heads, .. } = shape;
     let mut out = vec![0.0; batch * tokens * channels];
-    let shared = SharedOut(out.as_mut_ptr());
+    let shared = DisjointOut::new(&mut out);
     let tiles = tokens.div_ceil(TILE_ROWS);
     (0..batch * heads * tiles).into_par_iter().for_each(|task| {
         let (sample, head, tile) = (task / tiles / heads, task / tiles % heads, task % tiles);
@@ -85,7 +87,7 @@ pub(crate) fn forward(q: &[f32], k: &[f32], v: &[f32], shape: AttentionShape) ->
             false,
         );
         for (row, part) in part.chunks_exact(head_dim).enumerate() {
-            // SAFETY: each task writes its own rows' columns of its own head, all within `out`.
+            // SAFETY: each task writes its own rows' columns of its own head, which no other task has.
             unsafe { shared.write(start + row * channels, part) };
         }
     });

@@ -1,7 +1,9 @@
+//! 2-D convolutions of f32 slices as matrix products of unfolded inputs.
+
 use rayon::prelude::*;
 
+use super::disjoint::DisjointOut;
 use super::matmul::{Matrix, matmul};
-use super::shared::SharedOut;
 
 /// Sizes of a convolution; of two values the first is vertical.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +175,7 @@ pub(crate) fn forward(x: &[f32], w: &[f32], b: &[f32], shape: ConvShape) -> Vec<
     } else {
         let (positions, width) = (shape.positions(), shape.output[2]);
         let tiles = shape.output[1].div_ceil(tile_rows);
-        let out = SharedOut(y.as_mut_ptr());
+        let out = DisjointOut::new(&mut y);
         (0..shape.batch * tiles).into_par_iter().for_each(|task| {
             let (sample, tile) = (task / tiles, task % tiles);
             let rows = tile * tile_rows..((tile + 1) * tile_rows).min(shape.output[1]);
@@ -182,7 +184,7 @@ pub(crate) fn forward(x: &[f32], w: &[f32], b: &[f32], shape: ConvShape) -> Vec<
             let count = rows.len() * width;
             let part = forward_rows(x, w, b, shape, rows);
             for (channel, part) in part.chunks_exact(count).enumerate() {
-                // SAFETY: tasks write disjoint rows of disjoint samples, all within `y`.
+                // SAFETY: tasks write disjoint rows of disjoint samples.
                 unsafe { out.write(start + channel * positions, part) };
             }
         });

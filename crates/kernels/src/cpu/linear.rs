@@ -1,3 +1,5 @@
+//! Affine maps of the last dimension.
+
 use rayon::prelude::*;
 
 use super::matmul::{Matrix, matmul};

@@ -1,3 +1,5 @@
+//! Products of matrices with strides, through `gemm`.
+
 /// A matrix in memory: where element `(row, column)` is, in elements from the start.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Matrix {

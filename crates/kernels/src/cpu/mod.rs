@@ -7,7 +7,7 @@
 pub(crate) mod activation;
 pub(crate) mod attention;
 pub(crate) mod conv;
+mod disjoint;
 pub(crate) mod linear;
 pub(crate) mod matmul;
 pub(crate) mod norm;
-mod shared;

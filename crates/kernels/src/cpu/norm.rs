@@ -1,3 +1,5 @@
+//! GroupNorm and LayerNorm of f32 slices.
+
 use rayon::prelude::*;
 
 use super::activation::{silu_backward_in_place, silu_in_place};

@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, FloatDType, Tensor};
+use files::FileError;
 use pictures::{Planes, RgbImage, resize_bilinear};
 use weights::{StoredTensor, Tensors, WeightsError, WeightsFile, load_tensors};
 
@@ -150,7 +151,7 @@ impl Inception {
     ) -> Result<Self, MetricsError> {
         let path = path.as_ref();
         let file = WeightsFile::open(path)?;
-        let mut network = Self::from_tensors(file.tensors()?, path, tap, dtype, device)?;
+        let mut network = Self::from_tensors(file.tensors(), path, tap, dtype, device)?;
         network.checkpoint = Some(Checkpoint::of(path)?);
         Ok(network)
     }
@@ -166,8 +167,8 @@ impl Inception {
         dtype: FloatDType,
         device: &Device,
     ) -> Result<Self, MetricsError> {
-        let folded =
-            fold_norms(tensors).map_err(|source| WeightsError::Io { path: path.into(), source })?;
+        let folded = fold_norms(tensors)
+            .map_err(|source| WeightsError::from(FileError { path: path.into(), source }))?;
         let layers = load_tensors(Layers::new(device), folded, path, dtype)?;
         Ok(Self { layers, tap, checkpoint: None, device: device.clone() })
     }

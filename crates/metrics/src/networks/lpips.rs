@@ -60,7 +60,7 @@ impl Lpips {
         let files = paths.iter().map(WeightsFile::open).collect::<Result<Vec<_>, _>>()?;
         let mut tensors = LpipsTensors::new(network);
         for file in &files {
-            tensors.take(file.tensors()?, file.path())?;
+            tensors.take(file.tensors(), file.path())?;
         }
         let trunk = tensors.load(Trunk::new(network, device), dtype)?;
         let checkpoints = paths.iter().map(Checkpoint::of).collect::<Result<_, _>>()?;

@@ -34,7 +34,7 @@ pub(super) fn run(case: &Metrics<'_>, report: &mut Report<'_>) -> anyhow::Result
         };
         if weights.exists() {
             let file = WeightsFile::open(&weights)?;
-            let lpips = Lpips::from_tensors(network, file.tensors()?, &weights, &case.device)?;
+            let lpips = Lpips::from_tensors(network, file.tensors(), &weights, &case.device)?;
             perceptual(case, &lpips, &key, report)?;
         }
     }

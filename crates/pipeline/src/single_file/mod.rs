@@ -7,12 +7,10 @@ mod vae_names;
 
 use std::path::Path;
 
-use autoencoder::AutoencoderKL;
 use burn::tensor::{Device, FloatDType};
-use clip::{CLIPTextModel, CLIPTokenizer};
+use clip::CLIPTokenizer;
 use hub::Manifest;
-use unet_core::UNet2DConditionModel;
-use weights::WeightsFile;
+use weights::{WeightsFile, load_tensors};
 
 use crate::text_encoders::TextEncoders;
 use crate::{Pipeline, PipelineConfigs, PipelineError};
@@ -34,12 +32,12 @@ impl Pipeline {
         device: &Device,
     ) -> Result<Self, PipelineError> {
         let path = path.as_ref();
-        let file = WeightsFile::open(path).map_err(unet_core::UNetError::from)?;
-        let all = file.tensors().map_err(unet_core::UNetError::from)?;
+        let file = WeightsFile::open(path)?;
+        let tensors = file.tensors();
         let wrong = |reason: String| PipelineError::SingleFile { path: path.to_path_buf(), reason };
         let preset = match preset {
             Some(preset) => preset,
-            None => hub::preset(parts::guess(&all).map_err(wrong)?)?,
+            None => hub::preset(parts::guess(&tensors).map_err(wrong)?)?,
         };
         let facts = preset
             .pipeline
@@ -52,22 +50,20 @@ impl Pipeline {
             .iter()
             .map(|pad| Ok(CLIPTokenizer::openai(pad)?))
             .collect::<Result<Vec<_>, PipelineError>>()?;
-        let parts = Parts::sort(all, &unet, &vae, &text).map_err(wrong)?;
+        let parts = Parts::sort(tensors, &unet, &vae, &text).map_err(wrong)?;
         let vae_dtype = if vae.force_upcast { FloatDType::F32 } else { dtype };
         let encoders = text
             .iter()
             .zip(parts.text)
-            .map(|(config, tensors)| {
-                Ok(CLIPTextModel::from_tensors(config, tensors, path, dtype, device)?)
-            })
+            .map(|(config, tensors)| Ok(load_tensors(config.init(device), tensors, path, dtype)?))
             .collect::<Result<Vec<_>, PipelineError>>()?;
         let text = TextEncoders::assemble(tokenizers, encoders, facts.force_zeros_for_empty_prompt)
             .ok_or_else(|| wrong(format!("`{}` has no text encoder", preset.name)))?;
         let pipeline = Self::assemble(
             (path, format!("{} ({})", stem(path), preset.name)),
             device,
-            UNet2DConditionModel::from_tensors(&unet, parts.unet, path, dtype, device)?,
-            AutoencoderKL::from_tensors(&vae, parts.vae, path, vae_dtype, device)?,
+            load_tensors(unet.init(device), parts.unet, path, dtype)?,
+            load_tensors(vae.init(device), parts.vae, path, vae_dtype)?,
             text,
             scheduler,
         )?;

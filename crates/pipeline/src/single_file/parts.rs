@@ -3,14 +3,13 @@
 use autoencoder::AutoencoderKLConfig;
 use clip::CLIPTextConfig;
 use unet_core::UNet2DConditionConfig;
-use weights::Tensors;
+use weights::{KeyMap, Tensors};
 
-use super::text_names::{from_open_clip, is_buffer};
-use super::unet_names::unet_name;
-use super::vae_names::vae_name;
+use super::text_names::{open_clip_names, transformers_names};
+use super::unet_names::unet_names;
+use super::vae_names::vae_names;
 
 const UNET: &str = "model.diffusion_model.";
-const VAE: &str = "first_stage_model.";
 /// OpenCLIP's encoder in SD 2.x.
 const TEXT_SD2: &str = "cond_stage_model.model.";
 /// OpenAI's encoder in SDXL, under transformers' names.
@@ -72,48 +71,25 @@ pub(super) fn guess(tensors: &Tensors<'_>) -> Result<&'static str, String> {
 impl<'a> Parts<'a> {
     /// Sorts and renames; what fits nowhere is listed.
     pub(super) fn sort(
-        all: Tensors<'a>,
+        mut rest: Tensors<'a>,
         unet: &UNet2DConditionConfig,
         vae: &AutoencoderKLConfig,
         text: &[CLIPTextConfig],
     ) -> Result<Self, String> {
-        let mut parts = Self {
-            unet: Tensors::new(),
-            vae: Tensors::new(),
-            text: text.iter().map(|_| Tensors::new()).collect(),
-        };
-        let (mut strange, mut open_clip) = (Vec::new(), [Tensors::new(), Tensors::new()]);
-        for (name, tensor) in all {
-            if let Some(own) = name.strip_prefix(UNET) {
-                match unet_name(own, unet) {
-                    Some(renamed) => drop(parts.unet.insert(renamed, tensor)),
-                    None => strange.push(name),
-                }
-            } else if let Some(own) = name.strip_prefix(VAE) {
-                match vae_name(own, vae) {
-                    Some(renamed) => drop(parts.vae.insert(renamed, tensor)),
-                    None if own.starts_with("loss.") || own.starts_with("model_ema.") => {}
-                    None => strange.push(name),
-                }
-            } else if let Some(own) = name.strip_prefix(TEXT_SD2) {
-                open_clip[0].insert(own.to_string(), tensor);
-            } else if let Some(own) = name.strip_prefix(TEXT_SDXL_2) {
-                open_clip[1].insert(own.to_string(), tensor);
-            } else if let Some(own) = name.strip_prefix(TEXT_SDXL) {
-                if let Some(first) = parts.text.first_mut().filter(|_| !is_buffer(own)) {
-                    first.insert(own.to_string(), tensor);
-                }
-            } else if !LEFTOVERS.iter().any(|start| name.starts_with(start)) {
-                strange.push(name);
+        let mut take = |map: KeyMap| map.take(&mut rest).map_err(|unfit| unfit.to_string());
+        let (unet, vae) = (take(unet_names(unet))?, take(vae_names(vae))?);
+        let mut encoders = Vec::new();
+        for (config, open_clip) in text.iter().zip([TEXT_SD2, TEXT_SDXL_2]) {
+            let mut tensors = take(open_clip_names(config).under(open_clip))?;
+            if encoders.is_empty() {
+                tensors.extend(take(transformers_names().under(TEXT_SDXL))?);
             }
+            encoders.push(tensors);
         }
-        for (index, tensors) in open_clip.into_iter().enumerate() {
-            if let Some(config) = text.get(index).filter(|_| !tensors.is_empty()) {
-                parts.text[index] = from_open_clip(tensors, config)?;
-            }
-        }
+        let leftover = |name: &String| LEFTOVERS.iter().any(|start| name.starts_with(start));
+        let mut strange: Vec<_> = rest.into_keys().filter(|name| !leftover(name)).collect();
         match strange.len() {
-            0 => Ok(parts),
+            0 => Ok(Self { unet, vae, text: encoders }),
             count => {
                 strange.truncate(10);
                 let names = strange.join("`, `");

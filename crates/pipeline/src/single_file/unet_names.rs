@@ -1,8 +1,9 @@
-//! Names of U-Net tensors.
+//! LDM's names of the U-Net's tensors.
 
 use unet_core::{BlockType, UNet2DConditionConfig};
+use weights::KeyMap;
 
-/// diffusers' name of a U-Net tensor, `None` for an unknown one.
+/// diffusers' names for LDM's, below `model.diffusion_model`.
 ///
 /// | LDM | diffusers |
 /// |---|---|
@@ -17,74 +18,53 @@ use unet_core::{BlockType, UNet2DConditionConfig};
 /// | `out.0`, `out.2` | `conv_norm_out`, `conv_out` |
 ///
 /// where `n` is `layers_per_block`.
-pub(super) fn unet_name(name: &str, config: &UNet2DConditionConfig) -> Option<String> {
-    let (head, rest) = name.split_once('.')?;
-    let layers = config.layers_per_block + 1;
-    let number = |text: &str| text.parse::<usize>().ok();
-    match head {
-        "time_embed" => linear(rest, "time_embedding"),
-        "label_emb" => linear(rest.strip_prefix("0.")?, "add_embedding"),
-        "out" => match rest.split_once('.')? {
-            ("0", leaf) => Some(format!("conv_norm_out.{leaf}")),
-            ("2", leaf) => Some(format!("conv_out.{leaf}")),
-            _ => None,
-        },
-        "middle_block" => match rest.split_once('.')? {
-            ("0", inner) => Some(format!("mid_block.resnets.0.{}", resnet(inner)?)),
-            ("1", inner) => Some(format!("mid_block.attentions.0.{inner}")),
-            ("2", inner) => Some(format!("mid_block.resnets.1.{}", resnet(inner)?)),
-            _ => None,
-        },
-        "input_blocks" => {
-            let (block, rest) = rest.split_once('.')?;
-            let (part, inner) = rest.split_once('.')?;
-            let block = number(block)?;
-            if block == 0 {
-                return Some(format!("conv_in.{inner}"));
-            }
-            let (level, layer) = ((block - 1) / layers, (block - 1) % layers);
-            let prefix = format!("down_blocks.{level}");
-            match (part, inner.strip_prefix("op.")) {
-                ("0", Some(leaf)) => Some(format!("{prefix}.downsamplers.0.conv.{leaf}")),
-                ("0", None) => Some(format!("{prefix}.resnets.{layer}.{}", resnet(inner)?)),
-                ("1", _) => Some(format!("{prefix}.attentions.{layer}.{inner}")),
-                _ => None,
+pub(super) fn unet_names(config: &UNet2DConditionConfig) -> KeyMap {
+    let resnet = resnet();
+    let linear = KeyMap::new().rename("0.*", "linear_1.*").rename("2.*", "linear_2.*");
+    let mut map = KeyMap::new()
+        .within("time_embed", "time_embedding", &linear)
+        .within("label_emb.0", "add_embedding", &linear)
+        .rename("input_blocks.0.0.*", "conv_in.*")
+        .within("middle_block.0", "mid_block.resnets.0", &resnet)
+        .rename("middle_block.1.**", "mid_block.attentions.0.**")
+        .within("middle_block.2", "mid_block.resnets.1", &resnet)
+        .rename("out.0.*", "conv_norm_out.*")
+        .rename("out.2.*", "conv_out.*");
+    let layers = config.layers_per_block;
+    for level in 0..config.down_block_types.len() {
+        let down = format!("down_blocks.{level}");
+        for layer in 0..layers {
+            let block = format!("input_blocks.{}", 1 + level * (layers + 1) + layer);
+            map = map
+                .within(&format!("{block}.0"), &format!("{down}.resnets.{layer}"), &resnet)
+                .rename(&format!("{block}.1.**"), &format!("{down}.attentions.{layer}.**"));
+        }
+        let block = format!("input_blocks.{}", (level + 1) * (layers + 1));
+        map = map.rename(&format!("{block}.0.op.*"), &format!("{down}.downsamplers.0.conv.*"));
+    }
+    for (level, kind) in config.up_block_types.iter().enumerate() {
+        let up = format!("up_blocks.{level}");
+        for layer in 0..=layers {
+            let block = format!("output_blocks.{}", level * (layers + 1) + layer);
+            map = map
+                .within(&format!("{block}.0"), &format!("{up}.resnets.{layer}"), &resnet)
+                .rename(&format!("{block}.1.conv.*"), &format!("{up}.upsamplers.0.conv.*"))
+                .rename(&format!("{block}.2.conv.*"), &format!("{up}.upsamplers.0.conv.*"));
+            if *kind == BlockType::CrossAttention {
+                map = map.rename(&format!("{block}.1.**"), &format!("{up}.attentions.{layer}.**"));
             }
         }
-        "output_blocks" => {
-            let (block, rest) = rest.split_once('.')?;
-            let (part, inner) = rest.split_once('.')?;
-            let (level, layer) = (number(block)? / layers, number(block)? % layers);
-            let prefix = format!("up_blocks.{level}");
-            let attends = *config.up_block_types.get(level)? == BlockType::CrossAttention;
-            match (part, inner.strip_prefix("conv.")) {
-                ("0", _) => Some(format!("{prefix}.resnets.{layer}.{}", resnet(inner)?)),
-                ("1" | "2", Some(leaf)) => Some(format!("{prefix}.upsamplers.0.conv.{leaf}")),
-                ("1", None) if attends => Some(format!("{prefix}.attentions.{layer}.{inner}")),
-                _ => None,
-            }
-        }
-        _ => None,
     }
-}
-
-fn linear(rest: &str, name: &str) -> Option<String> {
-    match rest.split_once('.')? {
-        ("0", leaf) => Some(format!("{name}.linear_1.{leaf}")),
-        ("2", leaf) => Some(format!("{name}.linear_2.{leaf}")),
-        _ => None,
-    }
+    map.under("model.diffusion_model.")
 }
 
 /// The inside of a residual block.
-fn resnet(name: &str) -> Option<String> {
-    const NAMES: [(&str, &str); 6] = [
-        ("in_layers.0.", "norm1."),
-        ("in_layers.2.", "conv1."),
-        ("emb_layers.1.", "time_emb_proj."),
-        ("out_layers.0.", "norm2."),
-        ("out_layers.3.", "conv2."),
-        ("skip_connection.", "conv_shortcut."),
-    ];
-    NAMES.iter().find_map(|(ldm, own)| Some(format!("{own}{}", name.strip_prefix(ldm)?)))
+fn resnet() -> KeyMap {
+    KeyMap::new()
+        .rename("in_layers.0.*", "norm1.*")
+        .rename("in_layers.2.*", "conv1.*")
+        .rename("emb_layers.1.*", "time_emb_proj.*")
+        .rename("out_layers.0.*", "norm2.*")
+        .rename("out_layers.3.*", "conv2.*")
+        .rename("skip_connection.*", "conv_shortcut.*")
 }

@@ -1,8 +1,9 @@
-//! Names of autoencoder tensors.
+//! LDM's names of the autoencoder's tensors.
 
 use autoencoder::AutoencoderKLConfig;
+use weights::KeyMap;
 
-/// diffusers' name of an autoencoder tensor, `None` for an unknown one.
+/// diffusers' names for LDM's, below `first_stage_model`.
 ///
 /// | LDM | diffusers |
 /// |---|---|
@@ -13,58 +14,40 @@ use autoencoder::AutoencoderKLConfig;
 /// | `mid.block_1`, `mid.attn_1`, `mid.block_2` | `mid_block.resnets.0`, `attentions.0`, `resnets.1` |
 /// | `norm_out` | `conv_norm_out` |
 /// | `nin_shortcut` | `conv_shortcut` |
-pub(super) fn vae_name(name: &str, config: &AutoencoderKLConfig) -> Option<String> {
-    if name.starts_with("quant_conv.") || name.starts_with("post_quant_conv.") {
-        return Some(name.into());
-    }
-    let (coder, rest) = name.split_once('.')?;
-    if coder != "encoder" && coder != "decoder" {
-        return None;
-    }
-    let inner = match rest.split_once('.')? {
-        ("conv_in" | "conv_out", _) => rest.to_string(),
-        ("norm_out", leaf) => format!("conv_norm_out.{leaf}"),
-        ("mid", part) => match part.split_once('.')? {
-            ("block_1", inner) => format!("mid_block.resnets.0.{}", resnet(inner)),
-            ("block_2", inner) => format!("mid_block.resnets.1.{}", resnet(inner)),
-            ("attn_1", inner) => format!("mid_block.attentions.0.{}", attention(inner)?),
-            _ => return None,
-        },
-        (way @ ("down" | "up"), part) => {
-            let (level, part) = part.split_once('.')?;
-            let level: usize = level.parse().ok()?;
-            // The way up is counted from the highest resolution here, from the lowest there.
-            let level = match way {
-                "up" => (config.block_out_channels.len() - 1).checked_sub(level)?,
-                _ => level,
-            };
-            match part.split_once('.')? {
-                ("block", inner) => {
-                    let (layer, inner) = inner.split_once('.')?;
-                    format!("{way}_blocks.{level}.resnets.{layer}.{}", resnet(inner))
-                }
-                (sample @ ("downsample" | "upsample"), inner) => {
-                    format!("{way}_blocks.{level}.{sample}rs.0.{inner}")
-                }
-                _ => return None,
-            }
+///
+/// What training leaves there, the loss and an average, is left out.
+pub(super) fn vae_names(config: &AutoencoderKLConfig) -> KeyMap {
+    let resnet = KeyMap::new().rename("nin_shortcut.*", "conv_shortcut.*").keep("**");
+    let attention = KeyMap::new()
+        .rename("norm.*", "group_norm.*")
+        .rename("q.*", "to_q.*")
+        .rename("k.*", "to_k.*")
+        .rename("v.*", "to_v.*")
+        .rename("proj_out.*", "to_out.0.*");
+    let mut coder = KeyMap::new()
+        .keep("conv_in.*")
+        .keep("conv_out.*")
+        .rename("norm_out.*", "conv_norm_out.*")
+        .within("mid.block_1", "mid_block.resnets.0", &resnet)
+        .within("mid.attn_1", "mid_block.attentions.0", &attention)
+        .within("mid.block_2", "mid_block.resnets.1", &resnet);
+    let levels = config.block_out_channels.len();
+    for level in 0..levels {
+        // The way up is counted from the highest resolution here, from the lowest there.
+        for (way, from) in [("down", level), ("up", levels - 1 - level)] {
+            let (from, to) = (format!("{way}.{from}"), format!("{way}_blocks.{level}"));
+            let sample = format!("{way}sample");
+            coder = coder
+                .within(&format!("{from}.block.*"), &format!("{to}.resnets.*"), &resnet)
+                .rename(&format!("{from}.{sample}.**"), &format!("{to}.{sample}rs.0.**"));
         }
-        _ => return None,
-    };
-    Some(format!("{coder}.{inner}"))
-}
-
-fn resnet(name: &str) -> String {
-    name.replace("nin_shortcut.", "conv_shortcut.")
-}
-
-fn attention(name: &str) -> Option<String> {
-    const NAMES: [(&str, &str); 5] = [
-        ("norm.", "group_norm."),
-        ("q.", "to_q."),
-        ("k.", "to_k."),
-        ("v.", "to_v."),
-        ("proj_out.", "to_out.0."),
-    ];
-    NAMES.iter().find_map(|(ldm, own)| Some(format!("{own}{}", name.strip_prefix(ldm)?)))
+    }
+    KeyMap::new()
+        .within("encoder", "encoder", &coder)
+        .within("decoder", "decoder", &coder)
+        .keep("quant_conv.*")
+        .keep("post_quant_conv.*")
+        .drop("loss.**")
+        .drop("model_ema.**")
+        .under("first_stage_model.")
 }

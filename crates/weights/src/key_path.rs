@@ -1,3 +1,5 @@
+//! The key path that a Hugging Face file has for a parameter of a module.
+
 /// Where the traversal of a module stands, as the key path a Hugging Face file uses.
 #[derive(Debug, Default)]
 pub(crate) struct KeyPath {

@@ -1,0 +1,71 @@
+//! An output that parallel tasks write disjoint parts of.
+
+use std::marker::PhantomData;
+
+/// A borrowed output whose parts are written by several tasks at once.
+///
+/// It knows where the output ends and cannot outlive it; that no two tasks write the same element
+/// is what they promise.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DisjointOut<'a> {
+    start: *mut f32,
+    len: usize,
+    output: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: all that can be done with it is `write`, whose callers promise that no two writes touch
+// the same element; the elements themselves may go from thread to thread.
+unsafe impl Send for DisjointOut<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for DisjointOut<'_> {}
+
+impl<'a> DisjointOut<'a> {
+    /// Takes `output` for as long as tasks write to it.
+    pub(crate) fn new(output: &'a mut [f32]) -> Self {
+        Self { start: output.as_mut_ptr(), len: output.len(), output: PhantomData }
+    }
+
+    /// Copies `values` to the elements from `first` on.
+    ///
+    /// # Panics
+    /// Where the output has no such elements.
+    ///
+    /// # Safety
+    /// No two calls for one output may have elements in common.
+    pub(crate) unsafe fn write(&self, first: usize, values: &[f32]) {
+        let end = first.checked_add(values.len());
+        assert!(
+            end.is_some_and(|end| end <= self.len),
+            "elements {first}.. of {} in an output of {}",
+            values.len(),
+            self.len
+        );
+        // SAFETY: the range lies in the output, as asserted, which `self` borrows mutably, so that
+        // `values` cannot overlap it; nobody else writes there, as the caller promises.
+        unsafe { self.start.add(first).copy_from_nonoverlapping(values.as_ptr(), values.len()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DisjointOut;
+
+    #[test]
+    fn write_ranges_inside_are_written_and_others_panic() {
+        let mut values = [0.0; 4];
+        let output = DisjointOut::new(&mut values);
+        // SAFETY: the two ranges have nothing in common.
+        unsafe {
+            output.write(0, &[1.0]);
+            output.write(2, &[3.0, 4.0]);
+        }
+        for (first, count) in [(3, 2), (4, 1), (usize::MAX, 2)] {
+            let outside = std::panic::AssertUnwindSafe(|| {
+                // SAFETY: nothing is written; the range is refused.
+                unsafe { output.write(first, &[9.0, 9.0][..count]) };
+            });
+            assert!(std::panic::catch_unwind(outside).is_err(), "{first}");
+        }
+        assert_eq!(values, [1.0, 0.0, 3.0, 4.0]);
+    }
+}
