@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::bail;
-use probe::{PerStep, energy, fitness, perturb, skip_strategies, vote};
-use reweight::{BlockWeights, WeightRange};
+use probe::{PerStep, energy, fitness, perturb, vote};
+use pruning::skip_strategies;
+use reweight::{BlockWeights, StepMatrix, WeightRange};
 
 use crate::facts::Facts;
 use crate::report::Report;
@@ -86,22 +86,16 @@ fn fitnesses(case: &Facts, i: usize, report: &mut Report<'_>) -> anyhow::Result<
 }
 
 fn voting(case: &Facts, label: &str, report: &mut Report<'_>) -> anyhow::Result<()> {
-    let scores: Vec<Vec<usize>> = case.read("score")?;
-    let (steps, blocks) = (scores.len(), scores.first().map_or(0, Vec::len));
-    let rounds = case.get("thresholds_last_epoch")?.items()?;
-    let rounds: Vec<Vec<Vec<f64>>> =
-        rounds.iter().map(|round| round.matrix(blocks)).collect::<Result<_, _>>()?;
-    if rounds.iter().any(|round| round.len() != steps) {
-        bail!("{label}: expected {steps} steps in every round, as in `score`");
-    }
-    let result = vote(&rounds, 0);
+    let scores: StepMatrix<usize> = case.read("score")?;
+    let rounds: Vec<StepMatrix> = case.read("thresholds_last_epoch")?;
+    let result = vote(&rounds, 0)?;
     report.equal(&format!("{label}/score"), &result.scores, &scores);
     if let Some(ranking) = case.find("ranking") {
         report.equal(&format!("{label}/ranking"), &result.ranking, &ranking.parse()?);
         for (skipped, key) in [(1, "skip_1"), (2, "skip_2")] {
             let Some(expected) = case.find(key) else { continue };
             let strategies = skip_strategies(&result.ranking, skipped)?;
-            let thresholds: Vec<_> = strategies.iter().map(|s| s.thresholds.clone()).collect();
+            let thresholds: Vec<_> = strategies.iter().map(|s| s.skips.thresholds()).collect();
             report.equal(&format!("{label}/{key}"), &thresholds, &expected.read("strategies")?);
             let duplicates: Vec<u8> = strategies.iter().map(|s| u8::from(s.duplicate)).collect();
             let label = format!("{label}/{key} duplicates");

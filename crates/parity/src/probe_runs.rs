@@ -150,11 +150,11 @@ fn one(
         for (epoch, (thresholds, expected)) in searched.history.iter().zip(&history).enumerate() {
             let label = format!("{label}/thresholds {epoch}");
             let expected = expected.matrix(blocks)?.concat();
-            report.compare(&label, &thresholds.concat(), &expected, TOLERANCE);
+            report.compare(&label, thresholds.values(), &expected, TOLERANCE);
         }
         let best = expected.get("final_history_best")?.matrix(blocks)?.concat();
         let label = format!("{label}/best weights");
-        report.compare(&label, &searched.best.concat(), &best, TOLERANCE);
+        report.compare(&label, searched.best.values(), &best, TOLERANCE);
     }
     Ok(())
 }

@@ -1,3 +1,5 @@
+//! The random numbers of a probe.
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -1,9 +1,11 @@
 //! A real pipeline as the evaluator of candidates.
 
 use burn::tensor::{Tensor, TensorData};
-use pipeline::{Conditioning, Pipeline, PipelineError, SampleRequest, Trajectory};
+use pipeline::{Conditioning, Pipeline, Prediction, SampleRequest, Trajectory};
 use reweight::StepWeights;
+use unet_core::Intervention;
 
+use crate::non_finite::{FirstNonFinite, is_finite};
 use crate::{Candidate, Evaluator, ProbeError};
 
 /// One step of the teacher's trajectory.
@@ -34,8 +36,8 @@ impl<'a> UNetEvaluator<'a> {
     /// it.
     ///
     /// # Errors
-    /// [`ProbeError`] for requests that cannot be sampled, or differ in their number of steps; for
-    /// a teacher whose predictions are not finite.
+    /// [`ProbeError`] for requests that cannot be sampled, or differ in their number of steps;
+    /// [`ProbeError::NotFinite`] naming step and block where a prediction is not finite.
     pub fn new(
         pipeline: &'a Pipeline,
         batches: &[SampleRequest],
@@ -69,9 +71,13 @@ impl<'a> UNetEvaluator<'a> {
         let doubled = conditioning.batch() / request.samples();
         let mut trajectory = Trajectory::new(request)?;
         let mut steps = Vec::new();
-        while let Some(step) = trajectory.advance::<PipelineError>(|info, input| {
+        while let Some(step) = trajectory.advance::<ProbeError>(|info, input| {
             let sizes = request.sizes.as_ref();
-            Ok(self.pipeline.predict(input, info.timestep, &conditioning, scale, sizes, None))
+            let predict = |seen: Option<&dyn Intervention>| {
+                let input = input.clone();
+                self.pipeline.predict(input, info.timestep, &conditioning, scale, sizes, seen)
+            };
+            self.finite(info.step, "the teacher's prediction", None, predict)
         })? {
             self.calls += conditioning.batch();
             steps.push(TeacherStep {
@@ -81,6 +87,30 @@ impl<'a> UNetEvaluator<'a> {
             });
         }
         Ok(steps)
+    }
+}
+
+impl UNetEvaluator<'_> {
+    /// The prediction under an intervention, or where it stops being finite.
+    fn finite(
+        &self,
+        step: usize,
+        what: &str,
+        intervention: Option<&dyn Intervention>,
+        predict: impl Fn(Option<&dyn Intervention>) -> Prediction,
+    ) -> Result<Prediction, ProbeError> {
+        let prediction = predict(intervention);
+        if is_finite(&prediction.raw) {
+            return Ok(prediction);
+        }
+        let finder = FirstNonFinite::new(intervention);
+        predict(Some(&finder));
+        let blocks = self.pipeline.unet().config().blocks();
+        let place = match finder.block().and_then(|site| blocks.get(site.index)) {
+            Some(block) => format!(" from block {} (`{}`) on", block.site.index, block.path),
+            None => " after the last block".into(),
+        };
+        Err(ProbeError::NotFinite { step, what: what.into(), place })
     }
 }
 
@@ -121,9 +151,9 @@ impl Evaluator for UNetEvaluator<'_> {
         let values_per_sample = teacher.raw.first().map_or(0, Vec::len);
         let mut sums = vec![0.0; candidates.len()];
         // Candidates times samples, cut into U-Net calls wherever they fill up.
-        let all: Vec<(usize, usize)> =
+        let pairs: Vec<(usize, usize)> =
             (0..candidates.len()).flat_map(|c| (0..samples).map(move |s| (c, s))).collect();
-        for chunk in all.chunks(self.unet_batch) {
+        for chunk in pairs.chunks(self.unet_batch) {
             let device = teacher.input.device();
             let picked: Vec<i64> = chunk.iter().map(|(_, sample)| *sample as i64).collect();
             let picked = Tensor::from_data(TensorData::new(picked, [chunk.len()]), &device);
@@ -136,14 +166,12 @@ impl Evaluator for UNetEvaluator<'_> {
                 chunk.iter().map(|(c, _)| candidates[*c].thresholds.to_vec()).collect();
             let student = StepWeights::new(weights, thresholds);
             let input = teacher.input.clone().select(0, picked);
-            let predicted = self.pipeline.predict(
-                input,
-                teacher.timestep,
-                &chosen,
-                1.0,
-                sizes.as_ref(),
-                Some(&student),
-            );
+            let predict = |seen: Option<&dyn Intervention>| {
+                let (input, sizes) = (input.clone(), sizes.as_ref());
+                self.pipeline.predict(input, teacher.timestep, &chosen, 1.0, sizes, seen)
+            };
+            let predicted =
+                self.finite(step, "the student's prediction", Some(&student), predict)?;
             self.calls += chunk.len();
             for ((candidate, sample), values) in chunk.iter().zip(per_sample(predicted.raw)) {
                 sums[*candidate] += squared_distance(&values, &teacher.raw[*sample]);

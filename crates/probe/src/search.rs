@@ -1,3 +1,8 @@
+//! The search: perturb, evaluate, accept, update; all rounds in lockstep.
+
+use reweight::StepMatrix;
+
+use crate::config::StepLimits;
 use crate::draws::DrawAddress;
 use crate::{ProbeConfig, ProbeError, ProbeState, UniformDraws};
 
@@ -21,8 +26,8 @@ pub trait Evaluator {
     /// Number of blocks.
     fn blocks(&self) -> usize;
 
-    /// The mean squared difference for each candidate, on one batch at one step. Must not depend
-    /// on which candidates are asked for together.
+    /// The mean squared difference for each candidate, on one batch at one step, finite. Must not
+    /// depend on which candidates are asked for together.
     ///
     /// # Errors
     /// Whatever keeps it from answering.
@@ -71,7 +76,9 @@ pub fn perturb(best: &[f64], draws: &[f64], bias: f64, energy_drop: bool) -> Vec
 /// `after_epoch` sees the state after every epoch, to save it; an error from it ends the run.
 ///
 /// # Errors
-/// [`ProbeError`]: what the evaluator or `after_epoch` reports.
+/// [`ProbeError::Config`] and [`ProbeError::State`] for a state that cannot be gone on with,
+/// [`ProbeError::NotFinite`] for a loss that is not finite, and what the evaluator or `after_epoch`
+/// report.
 pub fn search(
     state: &mut ProbeState,
     evaluator: &mut dyn Evaluator,
@@ -81,15 +88,13 @@ pub fn search(
 ) -> Result<(), ProbeError> {
     let (steps, batches) = (evaluator.steps(), evaluator.batches());
     let config = state.config.clone();
-    config.check(steps)?;
+    let StepLimits { tolerance, bias } = config.at_steps(steps)?;
     state.check_continues(&config, steps, evaluator.blocks())?;
-    let tolerance = config.loss_tolerance.values(steps)?;
-    let bias = config.weight_bias.values(steps)?;
     let per_epoch = batches * steps;
     while !state.is_finished() {
         let epoch = state.epoch;
         // Skips follow the thresholds of the epoch's beginning, while updates run on.
-        let fixed: Vec<Vec<Vec<f64>>> = state.thresholds();
+        let fixed = state.thresholds();
         for batch in 0..batches {
             for step in 0..steps {
                 let at = StepAddress { epoch, batch, step };
@@ -126,7 +131,7 @@ struct StepAddress {
 fn one_step(
     state: &mut ProbeState,
     config: &ProbeConfig,
-    fixed: &[Vec<Vec<f64>>],
+    fixed: &[StepMatrix],
     StepAddress { epoch, batch, step }: StepAddress,
     (tolerance, bias): (f64, f64),
     evaluator: &mut dyn Evaluator,
@@ -147,6 +152,7 @@ fn one_step(
         .map(|(i, weights)| Candidate { weights, thresholds: &fixed[i / config.candidates][step] })
         .collect();
     let losses = evaluator.losses(batch, step, &candidates)?;
+    check_losses(&losses, candidates.len(), step)?;
     let s = (epoch + 1) as f64 / config.epochs as f64;
     for (round, runs) in state.rounds.iter_mut().enumerate() {
         let thresholds = &fixed[round][step];
@@ -154,15 +160,15 @@ fn one_step(
         let mut to_beat = fitness(&runs.best[step], &ones, thresholds);
         let mut accepted = None;
         for i in round * config.candidates..(round + 1) * config.candidates {
-            let own = fitness(&weights[i], &weights[i], thresholds);
-            if losses[i] <= tolerance && own > to_beat {
-                to_beat = own;
+            let fitness = fitness(&weights[i], &weights[i], thresholds);
+            if losses[i] <= tolerance && fitness > to_beat {
+                to_beat = fitness;
                 accepted = Some(i);
             }
         }
         runs.accepted[1] += 1;
         if let Some(i) = accepted {
-            runs.best[step].clone_from(&weights[i]);
+            runs.best[step].copy_from_slice(&weights[i]);
             runs.accepted[0] += 1;
         }
         let proposal = &runs.best[step];
@@ -171,4 +177,22 @@ fn one_step(
         }
     }
     Ok(())
+}
+
+/// A loss that is no number compares as rejected: a broken model would reject everything in
+/// silence.
+fn check_losses(losses: &[f64], candidates: usize, step: usize) -> Result<(), ProbeError> {
+    if losses.len() != candidates {
+        let found = losses.len();
+        return Err(ProbeError::Evaluator(format!(
+            "step {step}: expected the losses of {candidates} candidates, found {found}"
+        )));
+    }
+    match losses.iter().find(|loss| !loss.is_finite()) {
+        Some(loss) => {
+            let what = format!("a candidate's loss, {loss},");
+            Err(ProbeError::NotFinite { step, what, place: String::new() })
+        }
+        None => Ok(()),
+    }
 }

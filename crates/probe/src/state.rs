@@ -1,3 +1,6 @@
+//! A probe between two epochs.
+
+use reweight::StepMatrix;
 use serde::{Deserialize, Serialize};
 
 use crate::draws::UniformDraws;
@@ -7,11 +10,11 @@ use crate::{ProbeConfig, ProbeError};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RoundState {
     /// Best weights `b[step][block]`.
-    pub best: Vec<Vec<f64>>,
+    pub best: StepMatrix,
     /// Thresholds `q[step][block]`.
-    pub thresholds: Vec<Vec<f64>>,
+    pub thresholds: StepMatrix,
     /// Thresholds at the beginning and after every epoch.
-    pub history: Vec<Vec<Vec<f64>>>,
+    pub history: Vec<StepMatrix>,
     /// Accepted and tried steps so far.
     pub accepted: [usize; 2],
 }
@@ -44,16 +47,16 @@ impl ProbeState {
         }
         let low = config.initial_low;
         let mut round = |round: usize| {
-            let best = (0..steps)
-                .map(|step| {
-                    let draws = draws.initial(round, step, blocks);
-                    draws.into_iter().map(|u| low + (1.0 - low) * u).collect()
-                })
-                .collect();
-            let thresholds = vec![vec![0.0; blocks]; steps];
-            RoundState { best, history: vec![thresholds.clone()], thresholds, accepted: [0, 0] }
+            let row = |step: usize| -> Vec<f64> {
+                let draws = draws.initial(round, step, blocks);
+                draws.into_iter().map(|u| low + (1.0 - low) * u).collect()
+            };
+            let best = StepMatrix::from_rows((0..steps).map(row).collect())?;
+            let thresholds = StepMatrix::filled(steps, blocks, 0.0);
+            let history = vec![thresholds.clone()];
+            Ok(RoundState { best, history, thresholds, accepted: [0, 0] })
         };
-        let rounds = (0..config.rounds).map(&mut round).collect();
+        let rounds = (0..config.rounds).map(&mut round).collect::<Result<_, ProbeError>>()?;
         Ok(Self { config: config.clone(), epoch: 0, rounds })
     }
 
@@ -64,39 +67,53 @@ impl ProbeState {
 
     /// Number of inference steps.
     pub fn steps(&self) -> usize {
-        self.rounds.first().map_or(0, |round| round.thresholds.len())
+        self.rounds.first().map_or(0, |round| round.thresholds.steps())
     }
 
     /// Number of blocks.
     pub fn blocks(&self) -> usize {
-        self.rounds.first().and_then(|round| round.thresholds.first()).map_or(0, Vec::len)
+        self.rounds.first().map_or(0, |round| round.thresholds.blocks())
     }
 
     /// The final thresholds of every run: `[round][step][block]`.
-    pub fn thresholds(&self) -> Vec<Vec<Vec<f64>>> {
+    pub fn thresholds(&self) -> Vec<StepMatrix> {
         self.rounds.iter().map(|round| round.thresholds.clone()).collect()
     }
 
-    /// Checks that a saved state continues the probe `config`.
+    /// Checks that a saved state continues the probe `config`, and is whole.
     ///
     /// # Errors
-    /// [`ProbeError::State`] saying what differs.
+    /// [`ProbeError::State`] saying what differs or is broken.
     pub fn check_continues(
         &self,
         config: &ProbeConfig,
         steps: usize,
         blocks: usize,
     ) -> Result<(), ProbeError> {
+        let fits = |matrix: &StepMatrix| matrix.check_shape(steps, blocks).is_ok();
+        let within =
+            |matrix: &StepMatrix| matrix.values().iter().all(|value| (0.0..=1.0).contains(value));
+        let shaped = |round: &RoundState| {
+            [&round.best, &round.thresholds].into_iter().chain(&round.history).all(fits)
+        };
+        let bounded = |round: &RoundState| {
+            [&round.best, &round.thresholds].into_iter().chain(&round.history).all(within)
+        };
+        let whole = |round: &RoundState| {
+            round.history.len() == self.epoch + 1
+                && round.history.last() == Some(&round.thresholds)
+                && round.accepted[0] <= round.accepted[1]
+        };
         let differs = if self.config != *config {
             "its settings differ"
-        } else if self.rounds.len() != config.rounds
-            || self.rounds.iter().any(|round| {
-                [&round.best, &round.thresholds]
-                    .into_iter()
-                    .any(|rows| rows.len() != steps || rows.iter().any(|row| row.len() != blocks))
-            })
-        {
+        } else if self.epoch > config.epochs {
+            "it has more epochs than there are"
+        } else if self.rounds.len() != config.rounds || !self.rounds.iter().all(shaped) {
             "its numbers of rounds, steps or blocks differ"
+        } else if !self.rounds.iter().all(bounded) {
+            "weights or thresholds are not in [0, 1]"
+        } else if !self.rounds.iter().all(whole) {
+            "its epochs, history and thresholds do not fit each other"
         } else {
             return Ok(());
         };

@@ -1,3 +1,5 @@
+//! How thresholds move: the Threshold Update Schedule.
+
 use serde::{Deserialize, Serialize};
 
 use crate::ProbeError;
@@ -138,16 +140,37 @@ mod tests {
         assert!(UpdateStrategy::Probability { accepted, rejected }.check().is_err());
     }
 
+    #[test]
+    fn update_follows_each_rule() {
+        // q = 0.5, p = 0.9, eps = 0.01, s = ½: H, M, L are 0.06, 0.655, 0.285 after acceptance and
+        // 0.39, 0.57, 0.04 after rejection.
+        for (strategy, accepted, rejected) in [
+            (UpdateStrategy::Hard, 0.89, 0.25),
+            (UpdateStrategy::Soft, 0.695, 0.25),
+            (UpdateStrategy::default(), 0.59615, 0.4181),
+        ] {
+            for (expected, accepted) in [(accepted, true), (rejected, false)] {
+                let new = strategy.update(0.5, 0.9, accepted, 0.5, 0.01);
+                assert!((new - expected).abs() < 1e-12, "{strategy:?}, {accepted}: {new}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
-        fn update_stays_in_bounds_and_rejection_never_raises_by_much(
+        fn update_acceptance_moves_towards_the_proposal_and_rejection_hardly_rises(
             q in 0.0f64..=1.0, p in 0.0f64..=1.0, s in 0.0f64..=1.0, accepted: bool,
         ) {
+            let target = (p - 0.01).max(0.0);
             for strategy in [UpdateStrategy::Hard, UpdateStrategy::Soft, UpdateStrategy::default()] {
                 let new = strategy.update(q, p, accepted, s, 0.01);
-                prop_assert!((0.0..=1.0).contains(&new));
-                if !accepted {
-                    prop_assert!(new <= q.max(q + 0.04 * (p - q)) + 1e-12);
+                if accepted {
+                    // Between what it was and the proposal, but for a share H = 0.06 of q/2.
+                    let (low, high) = (0.94 * q.min(target), q.max(target));
+                    prop_assert!(new >= low - 1e-12 && new <= high + 1e-12, "{new}");
+                } else {
+                    // Up by at most L = 0.04 of the way to the proposal.
+                    prop_assert!(new >= 0.0 && new <= q + 0.04 * (target - q).max(0.0) + 1e-12);
                 }
             }
         }

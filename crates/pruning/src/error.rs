@@ -1,19 +1,19 @@
+//! What can go wrong with strategies, students and distances.
+
 use std::path::PathBuf;
 
+use files::FileError;
+use metrics::MetricsError;
 use pipeline::PipelineError;
+use reweight::ReweightError;
 use scheduler::SchedulerError;
 
-/// What can go wrong while a student is fine-tuned.
+/// What can go wrong with strategies, students and distances.
 #[derive(Debug, thiserror::Error)]
 pub enum PruningError {
     /// A file could not be read or written.
-    #[error("`{path}`: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's word.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A checkpoint is broken, or of another student.
     #[error("`{path}`: {reason}; remove the folder to begin again")]
     Checkpoint {
@@ -39,4 +39,10 @@ pub enum PruningError {
     /// The scheduler cannot be built.
     #[error(transparent)]
     Scheduler(#[from] SchedulerError),
+    /// What is skipped does not fit the model.
+    #[error(transparent)]
+    Reweight(#[from] ReweightError),
+    /// The pictures could not be compared.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
 }

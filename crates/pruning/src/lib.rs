@@ -1,12 +1,24 @@
 //! Dynamic attention pruning (Sec. III-G of *Dynamic Importance in Diffusion U-Net for Enhanced
-//! Image Synthesis*): a student that skips attention blocks at some steps is fine-tuned towards
-//! its teacher, the same U-Net that skips nothing.
+//! Image Synthesis*): which attention blocks are skipped at which step, the student that is
+//! fine-tuned towards its teacher (the same U-Net, skipping nothing) to make up for it, and how far
+//! its pictures are from the teacher's.
 
 #![warn(missing_docs)]
 
 mod checkpoint;
+mod distances;
 mod error;
+mod skips;
+mod strategies;
 mod student;
+mod task;
 
+pub use distances::{DistanceNetworks, Distances, TeacherPictures};
 pub use error::PruningError;
-pub use student::{FineTuning, Progress, Student, fine_tune};
+pub use skips::{SKIP_THRESHOLD, SkipSets};
+pub use strategies::{
+    MAX_STRATEGIES, Origin, Strategy, distinct_skips, skip_strategies, static_strategies,
+    strategies, strategy_count,
+};
+pub use student::{FineTuning, Progress, Student, fine_tune, teacher};
+pub use task::STUDENT_VERSION;

@@ -1,4 +1,4 @@
-//! Fine-tuning of a student that skips blocks.
+//! Fine-tuning of a student towards its teacher.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -6,25 +6,33 @@ use std::time::{Duration, Instant};
 use burn::module::{Module, ParamGroup};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{FloatDType, Tensor};
-use pipeline::{Conditioning, Pipeline, PipelineError, Prediction, SampleRequest, Trajectory};
+use pipeline::{Conditioning, Pipeline, Prediction, SampleRequest, Trajectory};
 use reweight::BlockWeights;
-use serde_json::json;
 use unet_core::UNet2DConditionModel;
 use weights::cast;
 
 use crate::PruningError;
 use crate::checkpoint::{self, trained};
+use crate::task::task;
+
+/// What keeps Adam's division finite: PyTorch's default, which the authors' published code
+/// (github.com/Hytidel/UNetReweighting) leaves as it is. burn's own, 1e-5, is of the size of the
+/// gradients here and would make their steps smaller.
+pub(crate) const ADAM_EPSILON: f32 = 1e-8;
+
+/// Most epochs of a fine-tuning.
+const MAX_EPOCHS: usize = 1_000_000;
 
 /// How a student is fine-tuned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FineTuning {
-    /// Adam's learning rate (the authors': 5e-6).
+    /// Adam's learning rate, above 0 (the authors': 5e-6).
     pub learning_rate: f64,
-    /// Samples of one optimiser step (the authors': 8).
+    /// Samples of one optimiser step, 1 or more (the authors': 8).
     pub batch: usize,
-    /// Passes over all samples (the authors': 300).
+    /// Passes over all samples, 1 to 1,000,000 (the authors': 300).
     pub epochs: usize,
-    /// Epochs after which a checkpoint is written.
+    /// Epochs after which a checkpoint is written, 1 or more.
     pub checkpoint_every: usize,
 }
 
@@ -48,6 +56,12 @@ pub struct Progress {
     pub remaining: Duration,
 }
 
+/// The pipeline with its U-Net in f32: the teacher of its students, which are in f32 as well, so
+/// that pictures of both differ by what is skipped alone.
+pub fn teacher(pipeline: &Pipeline) -> Pipeline {
+    pipeline.with_unet(cast(pipeline.unet().clone(), FloatDType::F32))
+}
+
 /// Fine-tunes a copy of the pipeline's U-Net that skips what `skips` says, step by step, to predict
 /// what the U-Net itself predicts.
 ///
@@ -56,8 +70,9 @@ pub struct Progress {
 /// halves where guided); the student's own prediction drives the trajectory, so that it learns on
 /// the inputs it will see. `samples` are requests of one prompt, guidance and number of steps.
 ///
-/// Goes on from a checkpoint of the same task in `folder` to the same result; the folder is left
-/// for the caller to remove.
+/// Goes on from a checkpoint in `folder` to the same result, where it is of the same model, skips,
+/// samples and settings; one of others, or of more epochs than asked for, is replaced at the next.
+/// Nothing else in the folder is touched; it is left for the caller to remove.
 ///
 /// # Errors
 /// [`PruningError`]: samples that do not fit, an unwritable or broken checkpoint, a loss that is not
@@ -74,14 +89,13 @@ pub fn fine_tune(
     skips
         .check_fits(first.calls()?, pipeline.unet().config().num_attention_blocks())
         .map_err(|error| PruningError::Settings(error.to_string()))?;
-    // Nothing of the teacher is copied but what another type of its weights takes.
-    let teacher = pipeline.with_unet(cast(pipeline.unet().clone(), FloatDType::F32));
+    let teacher = teacher(pipeline);
     let frozen = ParamGroup::all().exclude(trained());
     let student = teacher.unet().clone().freeze_group(frozen).train();
     let task = task(pipeline, skips, samples, settings)?;
-    let optimizer = AdamConfig::new().init();
+    let optimizer = AdamConfig::new().with_epsilon(ADAM_EPSILON).init();
     let (mut state, mut student, mut optimizer) =
-        checkpoint::load(folder, &task, student, optimizer)?;
+        checkpoint::load(folder, &task, settings.epochs, student, optimizer)?;
     let scale = first.guidance_scale();
     let (start, begun) = (Instant::now(), state.epochs);
     for epoch in state.epochs..settings.epochs {
@@ -99,7 +113,7 @@ pub fn fine_tune(
                     let target = teacher
                         .predict(input.clone(), timestep, &conditioning, scale, sizes, None)
                         .raw;
-                    let policy = skips.at_step(info.step).map_err(PipelineError::from)?;
+                    let policy = skips.at_step(info.step)?;
                     let predicted = teacher.with_unet(student.clone()).predict(
                         input.autodiff(),
                         timestep,
@@ -125,7 +139,7 @@ pub fn fine_tune(
         }
         state.epochs = epoch + 1;
         state.losses.push(sum / f64::from(count.max(1)));
-        if state.epochs % settings.checkpoint_every.max(1) == 0 && state.epochs < settings.epochs {
+        if state.epochs % settings.checkpoint_every == 0 && state.epochs < settings.epochs {
             checkpoint::save(folder, &state, &student, &optimizer)?;
         }
         let per_epoch = start.elapsed() / (state.epochs - begun) as u32;
@@ -147,8 +161,16 @@ fn check<'a>(
     let Some(first) = samples.first() else {
         return fail("expected at least one sample to fine-tune on, found none".into());
     };
-    if settings.batch == 0 {
-        return fail("expected a batch above 0".into());
+    for (name, value) in
+        [("batch", settings.batch), ("checkpoint_every", settings.checkpoint_every)]
+    {
+        if value == 0 {
+            return fail(format!("expected `{name}` above 0, found 0"));
+        }
+    }
+    if !(1..=MAX_EPOCHS).contains(&settings.epochs) {
+        let found = settings.epochs;
+        return fail(format!("expected 1 to {MAX_EPOCHS} epochs, found {found}"));
     }
     if !settings.learning_rate.is_finite() || settings.learning_rate <= 0.0 {
         let found = settings.learning_rate;
@@ -168,27 +190,6 @@ fn check<'a>(
         )),
         None => Ok(first),
     }
-}
-
-/// What a checkpoint must be of to be gone on with.
-fn task(
-    pipeline: &Pipeline,
-    skips: &BlockWeights,
-    samples: &[SampleRequest],
-    settings: &FineTuning,
-) -> Result<serde_json::Value, PruningError> {
-    let noise: f64 = samples
-        .iter()
-        .map(|sample| f64::from(sample.noise.clone().abs().sum().into_scalar::<f32>()))
-        .sum();
-    Ok(json!({
-        "model": pipeline.fingerprint()?,
-        "skips": skips,
-        "samples": samples.len(),
-        "noise": noise,
-        "learning_rate": settings.learning_rate,
-        "batch": settings.batch,
-    }))
 }
 
 fn tracked(conditioning: &Conditioning) -> Conditioning {

@@ -1,5 +1,6 @@
+use ::pruning::{Distances, Origin};
+
 use crate::chart::{Line, Point, line_chart, scatter};
-use crate::pruning::{Distances, Origin};
 use crate::scores::Measure;
 use crate::units::{Runner, Unit};
 use crate::{Cell, ReproduceError, Table};
@@ -63,11 +64,11 @@ pub(crate) fn figure3(runner: &Runner<'_>) -> Result<(Table, String), ReproduceE
                     (Origin::Ranking(_), true) => ("#9467bd", "★"),
                     (Origin::Ranking(_), false) => ("#e377c2", "▲"),
                 };
-                points.push(Point { x, y, colour, symbol, label: strategy.label.clone() });
+                points.push(Point { x, y, colour, symbol, label: strategy.skips.to_string() });
             }
             cells.extend([fid, kid.map(|kid| 1000.0 * kid), lpips].map(|v| v.map(Cell::plain)));
         }
-        rows.push((format!("{what}: {}{star}", strategy.label), cells));
+        rows.push((format!("{what}: {}{star}", strategy.skips), cells));
     }
     // A star is drawn over the baseline it equals.
     points.sort_by_key(|point| point.symbol != "●");

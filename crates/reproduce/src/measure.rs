@@ -77,7 +77,7 @@ impl Runner<'_> {
                 reason: error.to_string(),
             })
         })?;
-        let result = vote(&state.thresholds(), config.seed);
+        let result = vote(&state.thresholds(), config.seed)?;
         store.write(key, &result)?;
         store.remove(&state_key);
         Ok(())

@@ -1,4 +1,6 @@
-use crate::pruning::{self, Students};
+use ::pruning::strategy_count;
+
+use crate::pruning::Students;
 use crate::study::Study;
 use crate::units::Unit;
 use crate::weightings::Weighting;
@@ -106,7 +108,7 @@ pub(crate) fn units(
                     queue.add(Unit::Probe { example, steps });
                 }
             }
-            Part::Figure3 => queue.figure3(),
+            Part::Figure3 => queue.figure3()?,
             _ => queue.seeded(*part)?,
         }
     }
@@ -192,13 +194,13 @@ impl Queue<'_> {
 
     /// The teacher's pictures, the students', and their distances. What is skipped depends on the
     /// focus prompt's probe, which every run of several makes for itself.
-    fn figure3(&mut self) {
+    fn figure3(&mut self) -> Result<(), ReproduceError> {
         let experiment = &self.study.experiment;
-        let Some(pruning) = &experiment.pruning else { return };
-        let count = pruning::count(pruning.steps, self.study.blocks());
+        let Some(pruning) = &experiment.pruning else { return Ok(()) };
+        let count = strategy_count(pruning.steps, self.study.blocks())?;
         let own: Vec<usize> = (0..count).filter(|strategy| self.shard.has(*strategy)).collect();
         if own.is_empty() {
-            return;
+            return Ok(());
         }
         self.add(Unit::Probe { example: self.study.focus(), steps: pruning.steps });
         self.add(Unit::Students(Students::Teacher));
@@ -208,6 +210,7 @@ impl Queue<'_> {
                 self.add(Unit::Fidelity { strategy, seed });
             }
         }
+        Ok(())
     }
 }
 

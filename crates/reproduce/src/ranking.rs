@@ -1,6 +1,7 @@
-use probe::{Vote, bootstrap_scores, heatmap_svg, kendalls_w};
+use charts::heatmap_svg;
+use probe::{Vote, VoteSummary, block_labels};
 
-use crate::tables::{RESAMPLES, SEED};
+use crate::tables::SEED;
 use crate::units::{Runner, Unit};
 use crate::{Cell, ReproduceError, Table};
 
@@ -9,12 +10,8 @@ pub(crate) fn table2(runner: &Runner<'_>) -> Result<(Table, String), ReproduceEr
     let study = &runner.context.study;
     let (example, steps) = (study.focus(), study.experiment.steps);
     let vote: Vote = runner.result(&Unit::Probe { example, steps })?;
-    let importance = vote.importance()?;
-    let intervals = bootstrap_scores(&vote, RESAMPLES, SEED);
-    let concordance = kendalls_w(&vote);
+    let VoteSummary { importance, intervals, kendalls_w } = VoteSummary::new(&vote, SEED)?;
     let blocks = study.unet.blocks();
-    let labels: Vec<String> =
-        blocks.iter().map(|b| format!("{} {}", b.site.index, b.path)).collect();
     let mut columns: Vec<String> = blocks.iter().map(|b| format!("blk-{}", b.site.index)).collect();
     columns.push("Kendall's W".into());
     let rows = (0..importance.matrix().steps())
@@ -28,7 +25,7 @@ pub(crate) fn table2(runner: &Runner<'_>) -> Result<(Table, String), ReproduceEr
                     Some(Cell { interval, ..Cell::plain(*score) })
                 })
                 .collect();
-            cells.push(Some(Cell::plain(concordance[step])));
+            cells.push(Some(Cell::plain(kendalls_w[step])));
             (format!("step {step}: {}", order.join(" ")), cells)
         })
         .collect();
@@ -44,5 +41,5 @@ pub(crate) fn table2(runner: &Runner<'_>) -> Result<(Table, String), ReproduceEr
         columns,
         rows,
     };
-    Ok((table, heatmap_svg(&importance, &labels)))
+    Ok((table, heatmap_svg(importance.matrix().rows(), &block_labels(&blocks))))
 }

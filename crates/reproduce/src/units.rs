@@ -1,13 +1,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use ::pruning::{Distances, Strategy, strategies};
 use burn::tensor::Tensor;
 use pictures::RgbImage;
 use probe::Vote;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::pruning::{self, Strategy, Students};
+use crate::pruning::{self, Students};
 use crate::study::Example;
 use crate::weightings::Weighting;
 use crate::{Context, ReproduceError};
@@ -123,7 +124,7 @@ impl<'a> Runner<'a> {
                 json!({
                     "kind": "students",
                     "common": common(context.study.focus()),
-                    "thresholds": strategy.map(|strategy| strategy.thresholds),
+                    "thresholds": strategy.map(|strategy| strategy.skips.thresholds()),
                     "seeds": [experiment.train_seed, experiment.test_seed],
                     "settings": pruning::key_settings(&context.study),
                 })
@@ -166,7 +167,7 @@ impl<'a> Runner<'a> {
         let Some(pruning) = &study.experiment.pruning else { return Ok(None) };
         let unit = Unit::Probe { example: study.focus(), steps: pruning.steps };
         let vote = self.stored::<Vote>(&unit)?;
-        vote.map(|vote| pruning::strategies(&vote.ranking)).transpose()
+        Ok(vote.map(|vote| strategies(&vote.ranking)).transpose()?)
     }
 
     /// Whether the unit's result is stored.
@@ -179,7 +180,7 @@ impl<'a> Runner<'a> {
             Unit::Picture { .. } => store.has(&key, "png"),
             Unit::Score { .. } => store.read::<Scored>(&key).is_some(),
             Unit::Students(_) => store.read::<pruning::Finished>(&key).is_some(),
-            Unit::Fidelity { .. } => store.read::<pruning::Distances>(&key).is_some(),
+            Unit::Fidelity { .. } => store.read::<Distances>(&key).is_some(),
         })
     }
 

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use charts::heatmap_svg;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use pipeline::write_atomically;
 use probe::{
-    CounterDraws, PerStep, ProbeConfig, ProbeError, ProbeState, UNetEvaluator, Vote,
-    bootstrap_scores, heatmap_svg, kendalls_w, search, vote,
+    CounterDraws, PerStep, ProbeConfig, ProbeError, ProbeReport, ProbeState, UNetEvaluator, search,
 };
 use serde_json::json;
 
@@ -138,7 +138,8 @@ pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
         },
     )?;
     bar.finish_and_clear();
-    report(&args.out, args.json, &state, facts, &pipeline)
+    let blocks = pipeline.unet().config().blocks();
+    report(&args.out, args.json, &ProbeReport::new(facts, &state, &blocks)?)
 }
 
 /// The state of an interrupted probe of the same prompt, seeds, steps and model.
@@ -155,63 +156,27 @@ fn saved(path: &PathBuf, facts: &serde_json::Value) -> anyhow::Result<Option<Pro
     Ok(Some(serde_json::from_value(saved["state"].take())?))
 }
 
-fn report(
-    out: &Path,
-    as_json: bool,
-    state: &ProbeState,
-    facts: serde_json::Value,
-    pipeline: &pipeline::Pipeline,
-) -> anyhow::Result<()> {
-    let vote: Vote = vote(&state.thresholds(), state.config.seed);
-    let importance = vote.importance()?;
-    let intervals = bootstrap_scores(&vote, 2000, state.config.seed);
-    let concordance = kendalls_w(&vote);
-    let table = pipeline.unet().config().blocks();
-    let labels: Vec<String> =
-        table.iter().map(|block| format!("{} {}", block.site.index, block.path)).collect();
-    let accepted: Vec<[usize; 2]> = state.rounds.iter().map(|round| round.accepted).collect();
-    let result = json!({
-        "facts": facts,
-        "config": state.config,
-        "blocks": labels,
-        "importance": importance,
-        "intervals": intervals,
-        "ranking": vote.ranking,
-        "kendalls_w": concordance,
-        "ties": vote.ties,
-        "scores": vote.scores,
-        "accepted_of_tried": accepted,
-        "thresholds": state.thresholds(),
-    });
-    let mut csv = String::from("step,block,path,importance,low,high\n");
-    for (step, row) in importance.matrix().rows().enumerate() {
-        for (block, score) in row.iter().enumerate() {
-            let interval = intervals[step][block];
-            csv += &format!(
-                "{step},{block},{},{score},{},{}\n",
-                table[block].path, interval.low, interval.high
-            );
-        }
-    }
-    write_atomically(&out.join(RESULT), &serde_json::to_vec_pretty(&result)?)?;
-    write_atomically(&out.join(TABLE), csv.as_bytes())?;
-    let svg = heatmap_svg(&importance, &labels);
+fn report(out: &Path, as_json: bool, report: &ProbeReport) -> anyhow::Result<()> {
+    let (json, importance) = (report.to_json()?, report.importance.matrix());
+    write_atomically(&out.join(RESULT), json.as_bytes())?;
+    write_atomically(&out.join(TABLE), report.to_csv().as_bytes())?;
+    let svg = heatmap_svg(importance.rows(), &report.blocks);
     write_atomically(&out.join(DRAWING), svg.as_bytes())?;
     if as_json {
-        return terminal::json(&result);
+        return terminal::json(&serde_json::to_value(report)?);
     }
     terminal::line("importance (0 to 1) of each block; last column: the rounds' agreement")?;
-    terminal::line(format_args!("{:>8} {} {:>7}", "", labels.join("  "), "W"))?;
-    for (step, row) in importance.matrix().rows().enumerate() {
+    terminal::line(format_args!("{:>8} {} {:>7}", "", report.blocks.join("  "), "W"))?;
+    for (step, row) in importance.rows().enumerate() {
         let cells: Vec<String> = row
             .iter()
-            .zip(&labels)
+            .zip(&report.blocks)
             .map(|(score, label)| format!("{score:>width$.3}", width = label.len()))
             .collect();
-        let (cells, agreement) = (cells.join("  "), concordance[step]);
+        let (cells, agreement) = (cells.join("  "), report.kendalls_w[step]);
         terminal::line(format_args!("step {step:>3} {cells} {agreement:>7.2}"))?;
     }
-    for (step, order) in vote.ranking.iter().enumerate() {
+    for (step, order) in report.ranking.rows().enumerate() {
         let order: Vec<String> = order.iter().map(usize::to_string).collect();
         let order = order.join(" ");
         terminal::line(format_args!("step {step}: least to most important {order}"))?;

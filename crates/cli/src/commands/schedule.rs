@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use pipeline::PipelineConfigs;
+use probe::ProbeReport;
 use reweight::{BlockWeights, ImportanceScores, Policy, WeightRange};
 use unet_core::UNet2DConditionConfig;
 
@@ -134,10 +134,5 @@ fn scores(args: &ScheduleArgs) -> anyhow::Result<ImportanceScores> {
             "this kind of schedule needs --probe, the result of `unet-reweight probe`",
         ));
     };
-    let text = files::read_to_string(path)?;
-    let probe: serde_json::Value =
-        serde_json::from_str(&text).with_context(|| format!("`{}`", path.display()))?;
-    let importance = probe.get("importance").cloned().unwrap_or_default();
-    serde_json::from_value(importance)
-        .with_context(|| format!("`{}`: expected `importance`, a matrix of scores", path.display()))
+    Ok(ProbeReport::read(path)?.importance)
 }

@@ -1,0 +1,103 @@
+//! The evaluator on the shipped model.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, FloatDType};
+use pipeline::{Guidance, Pipeline, SampleRequest, initial_noise};
+use probe::{
+    Candidate, CounterDraws, Evaluator, PerStep, ProbeConfig, ProbeState, UNetEvaluator, search,
+};
+use scheduler::SchedulerKind;
+
+/// Two samples of the shipped model, guided, in two steps.
+fn request(pipeline: &Pipeline) -> SampleRequest {
+    let prompts = vec!["a cartoon of a dragon".to_string(), "pixel art of a compass".to_string()];
+    let prompts = pipeline.encode_prompts(&prompts).unwrap();
+    let negative = pipeline.encode_negative(None, &prompts).unwrap();
+    SampleRequest {
+        prompts,
+        guidance: Some(Guidance { scale: 3.0, negative }),
+        noise: initial_noise(&[1, 2], [4, 16, 16], pipeline.device()),
+        fresh_noise: None,
+        scheduler: SchedulerKind::Ddim,
+        scheduler_config: pipeline.scheduler_config().clone(),
+        steps: 2,
+        sizes: None,
+    }
+}
+
+fn shipped_model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd")
+}
+
+/// The shipped model with every value of the tensors of that name replaced by NaN.
+fn broken_model(broken: &str) -> Pipeline {
+    let folder = tempfile::tempdir().unwrap();
+    let unet = "unet/diffusion_pytorch_model.safetensors";
+    for entry in walk(&shipped_model()) {
+        let to = folder.path().join(entry.strip_prefix(shipped_model()).unwrap());
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(entry, to).unwrap();
+    }
+    let mut bytes = std::fs::read(shipped_model().join(unet)).unwrap();
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let tensors: serde_json::Value = serde_json::from_slice(&bytes[8..header]).unwrap();
+    let [begin, end]: [usize; 2] =
+        serde_json::from_value(tensors[broken]["data_offsets"].clone()).unwrap();
+    // All bits set is NaN in every data type.
+    bytes[header + begin..header + end].fill(0xff);
+    std::fs::write(folder.path().join(unet), bytes).unwrap();
+    Pipeline::from_folder(folder.path(), FloatDType::F32, &Device::flex()).unwrap()
+}
+
+/// All files in a folder and its folders.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn unet_evaluator_a_model_with_nan_is_an_error_that_names_step_and_block() {
+    for (tensor, place) in [
+        ("mid_block.attentions.0.proj_out.weight", "from block 3 (`mid_block`) on"),
+        ("conv_out.weight", "after the last block"),
+    ] {
+        let pipeline = broken_model(tensor);
+        let batches = [request(&pipeline)];
+        let error = UNetEvaluator::new(&pipeline, &batches, 8).err().unwrap().to_string();
+        assert!(error.contains("step 0: the teacher's prediction"), "{error}");
+        assert!(error.contains(place), "{error}");
+    }
+}
+
+#[test]
+fn unet_evaluator_results_do_not_depend_on_the_batch() {
+    let pipeline =
+        Pipeline::from_folder(shipped_model(), FloatDType::F32, &Device::flex()).unwrap();
+    let request = request(&pipeline);
+    let loss_tolerance = PerStep::Linear { start: 0.02, end: 0.02 };
+    let config =
+        ProbeConfig { rounds: 2, epochs: 2, candidates: 2, loss_tolerance, ..ProbeConfig::paper() };
+    let run = |unet_batch: usize| {
+        let batches = [request.clone()];
+        let mut evaluator = UNetEvaluator::new(&pipeline, &batches, unet_batch).unwrap();
+        let mut draws = CounterDraws::new(config.seed);
+        let mut state = ProbeState::new(&config, 2, 7, &mut draws).unwrap();
+        search(&mut state, &mut evaluator, &mut draws, &mut |_| {}, &mut |_| Ok(())).unwrap();
+        let mixed = [
+            Candidate { weights: &[1.0; 7], thresholds: &[0.0; 7] },
+            Candidate { weights: &[0.9; 7], thresholds: &[0.0, 1.5, 0.0, 1.5, 0.0, 0.0, 1.5] },
+            Candidate { weights: &[0.7; 7], thresholds: &[1.5; 7] },
+        ];
+        let losses = evaluator.losses(0, 1, &mixed).unwrap();
+        assert_eq!(losses[0], 0.0, "the teacher's own weights");
+        // Without its three blocks, or without any, the model predicts something else by far more
+        // than the 1e-4 that the paper tolerates.
+        assert!(losses[1] > 1e-3 && losses[2] > losses[1], "{losses:?}");
+        (state, losses)
+    };
+    let first = run(1);
+    for unet_batch in [3, 8, 64] {
+        assert_eq!(first, run(unet_batch), "batch {unet_batch}");
+    }
+}
