@@ -198,7 +198,9 @@ impl UpBlock {
         skips: &mut Vec<Tensor<4>>,
     ) -> Tensor<4> {
         for (layer, resnet) in self.resnets.iter().enumerate() {
-            let mut skip = skips.pop().expect("the way down pushed one skip per layer");
+            let Some(mut skip) = skips.pop() else {
+                unreachable!("the way down pushed one skip per layer")
+            };
             if let Some(intervention) = conditions.intervention {
                 let site = SkipSite { up_block, layer, model_channels: conditions.model_channels };
                 (hidden, skip) = intervention.skip_connection(site, hidden, skip);

@@ -164,7 +164,9 @@ impl UNet2DConditionModel {
         let (Some(embedding), Some(sizes)) = (&self.add_embedding, config.addition_embed) else {
             return temb;
         };
-        let added = added.expect("this U-Net needs `AddedConditioning` (text_time)");
+        let Some(added) = added else {
+            unreachable!("this U-Net is called with `AddedConditioning` (text_time)")
+        };
         assert_eq!(added.time_ids.len(), batch, "one set of time ids per sample");
         let ids: Vec<f64> = added.time_ids.iter().flatten().copied().collect();
         let waves = named("add_time_proj", None, || {

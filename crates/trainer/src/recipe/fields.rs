@@ -41,7 +41,7 @@ impl Fields {
     }
 
     /// Notes an error of `field` unless `valid`.
-    pub(super) fn expect(
+    pub(super) fn require(
         &mut self,
         valid: bool,
         field: &str,
@@ -60,7 +60,7 @@ impl Fields {
     /// A whole number within `range`.
     pub(super) fn count(&mut self, field: &str, value: usize, range: RangeInclusive<usize>) {
         let words = format!("{} to {}", range.start(), range.end());
-        self.expect(range.contains(&value), field, words, value);
+        self.require(range.contains(&value), field, words, value);
     }
 
     /// A finite number within `range`.
@@ -77,13 +77,13 @@ impl Fields {
         };
         let words: Vec<String> = lower.into_iter().chain(upper).collect();
         let valid = value.is_finite() && range.contains(&value);
-        self.expect(valid, field, format!("a number {}", words.join(" and ")), value);
+        self.require(valid, field, format!("a number {}", words.join(" and ")), value);
     }
 
     /// A whole number that the field `by` divides.
     pub(super) fn divisible(&mut self, field: &str, value: usize, by: &str, divisor: usize) {
         let valid = divisor != 0 && value.is_multiple_of(divisor);
-        self.expect(valid, field, format!("a multiple of `{by}` = {divisor}"), value);
+        self.require(valid, field, format!("a multiple of `{by}` = {divisor}"), value);
     }
 
     /// The errors, as those of the recipe in `path`.

@@ -39,11 +39,11 @@ impl Recipe {
         fields.table("autoencoder", |fields| {
             let AutoencoderRecipe { crop, block_out_channels, .. } = &self.autoencoder;
             let expected = format!("at most {side}, the side of the pictures");
-            fields.expect(*crop <= side, "crop", expected, crop);
+            fields.require(*crop <= side, "crop", expected, crop);
             let levels = block_out_channels.len();
             let expected = format!("levels that can halve the pictures' side of {side} pixels");
             let halves = side.is_multiple_of(1 << (levels - 1));
-            fields.expect(halves, "block_out_channels", expected, format!("{levels} levels"));
+            fields.require(halves, "block_out_channels", expected, format!("{levels} levels"));
         });
         fields.finish(&self.file)
     }
@@ -64,7 +64,7 @@ impl ScorerRecipe {
             // One pair alone in its shard has nothing to be told apart from.
             let expected = format!("at least {}", 2 * SHARDS);
             let batch = self.optimizer.batch;
-            fields.expect(batch >= 2 * SHARDS, "batch", expected, batch);
+            fields.require(batch >= 2 * SHARDS, "batch", expected, batch);
         });
         fields.finish(&self.file)
     }
@@ -74,21 +74,21 @@ impl ScorerRecipe {
         let mut fields = Fields::default();
         let size = self.model.vision_cfg.image_size;
         let expected = format!("{side}, the side of the pictures");
-        fields.expect(size == side, "model.vision_cfg.image_size", expected, size);
+        fields.require(size == side, "model.vision_cfg.image_size", expected, size);
         fields.finish(&self.file)
     }
 }
 
 fn autoencoder(recipe: &AutoencoderRecipe, fields: &mut Fields) {
     let levels = recipe.block_out_channels.len();
-    fields.expect((1..=8).contains(&levels), "block_out_channels", "1 to 8 levels", levels);
+    fields.require((1..=8).contains(&levels), "block_out_channels", "1 to 8 levels", levels);
     channels(&recipe.block_out_channels, recipe.norm_num_groups, fields);
     fields.count("layers_per_block", recipe.layers_per_block, LAYERS);
     fields.count("latent_channels", recipe.latent_channels, CHANNELS);
     let step = 1usize << levels.saturating_sub(1).min(8);
     let valid = recipe.crop > 0 && recipe.crop.is_multiple_of(step);
     let expected = format!("a multiple of {step}, by which {levels} levels shrink a picture");
-    fields.expect(valid, "crop", expected, recipe.crop);
+    fields.require(valid, "crop", expected, recipe.crop);
     fields.number("mse_weight", recipe.mse_weight, 0.0..);
     fields.number("kl_weight", recipe.kl_weight, 0.0..);
     fields.table("optimizer", |fields| optimizer(&recipe.optimizer, fields));
@@ -100,12 +100,12 @@ fn diffusion(recipe: &DiffusionRecipe, fields: &mut Fields) {
     for (field, length) in
         [("block_out_channels", channels_of.len()), ("num_attention_heads", heads.len())]
     {
-        fields.expect(length == UNET_LEVELS, field, &entries, length);
+        fields.require(length == UNET_LEVELS, field, &entries, length);
     }
     channels(channels_of, recipe.norm_num_groups, fields);
     if let Some(first) = channels_of.first() {
         let expected = "an even number, halved into sines and cosines of the timestep";
-        fields.expect(first.is_multiple_of(2), "block_out_channels[0]", expected, first);
+        fields.require(first.is_multiple_of(2), "block_out_channels[0]", expected, first);
     }
     for (level, (channels, heads)) in channels_of.iter().zip(heads).enumerate() {
         let (field, by) =
@@ -121,7 +121,7 @@ fn diffusion(recipe: &DiffusionRecipe, fields: &mut Fields) {
     fields.number("drop_caption", recipe.drop_caption, 0.0..=1.0);
     let expected = "a number at least 0 that is at most 1 together with `drop_caption`";
     let valid = recipe.drop_style >= 0.0 && recipe.drop_caption + recipe.drop_style <= 1.0;
-    fields.expect(valid, "drop_style", expected, recipe.drop_style);
+    fields.require(valid, "drop_style", expected, recipe.drop_style);
     fields.number("min_snr_gamma", recipe.min_snr_gamma, POSITIVE);
     fields.table("optimizer", |fields| optimizer(&recipe.optimizer, fields));
 }
@@ -152,7 +152,7 @@ fn towers(recipe: &ScorerRecipe, fields: &mut Fields) {
         fields.count("context_length", text.context_length, TOKENS);
         let expected = format!("`vocabulary` = {}", recipe.vocabulary);
         let valid = text.vocab_size == recipe.vocabulary;
-        fields.expect(valid, "vocab_size", expected, text.vocab_size);
+        fields.require(valid, "vocab_size", expected, text.vocab_size);
         fields.count("width", text.width, CHANNELS);
         fields.divisible("width", text.width, "heads", text.heads);
         fields.count("layers", text.layers, LAYERS);
@@ -170,14 +170,14 @@ fn optimizer(recipe: &OptimizerRecipe, fields: &mut Fields) {
         (Bound::Excluded(0.0), Bound::Included(1.0)),
     );
     let expected = format!("at most `steps` = {}", recipe.steps);
-    fields.expect(recipe.warmup <= recipe.steps, "warmup", expected, recipe.warmup);
+    fields.require(recipe.warmup <= recipe.steps, "warmup", expected, recipe.warmup);
     for (i, beta) in recipe.betas.iter().enumerate() {
         fields.number(&format!("betas[{i}]"), *beta, 0.0..1.0);
     }
     fields.number("weight_decay", recipe.weight_decay, 0.0..=1.0);
     fields.number("gradient_clip", recipe.gradient_clip, POSITIVE);
     fields.number("ema", recipe.ema, 0.0..1.0);
-    fields.expect(
+    fields.require(
         recipe.checkpoint_every > 0,
         "checkpoint_every",
         "at least 1",
