@@ -3,7 +3,8 @@ use std::path::Path;
 use burn::module::{Module, ParamGroup};
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
-use pipeline::write_atomically;
+use files::write_atomically;
+use pipeline::PipelineError;
 use serde::{Deserialize, Serialize};
 use unet_core::UNet2DConditionModel;
 
@@ -47,7 +48,7 @@ pub(crate) fn save(
     optimizer.save(file("optimizer")).map_err(|error| broken(&file("optimizer"), error))?;
     let path = folder.join(STATE);
     let text = serde_json::to_vec(state).map_err(|error| broken(&path, error))?;
-    write_atomically(&path, &text)?;
+    write_atomically(&path, &text).map_err(PipelineError::from)?;
     let own = [file("student"), file("optimizer"), path];
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if !own.contains(&entry.path()) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use pipeline::write_atomically;
+use files::write_atomically;
 use probe::{
     CounterDraws, PerStep, ProbeConfig, ProbeError, ProbeState, UNetEvaluator, Vote,
     bootstrap_scores, heatmap_svg, kendalls_w, search, vote,
