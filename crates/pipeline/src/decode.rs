@@ -59,8 +59,8 @@ impl Pipeline {
         if is_finite(&values) {
             return Ok(values);
         }
-        let (dtype, scaling_factor) =
-            (Precision::of(self.vae().dtype()), self.vae().config().scaling_factor);
+        let dtype = Precision::of(self.vae().dtype()).name();
+        let scaling_factor = self.vae().config().scaling_factor;
         Err(PipelineError::NotFiniteAutoencoder { what, dtype, scaling_factor })
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use autoencoder::AutoencoderError;
 use clip::ClipError;
+use files::FileError;
 use hub::HubError;
 use pictures::PictureError;
 use reweight::ReweightError;
@@ -11,19 +12,12 @@ use scheduler::SchedulerError;
 use unet_core::UNetError;
 use weights::WeightsError;
 
-use crate::Precision;
-
 /// What can go wrong between a prompt and a picture.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// A file could not be read or written.
-    #[error("`{path}`: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's word.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The folder is no pipeline folder.
     #[error("`{path}` is not a diffusers pipeline folder: {reason}")]
     Folder {
@@ -92,16 +86,16 @@ pub enum PipelineError {
     #[error(
         "{what} has values that are not finite: the autoencoder (in {dtype}, scaling factor \
          {scaling_factor}) overflows; {}",
-        match dtype {
-            Precision::F16 => "use f32 or bf16",
+        match *dtype {
+            "f16" => "use f32 or bf16",
             _ => "its weights or its configuration are broken",
         }
     )]
     NotFiniteAutoencoder {
         /// Which values.
         what: &'static str,
-        /// The type it computes in.
-        dtype: Precision,
+        /// The type it computes in: `f32`, `f16` or `bf16`.
+        dtype: &'static str,
         /// By which latents are divided before they are decoded.
         scaling_factor: f64,
     },

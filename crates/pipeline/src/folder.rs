@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use files::FileError;
 use hub::{HashCache, Settings};
 use scheduler::SchedulerConfig;
 
@@ -109,9 +110,8 @@ pub(crate) fn fingerprint(path: &Path, name: &str) -> Result<String, PipelineErr
         if !folder.is_dir() {
             continue;
         }
-        let io = |source| PipelineError::Io { path: folder.clone(), source };
-        for entry in std::fs::read_dir(&folder).map_err(io)? {
-            let path = entry.map_err(io)?.path();
+        for entry in std::fs::read_dir(&folder).map_err(FileError::at(&folder))? {
+            let path = entry.map_err(FileError::at(&folder))?.path();
             let end = path.extension().map(|end| end.to_string_lossy().into_owned());
             if path.is_file() && matches!(end.as_deref(), Some("json" | "txt" | "safetensors")) {
                 files.push(path);

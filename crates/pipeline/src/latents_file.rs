@@ -6,12 +6,12 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 
-use crate::{PipelineError, write_atomically};
+use crate::PipelineError;
 
 /// Writes tensors under their names, in f32.
 ///
 /// # Errors
-/// [`PipelineError::Io`] where the file cannot be written.
+/// [`PipelineError::File`] where the file cannot be written.
 pub fn write_latents(path: &Path, tensors: &[(&str, &Tensor<4>)]) -> Result<(), PipelineError> {
     let bytes: Vec<(&str, Vec<usize>, Vec<u8>)> = tensors
         .iter()
@@ -30,7 +30,8 @@ pub fn write_latents(path: &Path, tensors: &[(&str, &Tensor<4>)]) -> Result<(), 
         .map(|(name, shape, bytes)| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
         .collect::<Result<Vec<_>, _>>()
         .map_err(broken)?;
-    write_atomically(path, &serialize(views, None).map_err(broken)?)
+    let bytes = serialize(views, None).map_err(broken)?;
+    Ok(files::write_atomically(path, bytes)?)
 }
 
 /// Reads the tensor `name` of a file; it must have the shape `[batch, channels, height, width]`
@@ -45,8 +46,7 @@ pub fn read_latents(
     device: &Device,
 ) -> Result<Tensor<4>, PipelineError> {
     let wrong = |reason: String| PipelineError::LatentsFile { path: path.into(), reason };
-    let bytes =
-        std::fs::read(path).map_err(|source| PipelineError::Io { path: path.into(), source })?;
+    let bytes = files::read(path)?;
     let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
     let view = file.tensor(name).map_err(|_| {
         let names: Vec<&str> = file.names().into_iter().take(8).collect();

@@ -156,7 +156,7 @@ impl Pipeline {
     /// SHA-256 of the weights and configurations, in hexadecimal.
     ///
     /// # Errors
-    /// [`PipelineError::Io`] naming the file that cannot be read.
+    /// [`PipelineError::File`] naming the file that cannot be read.
     pub fn fingerprint(&self) -> Result<String, PipelineError> {
         fingerprint(&self.path, &self.name)
     }

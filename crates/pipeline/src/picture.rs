@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use pictures::{EncodeError, PictureError, RgbImage};
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviceChoice, NoiseKind, PipelineError, Precision, write_atomically};
+use crate::{DeviceChoice, NoiseKind, PipelineError, Precision};
 
 /// The pictures of a decoded batch, `[batch, 3, height, width]` with values in [-1, 1].
 ///
@@ -92,9 +92,9 @@ impl PictureRecord {
         let bytes = self
             .to_png(picture)
             .map_err(|source| PictureError::Encode { path: path.into(), source })?;
-        write_atomically(path, &bytes)?;
+        files::write_atomically(path, bytes)?;
         let json = serde_json::to_vec_pretty(self).unwrap_or_default();
-        write_atomically(&path.with_extension("json"), &json)
+        Ok(files::write_atomically(path.with_extension("json"), json)?)
     }
 
     /// The parameters in the form other tools show.

@@ -6,12 +6,13 @@ use std::path::Path;
 use burn::module::Module;
 use burn::tensor::Device;
 use clip::CLIPTokenizer;
+use files::write_atomically;
 use hub::Manifest;
 use safetensors::Dtype;
 use serde_json::{Map, Value, json};
 use weights::{outline, write_random};
 
-use crate::{PipelineConfigs, PipelineError, write_atomically};
+use crate::{PipelineConfigs, PipelineError};
 
 /// Writes a diffusers pipeline folder with the configurations of `preset` and random weights of
 /// type `dtype` (F16, BF16 or F32), the same for the same seed.
@@ -40,13 +41,13 @@ pub fn write_synthetic(
     for (pad, part) in pads.iter().zip(["tokenizer", "tokenizer_2"]) {
         index.insert(part.into(), json!(["transformers", "CLIPTokenizer"]));
         for (name, text) in CLIPTokenizer::openai_files(pad)? {
-            write_atomically(&folder.join(part).join(name), text.as_bytes())?;
+            write_atomically(folder.join(part).join(name), text)?;
         }
     }
     for (part, config) in &preset.config {
         let name = if part == "scheduler" { "scheduler_config.json" } else { "config.json" };
         let text = serde_json::to_vec_pretty(config).unwrap_or_default();
-        write_atomically(&folder.join(part).join(name), &text)?;
+        write_atomically(folder.join(part).join(name), text)?;
         let library = if part.starts_with("text") { "transformers" } else { "diffusers" };
         let class = config["_class_name"].as_str().or(config["architectures"][0].as_str());
         index.insert(part.clone(), json!([library, class]));
@@ -57,7 +58,7 @@ pub fn write_synthetic(
         index.insert("force_zeros_for_empty_prompt".into(), json!(zeros));
     }
     let text = serde_json::to_vec_pretty(&index).unwrap_or_default();
-    write_atomically(&folder.join("model_index.json"), &text)
+    Ok(write_atomically(folder.join("model_index.json"), text)?)
 }
 
 fn weights<M: Module>(

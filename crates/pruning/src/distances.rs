@@ -130,8 +130,8 @@ mod tests {
         fn device(&self) -> Device {
             Device::flex()
         }
-        fn preprocess(&self, picture: &RgbImage) -> Planes {
-            picture.to_unit()
+        fn preprocess(&self, picture: &RgbImage) -> Result<Planes, metrics::MetricsError> {
+            Ok(picture.to_unit())
         }
         fn forward(&self, pixels: Tensor<4>) -> Tensor<2> {
             let [batch, channels, height, width] = pixels.dims();

@@ -90,7 +90,7 @@ pub fn run(
     let mut files = Vec::new();
     let mut save = |name: String, bytes: &[u8]| -> Result<(), ReproduceError> {
         let path = out.join(name);
-        pipeline::write_atomically(&path, bytes)?;
+        files::write_atomically(&path, bytes).map_err(pipeline::PipelineError::from)?;
         files.push(path);
         Ok(())
     };

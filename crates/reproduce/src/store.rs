@@ -49,7 +49,7 @@ impl Store {
     }
 
     pub(crate) fn write_bytes(&self, path: &Path, bytes: &[u8]) -> Result<(), ReproduceError> {
-        Ok(pipeline::write_atomically(path, bytes)?)
+        Ok(files::write_atomically(path, bytes).map_err(pipeline::PipelineError::from)?)
     }
 
     pub(crate) fn remove(&self, key: &str) {

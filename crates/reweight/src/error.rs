@@ -2,17 +2,14 @@
 
 use std::path::PathBuf;
 
+use files::FileError;
+
 /// What can go wrong with weights, ranges and their files.
 #[derive(Debug, thiserror::Error)]
 pub enum ReweightError {
     /// A file could not be read.
-    #[error("`{path}`: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's word.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file is no schedule.
     #[error("`{path}`: {reason}")]
     Format {

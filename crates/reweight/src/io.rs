@@ -22,8 +22,7 @@ impl Policy {
     /// [`ReweightError`] naming the file and what is wrong with it.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ReweightError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ReweightError::Io { path: path.into(), source })?;
+        let text = files::read_to_string(path)?;
         let format = |reason: String| ReweightError::Format { path: path.into(), reason };
         let policy: Self = match path.extension().and_then(|extension| extension.to_str()) {
             Some("toml") => toml::from_str(&text).map_err(|error| format(error.to_string()))?,

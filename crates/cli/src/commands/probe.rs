@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use charts::heatmap_svg;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use pipeline::write_atomically;
+use files::write_atomically;
 use probe::{
     CounterDraws, PerStep, ProbeConfig, ProbeError, ProbeReport, ProbeState, UNetEvaluator, search,
 };
