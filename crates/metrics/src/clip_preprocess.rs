@@ -189,7 +189,7 @@ mod tests {
     fn configurations_that_ask_for_too_much_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("open_clip_config.json");
-        for (size, accepted) in [(0, false), (1, true), (4096, true), (1_usize << 40, false)] {
+        for (size, accepted) in [(0, false), (1, true), (4096, true), (1_u64 << 40, false)] {
             let text = format!(
                 r#"{{"preprocess_cfg": {{"size": {size}, "mean": [0, 0, 0], "std": [1, 1, 1]}}}}"#
             );

@@ -20,7 +20,8 @@ fn backbone() -> Vec<Entry> {
     };
     conv("features.0".into(), [64, 3, 3, 3]);
     let mut input = 64;
-    for (at, narrow) in [(3, 16), (4, 16), (6, 32), (7, 32), (9, 48), (10, 48), (11, 64), (12, 64)] {
+    for (at, narrow) in [(3, 16), (4, 16), (6, 32), (7, 32), (9, 48), (10, 48), (11, 64), (12, 64)]
+    {
         conv(format!("features.{at}.squeeze"), [narrow, input, 1, 1]);
         conv(format!("features.{at}.expand1x1"), [4 * narrow, narrow, 1, 1]);
         conv(format!("features.{at}.expand3x3"), [4 * narrow, narrow, 3, 3]);
@@ -70,15 +71,17 @@ fn published_files_are_accepted_in_any_order_and_the_faulty_one_is_named() {
         path
     };
     let trunk = backbone();
-    let cut: Vec<Entry> = trunk
-        .iter()
-        .map(|(name, shape)| (name.replace("features.", ""), shape.clone()))
-        .collect();
+    let cut: Vec<Entry> =
+        trunk.iter().map(|(name, shape)| (name.replace("features.", ""), shape.clone())).collect();
     let whole = file("torchvision.safetensors", &trunk);
     let alone = file("features_alone.safetensors", &cut);
     let linear = file("squeeze.safetensors", &linear_layers());
     let pictures = [3, 5].map(|step| {
-        [RgbImage { width: 40, height: 40, rgb: (0..4800).map(|i| (i * step % 251) as u8).collect() }]
+        [RgbImage {
+            width: 40,
+            height: 40,
+            rgb: (0..4800).map(|i| (i * step % 251) as u8).collect(),
+        }]
     });
     let distance = |files: &[&PathBuf]| {
         load(files).unwrap().distances(&pictures[0], &pictures[1]).unwrap().total[0]

@@ -67,7 +67,9 @@ impl Dataset {
         }
         match size {
             Some(size) => Ok(Self { examples, size }),
-            None => Err(PictureError::broken(index, "expected lines that name pictures, found none")),
+            None => {
+                Err(PictureError::broken(index, "expected lines that name pictures, found none"))
+            }
         }
     }
 
@@ -93,7 +95,9 @@ mod tests {
         };
         let write = |names: &[&str]| {
             let line = |name: &&str| {
-                format!(r#"{{"file_name": "{name}", "text": "a {name}", "caption": "{name}", "style": "flat"}}"#)
+                format!(
+                    r#"{{"file_name": "{name}", "text": "a {name}", "caption": "{name}", "style": "flat"}}"#
+                )
             };
             let lines: Vec<String> = names.iter().map(line).collect();
             std::fs::write(folder.path().join("metadata.jsonl"), lines.join("\n\n")).unwrap();

@@ -123,9 +123,8 @@ mod tests {
         let cases: Vec<serde_json::Value> =
             serde_json::from_str(include_str!("../../tests/data/frechet.json")).unwrap();
         for case in cases {
-            let values = |key: &str| -> Vec<f64> {
-                serde_json::from_value(case[key].clone()).unwrap()
-            };
+            let values =
+                |key: &str| -> Vec<f64> { serde_json::from_value(case[key].clone()).unwrap() };
             let dims = case["dims"].as_u64().unwrap() as usize;
             let (a, b) = (features(dims, values("a")), features(dims, values("b")));
             let expected = case["distance"].as_f64().unwrap();

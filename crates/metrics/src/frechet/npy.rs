@@ -39,7 +39,9 @@ impl Kind {
             "<f4" => Ok(Self::F4),
             "<f8" => Ok(Self::F8),
             "<i8" => Ok(Self::I8),
-            other => Err(format!("expected elements \"<f4\", \"<f8\" or \"<i8\", found \"{other}\"")),
+            other => {
+                Err(format!("expected elements \"<f4\", \"<f8\" or \"<i8\", found \"{other}\""))
+            }
         }
     }
 
@@ -58,7 +60,9 @@ impl Kind {
                 .map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]])))
                 .collect(),
             Self::F8 => bytes.chunks_exact(8).map(|b| f64::from_le_bytes(eight(b))).collect(),
-            Self::I8 => bytes.chunks_exact(8).map(|b| i64::from_le_bytes(eight(b)) as f64).collect(),
+            Self::I8 => {
+                bytes.chunks_exact(8).map(|b| i64::from_le_bytes(eight(b)) as f64).collect()
+            }
         }
     }
 }
@@ -137,7 +141,8 @@ fn write(descr: &str, shape: &[usize], elements: impl Iterator<Item = u8>) -> Ve
 
 /// Reads `{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }`: these keys, each once.
 fn parse(text: &str) -> Result<Header, String> {
-    let broken = || format!("expected a header with `descr`, `fortran_order` and `shape`, found {text:?}");
+    let broken =
+        || format!("expected a header with `descr`, `fortran_order` and `shape`, found {text:?}");
     let (mut kind, mut fortran_order, mut shape) = (None, None, None);
     let mut rest = text.trim().strip_prefix('{').ok_or_else(broken)?.trim_start();
     while !rest.starts_with('}') {

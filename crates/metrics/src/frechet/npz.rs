@@ -121,7 +121,9 @@ mod tests {
         }
         let counted = load(&data.join("counted.npz")).unwrap();
         assert_eq!(counted, FeatureStatistics { count: Some(50), ..expected });
-        for (name, word) in [("no_sigma.npz", "`sigma`"), ("flat.npz", "[9]"), ("big_endian.npz", ">f8")] {
+        for (name, word) in
+            [("no_sigma.npz", "`sigma`"), ("flat.npz", "[9]"), ("big_endian.npz", ">f8")]
+        {
             let message = load(&data.join(name)).unwrap_err().to_string();
             assert!(message.contains(word) && message.contains(name), "{message}");
         }

@@ -187,7 +187,8 @@ mod tests {
         // [[1, 1], [0, 1]]: the roots of (3 ± √5) / 2, whose sum is √5.
         assert!((norm(matrix(2, 2, vec![1.0, 1.0, 0.0, 1.0])) - 5f64.sqrt()).abs() < 1e-15 * 8.0);
         // Rank 1: the product of the lengths.
-        let outer: Vec<f64> = (1..=4).flat_map(|a| (1..=3).map(move |b| f64::from(a * b))).collect();
+        let outer: Vec<f64> =
+            (1..=4).flat_map(|a| (1..=3).map(move |b| f64::from(a * b))).collect();
         assert!((norm(matrix(4, 3, outer)) - (30f64 * 14.0).sqrt()).abs() < 1e-13);
         assert_eq!(norm(matrix(3, 2, vec![0.0; 6])), 0.0);
         assert_eq!(norm(matrix(0, 2, Vec::new())), 0.0);

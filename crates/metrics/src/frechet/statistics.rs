@@ -89,6 +89,7 @@ pub(super) fn centre(features: &Features) -> Result<(Vec<f64>, Matrix), MetricsE
         mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
     }
     mean.iter_mut().for_each(|sum| *sum /= count as f64);
-    let values = features.rows().flat_map(|row| row.iter().zip(&mean).map(|(x, m)| x - m)).collect();
+    let values =
+        features.rows().flat_map(|row| row.iter().zip(&mean).map(|(x, m)| x - m)).collect();
     Ok((mean, Matrix { rows: count, columns: dims, values }))
 }

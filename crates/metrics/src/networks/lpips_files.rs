@@ -75,11 +75,7 @@ impl<'a> LpipsTensors<'a> {
     ///
     /// # Errors
     /// [`MetricsError`] naming the file that lacks something, or all where none has a part.
-    pub(super) fn load(
-        self,
-        mut module: Trunk,
-        dtype: FloatDType,
-    ) -> Result<Trunk, MetricsError> {
+    pub(super) fn load(self, mut module: Trunk, dtype: FloatDType) -> Result<Trunk, MetricsError> {
         let Self { network, convolutions, trunk, linear, files } = self;
         let absent = |what: &str, example: &str| {
             let files: Vec<String> = files.iter().map(|f| format!("`{}`", f.display())).collect();

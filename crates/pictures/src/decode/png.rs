@@ -7,10 +7,7 @@ use png::{BitDepth, ColorType, Decoder, Transformations};
 use super::{Limits, broken, to_rgb};
 use crate::{DecodeError, RgbImage};
 
-pub(super) fn decode(
-    reader: impl BufRead + Seek,
-    limits: Limits,
-) -> Result<RgbImage, DecodeError> {
+pub(super) fn decode(reader: impl BufRead + Seek, limits: Limits) -> Result<RgbImage, DecodeError> {
     let broken = broken("PNG");
     let bytes = usize::try_from(limits.max_bytes).unwrap_or(usize::MAX);
     let mut decoder = Decoder::new_with_limits(reader, png::Limits { bytes });

@@ -7,10 +7,7 @@ use image_webp::WebPDecoder;
 use super::{Limits, broken, to_rgb};
 use crate::{DecodeError, RgbImage};
 
-pub(super) fn decode(
-    reader: impl BufRead + Seek,
-    limits: Limits,
-) -> Result<RgbImage, DecodeError> {
+pub(super) fn decode(reader: impl BufRead + Seek, limits: Limits) -> Result<RgbImage, DecodeError> {
     let broken = broken("WebP");
     let mut decoder = WebPDecoder::new(reader).map_err(&broken)?;
     decoder.set_memory_limit(usize::try_from(limits.max_bytes).unwrap_or(usize::MAX));

@@ -113,9 +113,9 @@ fn narrow<T: Sample>(
     for (first, weights) in taps {
         for channel in 0..channels {
             let values = row[first * channels + channel..].iter().step_by(channels);
-            let sum = values.zip(weights).fold(T::Sum::default(), |sum, (value, weight)| {
-                T::add(sum, *value, *weight)
-            });
+            let sum = values
+                .zip(weights)
+                .fold(T::Sum::default(), |sum, (value, weight)| T::add(sum, *value, *weight));
             resized.push(T::finish(sum));
         }
     }
