@@ -28,8 +28,9 @@ pub(crate) fn train_autoencoder(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(AutoencoderKL, Vec<f32>), TrainError> {
     let training = device.clone().autodiff();
-    training.seed(recipe.seed);
-    let model = config(&recipe.autoencoder).init(&training);
+    let model = stage::initialize(recipe.seed, &training, |device| {
+        Ok::<_, TrainError>(config(&recipe.autoencoder).init(device))
+    })?;
     let (model, losses) = stage::run(
         model,
         &recipe.autoencoder.optimizer,

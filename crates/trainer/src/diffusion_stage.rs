@@ -81,11 +81,12 @@ pub(crate) fn train_diffusion(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(TextToLatent, Vec<f32>), TrainError> {
     let training = device.clone().autodiff();
-    training.seed(recipe.seed.wrapping_add(1));
-    let model = TextToLatent {
-        unet: unet_config(&recipe.diffusion, data.shape)?.init(&training),
-        text_encoder: text_config(&recipe.diffusion, vocab_size).init(&training),
-    };
+    let model = stage::initialize(recipe.seed.wrapping_add(1), &training, |device| {
+        Ok::<_, TrainError>(TextToLatent {
+            unet: unet_config(&recipe.diffusion, data.shape)?.init(device),
+            text_encoder: text_config(&recipe.diffusion, vocab_size).init(device),
+        })
+    })?;
     let alphas = alphas_cumprod();
     let (model, losses) = stage::run(
         model,

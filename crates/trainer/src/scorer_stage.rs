@@ -72,8 +72,9 @@ pub(crate) fn train_scorer(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(OpenClip, Vec<f32>), TrainError> {
     let training = device.clone().autodiff();
-    training.seed(recipe.seed);
-    let model = recipe.model.init(&training);
+    let model = stage::initialize(recipe.seed, &training, |device| {
+        Ok::<_, TrainError>(recipe.model.init(device))
+    })?;
     let (model, losses) =
         stage::run(model, &recipe.optimizer, checkpoint, progress, |model, step, samples| {
             loss(model, recipe, pairs, step, samples, &training)

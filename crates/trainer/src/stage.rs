@@ -1,9 +1,10 @@
 //! One training run of a module: steps, checkpoints, and what is told after each step.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -33,6 +34,26 @@ pub(crate) fn stream(seed: u64, step: usize, sample: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(((step as u64) << 20) | sample as u64);
     rng
+}
+
+/// The module that `init` makes, with the initial weights that `seed` gives on `device`.
+///
+/// A device has one generator for the whole process, and parameters are drawn when they are first
+/// used: two runs at once would draw from each other's stream.
+///
+/// # Errors
+/// Those of `init`.
+pub(crate) fn initialize<M: Module, E>(
+    seed: u64,
+    device: &Device,
+    init: impl FnOnce(&Device) -> Result<M, E>,
+) -> Result<M, E> {
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    let _held = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    device.seed(seed);
+    let module = init(device)?;
+    flat::parameters(&module);
+    Ok(module)
 }
 
 /// Trains `module` from its last checkpoint to the end; returns it with averaged weights, and the
@@ -92,7 +113,6 @@ where
 #[cfg(test)]
 mod tests {
     use burn::nn::{Linear, LinearConfig};
-    use burn::tensor::Device;
     use serde_json::json;
 
     use super::*;

@@ -61,7 +61,7 @@ fn perceptual(
         }
         let distances = lpips.distances(&[a], &[b])?;
         let label = case.label(&format!("{key}[{i}]/distance"));
-        let expected = pair.read("distance_f64")?;
+        let expected = pair.read("distance")?;
         report.compare(&label, &distances.total, &[expected], LPIPS_TOLERANCE);
         let label = case.label(&format!("{key}[{i}]/per_layer"));
         let expected: Vec<f64> = pair.read("per_layer")?;
