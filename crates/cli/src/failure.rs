@@ -59,12 +59,13 @@ pub fn end(result: anyhow::Result<()>) -> ExitCode {
 /// noticed.
 fn is_wrong_use(error: &anyhow::Error) -> bool {
     use hub::HubError::{Unknown, Variant};
-    use pipeline::PipelineError::{Hub, Request};
+    use pipeline::PipelineError::{Hub, Request, Scheduler};
+    use scheduler::SchedulerError::Steps;
     error.chain().any(|cause| {
         matches!(cause.downcast_ref(), Some(Unknown { .. } | Variant { .. }))
             || matches!(
                 cause.downcast_ref(),
-                Some(Request(_) | Hub(Unknown { .. } | Variant { .. }))
+                Some(Request(_) | Scheduler(Steps { .. }) | Hub(Unknown { .. } | Variant { .. }))
             )
     })
 }

@@ -28,16 +28,16 @@ pub struct ScheduleArgs {
     #[arg(long)]
     probe: Option<PathBuf>,
     /// Lower end of the weights (all but static) [default: 0.98].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     low: Option<f64>,
     /// Upper end of the weights (all but static) [default: 1.1].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     high: Option<f64>,
     /// Block to raise (static) [default: 0].
     #[arg(long)]
     block: Option<usize>,
     /// Its weight (static) [default: 1.1].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     weight: Option<f64>,
     /// Inference steps (static, empirical) [default: 20].
     #[arg(long, value_parser = steps())]

@@ -93,7 +93,8 @@ fn print_values(
     let values: Vec<f64> = rows.iter().map(|(_, value)| *value).collect();
     let interval = mean_interval(&values, 2000, 1)?;
     if as_json {
-        let row = |(name, value): &(String, f64)| json!({ "picture": name, "value": Number(*value) });
+        let row =
+            |(name, value): &(String, f64)| json!({ "picture": name, "value": Number(*value) });
         let values: Vec<Value> = rows.iter().map(row).collect();
         let mut summary = json!({ "metric": metric, "values": values });
         merge(&mut summary, serde_json::to_value(interval)?);
