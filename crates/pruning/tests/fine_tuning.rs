@@ -192,7 +192,7 @@ fn fine_tune_bad_settings_and_checkpoints_are_named() {
     let mut long = samples.clone();
     long[0].steps = 3;
     let error = tune(&pipeline, &long, 1, folder.path()).unwrap_err().to_string();
-    assert!(error.contains("3 steps"), "{error}");
+    assert!(error.contains("2 steps, expected 3"), "{error}");
     for (bad, expected) in [
         (FineTuning { batch: 0, ..settings(1) }, "`batch`"),
         (FineTuning { checkpoint_every: 0, ..settings(1) }, "`checkpoint_every`"),

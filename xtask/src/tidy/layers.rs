@@ -2,7 +2,7 @@
 
 /// Crates from the lowest layer up; a crate may depend on those of lower layers only.
 const LAYERS: [&[&str]; 13] = [
-    &["one-build", "icu", "kernels"],
+    &["charts", "icu", "kernels", "one-build"],
     &["files"],
     &["config"],
     &["scheduler", "hub", "weights"],

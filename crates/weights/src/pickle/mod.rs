@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn imports_from_stack_and_memo_are_followed_where_they_are_harmless() {
-        check(b"\x80\x04\x8c\x05torch\x94\x8c\x05dtype\x94h\x00h\x01\x930.").unwrap_err();
+        check(b"\x80\x04\x8c\x05torch\x94\x8c\x05dtype\x94h\x00h\x01\x93000.").unwrap_err();
         check(b"\x80\x04\x8c\x05torch\x94\x8c\x05dtype\x94h\x00h\x01\x93.").unwrap();
     }
 
