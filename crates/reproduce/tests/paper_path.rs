@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, FloatDType};
 use reproduce::{
     Context, Experiment, Part, PromptSettings, Rate, ReproduceError, RunOptions, Scale,
-    ScorerConfig, Shard, Study, plan, run, work,
+    ScorerConfig, Shard, Study, estimate, run, work,
 };
 
 const CATEGORIES: [&str; 4] = ["anime", "concept-art", "paintings", "photo"];
@@ -63,9 +63,10 @@ fn whole(experiment: Experiment, folder: &Path) -> Vec<String> {
     for index in [1, 0] {
         work(&context, &parts, Shard { index, count: 2 }, &mut |_| {}).unwrap();
     }
-    let mut left = 0;
-    let outcome = run(&context, &parts, &folder.join("out"), &mut |_| left += 1).unwrap();
-    assert_eq!(left, 0, "the shards left nothing undone");
+    let mut events = Vec::new();
+    let outcome =
+        run(&context, &parts, &folder.join("out"), &mut |event| events.push(event)).unwrap();
+    assert_eq!(events, [], "the shards left nothing undone");
     for table in &outcome.tables {
         let cells = table.rows.iter().flat_map(|(_, cells)| cells).flatten();
         let values: Vec<f64> = cells.map(|cell| cell.value).collect();
@@ -112,7 +113,7 @@ fn run_guided_models_make_table_1() {
 }
 
 #[test]
-fn plan_needs_neither_weights_nor_prompts() {
+fn estimate_needs_neither_weights_nor_prompts() {
     let all: Vec<Part> = Part::ALL.to_vec();
     for (name, blocks, prompts, packages) in
         [("sd-turbo", 7, 800, 5), ("sdxl-turbo", 5, 800, 3), ("sd-2.1", 7, 400, 3)]
@@ -122,10 +123,10 @@ fn plan_needs_neither_weights_nor_prompts() {
         let study = Study::new(experiment, Scale::Paper, &root()).unwrap();
         assert_eq!(study.packages().len(), packages, "{name}");
         let rate = Rate::Known(0.5);
-        let plan = plan(&study, None, &[Part::Table1], Shard::WHOLE, rate).unwrap();
+        let estimate = estimate(&study, None, &[Part::Table1], Shard::WHOLE, rate).unwrap();
         // A picture and its score for every prompt, steps and weighting, vanilla included.
-        assert_eq!((plan.done, plan.units), (0, 2 * prompts * 3 * (blocks + 1)), "{name}");
-        assert!(plan.disk_bytes > 1 << 30 && plan.seconds_per_sample == 0.5);
+        assert_eq!((estimate.done, estimate.units), (0, 2 * prompts * 3 * (blocks + 1)), "{name}");
+        assert!(estimate.disk_bytes > 1 << 30 && estimate.seconds_per_sample == 0.5);
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, FloatDType};
 use reproduce::{
-    Context, Experiment, Part, Rate, RunOptions, Scale, Shard, Study, plan, run, work,
+    Context, Event, Experiment, Part, Rate, RunOptions, Scale, Shard, Study, estimate, run, work,
 };
 
 fn root() -> PathBuf {
@@ -34,7 +34,7 @@ fn context(store: &Path) -> Context {
     Context::new(study, &root(), store, options()).unwrap()
 }
 
-const PARTS: [Part; 4] = [Part::Table1, Part::Table3, Part::Table4, Part::Pictures];
+const PARTS: [Part; 5] = [Part::Table1, Part::Table3, Part::Table4, Part::Figure3, Part::Pictures];
 
 fn tables(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
@@ -48,35 +48,110 @@ fn tables(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// Every file of a store.
+fn stored(store: &Path) -> Vec<PathBuf> {
+    let entries = |folder: &Path| -> Vec<PathBuf> {
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    entries(store).iter().flat_map(|folder| entries(folder)).collect()
+}
+
+/// Whether a file is a record, not a picture.
+fn is_record(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json")
+}
+
+/// Damages a store in every way there is, each to some of the units, and gives the files whose
+/// damage must be said.
+fn damage(store: &Path) -> Vec<PathBuf> {
+    let (mut lost, mut said) = (0, Vec::new());
+    for path in stored(store) {
+        let unit = path.file_name().unwrap().to_string_lossy()[..2].to_string();
+        let bytes = std::fs::read(&path).unwrap();
+        match (u8::from_str_radix(&unit, 16).unwrap() % 5, is_record(&path)) {
+            // What a kill leaves: nothing.
+            (0, _) => {
+                lost += 1;
+                std::fs::remove_file(&path).unwrap();
+            }
+            (1, true) | (2, false) => {
+                let mut flipped = bytes.clone();
+                flipped[bytes.len() / 2] ^= 4;
+                std::fs::write(&path, flipped).unwrap();
+                said.push(path);
+            }
+            (3, false) => {
+                std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+                said.push(path);
+            }
+            (4, false) => {
+                std::fs::remove_file(&path).unwrap();
+                said.push(path);
+            }
+            _ => {}
+        }
+    }
+    assert!(lost > 5 && said.len() > 5);
+    said
+}
+
 #[test]
-fn run_with_lost_and_broken_units_gives_identical_files() {
+fn run_with_lost_and_damaged_units_says_so_and_gives_identical_files() {
     let folder = tempfile::tempdir().unwrap();
     let (store, first) = (folder.path().join("store"), folder.path().join("first"));
     run(&context(&store), &PARTS, &first, &mut |_| {}).unwrap();
-    let all = context(&store);
+    let whole = context(&store);
     let rate = Rate::Known(1.0);
-    let done = plan(all.study(), Some(&all), &PARTS, Shard::WHOLE, rate).unwrap();
+    let done = estimate(whole.study(), Some(&whole), &PARTS, Shard::WHOLE, rate).unwrap();
     assert_eq!((done.done, done.unet_samples), (done.units, 0));
-    // What a kill may leave: units that are not there, and one that was cut off in writing by
-    // something that does not write atomically.
-    let mut lost = 0;
-    for (i, entry) in std::fs::read_dir(&store).unwrap().enumerate() {
-        for file in std::fs::read_dir(entry.unwrap().path()).unwrap() {
-            let path = file.unwrap().path();
-            match i % 3 {
-                0 => std::fs::remove_file(&path).unwrap(),
-                1 if path.extension().unwrap() == "json" => {
-                    std::fs::write(&path, "[1.0, ").unwrap()
-                }
-                _ => continue,
-            }
-            lost += 1;
+    let before: Vec<_> =
+        stored(&store).into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect();
+    let damaged = damage(&store);
+    let (second, mut said) = (folder.path().join("second"), Vec::new());
+    run(&context(&store), &PARTS, &second, &mut |event| {
+        if let Event::Damaged(damage) = event {
+            said.push(damage.path);
         }
+    })
+    .unwrap();
+    // Of a student's pictures the first that is damaged is said.
+    let of_student = |path: &Path| path.file_name().unwrap().to_string_lossy().contains('-');
+    for path in damaged.iter().filter(|path| !of_student(path)) {
+        assert!(said.contains(path), "{}", path.display());
     }
-    assert!(lost > 5);
-    let second = folder.path().join("second");
-    run(&context(&store), &PARTS, &second, &mut |_| {}).unwrap();
+    assert!(said.iter().all(|path| damaged.contains(path)));
     assert_eq!(tables(&first), tables(&second));
+    for (bytes, path) in before {
+        assert!(std::fs::read(&path).unwrap() == bytes, "{}", path.display());
+    }
+}
+
+#[test]
+fn run_of_results_that_are_no_numbers_names_the_unit_and_stores_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut experiment = experiment();
+    // Infinite in f32.
+    experiment.table1_weight = 1e39;
+    let study = Study::new(experiment, Scale::Smoke, &root()).unwrap();
+    let context = Context::new(study, &root(), folder.path(), options()).unwrap();
+    let error = work(&context, &[Part::Table1], Shard::WHOLE, &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("signal-to-noise ratio of example 0 under blk-0"), "{error}");
+    assert!(error.contains("NaN") && error.contains("nothing was stored"), "{error}");
+    for path in stored(folder.path()) {
+        assert!(!std::fs::read_to_string(&path).unwrap().contains("null"), "{}", path.display());
+    }
+}
+
+#[test]
+fn sampled_pictures_carry_the_hash_of_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    work(&context(folder.path()), &[Part::Pictures], Shard { index: 0, count: 4 }, &mut |_| {})
+        .unwrap();
+    let pictures = stored(folder.path());
+    let picture = pictures.iter().find(|path| !is_record(path)).unwrap();
+    let text = String::from_utf8_lossy(&std::fs::read(picture).unwrap()).into_owned();
+    let hash = text.split("\"model_sha256\":\"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(hash.len() == 64 && hash.chars().all(|digit| digit.is_ascii_hexdigit()), "{hash}");
 }
 
 #[test]
@@ -92,7 +167,8 @@ fn work_of_shards_and_batches_merges_to_the_same_files() {
         work(&context, &parts, Shard { index, count: 3 }, &mut |_| {}).unwrap();
     }
     let merged = context(&shared);
-    let left = plan(merged.study(), Some(&merged), &parts, Shard::WHOLE, Rate::Known(1.0)).unwrap();
+    let left =
+        estimate(merged.study(), Some(&merged), &parts, Shard::WHOLE, Rate::Known(1.0)).unwrap();
     assert_eq!(left.done, left.units);
     run(&merged, &parts, &folder.path().join("second"), &mut |_| {}).unwrap();
     assert_eq!(tables(&folder.path().join("first")), tables(&folder.path().join("second")));
@@ -111,6 +187,13 @@ fn from_file_bad_experiments_are_named() {
         ("pictures = ", "# pictures = ", "pictures"),
         ("[pruning]\nsteps = 2", "[pruning]\nsteps = 0", "pruning"),
         ("table1_scored_steps = [10]", "table1_scored_steps = [11]", "table1_scored_steps"),
+        ("[pruning]\nsteps = 2", "[pruning]\nsteps = 50", "strategies"),
+        ("[pruning]\nsteps = 2", "[pruning]\nsteps = 9000000000", "strategies"),
+        ("rounds = 15", "rounds = 1e18", "rounds"),
+        ("rounds = 2\n", "rounds = 1000000000000000000\n", "rounds"),
+        ("epochs = 2\n", "epochs = 1000000000000000000\n", "epochs"),
+        ("prompts = 1\n", "prompts = 1000000000000000000\n", "prompts"),
+        ("steps = 10\n", "steps = 100000000000\n", "steps"),
     ] {
         std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
         let error = Experiment::from_file(&path).unwrap_err().to_string();

@@ -1,28 +1,24 @@
 //! What a run would compute, fetch and keep, and how long it would take.
 
 use std::path::Path;
-use std::time::Duration;
 
-use anyhow::bail;
 use indicatif::HumanBytes;
-use reproduce::{Context, Part, Rate, ReproduceError, RunOptions, Shard, Study};
+use pipeline::PipelineError;
+use reproduce::{Context, Part, Rate, ReproduceError, RunOptions, Shard, Study, estimate};
 
-use crate::command::ReproduceArgs;
+use crate::args::ReproduceArgs;
+use crate::progress::spoken;
 
-/// Says what a run would compute and fetch; returns how long it would take.
+/// Says what a run would compute and fetch; returns how many seconds it would take.
 pub(crate) fn dry_run(
     args: &ReproduceArgs,
     study: &Study,
     parts: &[Part],
     options: &RunOptions,
     root: &Path,
-) -> anyhow::Result<Duration> {
+) -> anyhow::Result<f64> {
     let shard = args.shard.unwrap_or(Shard::WHOLE);
-    let rate = match args.seconds_per_sample {
-        Some(seconds) if seconds.is_finite() && seconds > 0.0 => Rate::Known(seconds),
-        Some(seconds) => bail!("expected --seconds-per-sample above 0, found {seconds}"),
-        None => Rate::Measure(options),
-    };
+    let rate = args.seconds_per_sample.map_or(Rate::Measure(options), Rate::Known);
     #[cfg(feature = "download")]
     for package in study.packages() {
         if let Some(line) = downloads::missing(&package)? {
@@ -33,37 +29,35 @@ pub(crate) fn dry_run(
     let store = root.join(&args.store);
     let context = match Context::new(study.clone(), root, &store, options.clone()) {
         Ok(context) => Some(context),
-        Err(ReproduceError::Hub(_)) => None,
-        Err(ReproduceError::Pipeline(pipeline::PipelineError::Hub(_))) => None,
+        Err(ReproduceError::Hub(_) | ReproduceError::Pipeline(PipelineError::Hub(_))) => None,
         Err(error) => return Err(error.into()),
     };
-    let plan = reproduce::plan(study, context.as_ref(), parts, shard, rate)?;
-    println!("  {} units of work, {} of them done", plan.units, plan.done);
+    let estimate = estimate(study, context.as_ref(), parts, shard, rate)?;
+    println!("  {} units of work, {} of them done", estimate.units, estimate.done);
     println!(
         "  {} U-Net samples to compute, in at least {} calls of at most {} samples",
-        plan.unet_samples,
-        plan.unet_samples.div_ceil(options.unet_batch),
+        estimate.unet_samples,
+        estimate.unet_samples.div_ceil(options.unet_batch as u64),
         options.unet_batch
     );
-    let time = Duration::from_secs_f64(plan.unet_samples as f64 * plan.seconds_per_sample);
-    let source = match rate {
-        Rate::Known(_) => "as given".to_string(),
-        Rate::Measure(_) => format!("measured just now with random weights on {}", args.device),
+    let source = match estimate.measured {
+        None => "as given".to_string(),
+        Some(measured) => {
+            let [timed, levels] = measured.levels;
+            format!(
+                "estimated: {:.1} G multiply-accumulates a sample at {:.1} G a second, which {} \
+                 just did on {timed} of the U-Net's {levels} levels with random weights",
+                measured.macs_per_sample as f64 / 1e9,
+                measured.macs_per_second / 1e9,
+                args.device
+            )
+        }
     };
     println!(
-        "  about {} at {:.3} ms a sample, {source}; decoding and scoring come on top",
-        spoken(time),
-        plan.seconds_per_sample * 1e3
+        "  about {} at {:.4} s a sample ({source}); decoding and scoring come on top",
+        spoken(estimate.seconds()),
+        estimate.seconds_per_sample
     );
-    println!("  about {} of results on disk", HumanBytes(plan.disk_bytes));
-    Ok(time)
-}
-
-/// A duration as people say it.
-pub(crate) fn spoken(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds if seconds < 120 => format!("{seconds} s"),
-        seconds if seconds < 120 * 60 => format!("{:.1} min", seconds as f64 / 60.0),
-        seconds => format!("{:.1} h", seconds as f64 / 3600.0),
-    }
+    println!("  about {} of results on disk", HumanBytes(estimate.disk_bytes));
+    Ok(estimate.seconds())
 }

@@ -1,7 +1,9 @@
 //! `cargo xtask reproduce`: runs the paper's experiments on a model.
 
+mod args;
 mod command;
 mod dry_run;
+mod progress;
 
 use std::process::ExitCode;
 
@@ -13,7 +15,7 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match command::run(command::ReproduceArgs::parse()) {
+    match command::run(args::ReproduceArgs::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -1,0 +1,49 @@
+//! What a unit costs: samples of the U-Net, and bytes of its result.
+
+use super::study::Study;
+use super::unit::{Probe, Student, Unit};
+
+/// Samples the U-Net runs on for a unit; a training step counts as four (the teacher, and the
+/// student forwards and backwards).
+pub(crate) fn samples(study: &Study, unit: &Unit) -> u64 {
+    let experiment = &study.experiment;
+    let doubled = study.doubled();
+    match unit {
+        Unit::Probe(Probe { steps, .. }) => {
+            let size = study.size;
+            let evaluations = product(&[size.rounds, size.epochs, size.candidates, *steps]);
+            (doubled as u64).saturating_mul(evaluations.saturating_add(*steps as u64))
+        }
+        Unit::Snr(sample) => sample.steps as u64,
+        Unit::Picture(sample) => product(&[doubled, sample.steps]),
+        Unit::Score(_) | Unit::Identity(_) | Unit::Fidelity(_) => 0,
+        Unit::Student(student) => {
+            let steps = experiment.pruning.as_ref().map_or(0, |pruning| pruning.steps);
+            let samples = product(&[doubled, steps, study.size.pruning_samples]);
+            let training = match student {
+                Student::Teacher => 0,
+                Student::Pruned(_) => product(&[4, study.size.pruning_epochs]),
+            };
+            samples.saturating_mul(training.saturating_add(2))
+        }
+    }
+}
+
+/// Bytes a unit's results take, roughly: pictures are counted as 2 bytes a pixel.
+pub(crate) fn bytes(study: &Study, unit: &Unit) -> u64 {
+    let picture = product(&[2, study.picture_size, study.picture_size]);
+    match unit {
+        Unit::Probe(Probe { steps, .. }) => {
+            product(&[10, *steps, study.blocks(), study.size.rounds]).saturating_add(1000)
+        }
+        Unit::Snr(sample) => product(&[20, sample.steps]),
+        Unit::Picture(_) => picture.saturating_add(150),
+        Unit::Score(_) => 16_000,
+        Unit::Identity(_) | Unit::Fidelity(_) => 200,
+        Unit::Student(_) => picture.saturating_mul(product(&[2, study.size.pruning_samples])),
+    }
+}
+
+fn product(factors: &[usize]) -> u64 {
+    factors.iter().fold(1, |product: u64, factor| product.saturating_mul(*factor as u64))
+}

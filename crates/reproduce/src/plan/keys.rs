@@ -1,0 +1,164 @@
+//! The key of a unit: a hash of everything its result depends on.
+
+use files::sha256_bytes;
+use pruning::STUDENT_VERSION;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::study::{Example, Study};
+use super::unit::{Fidelity, Probe, Sample, Student, Unit};
+
+/// Changes whenever a unit's result would change for the same settings.
+const FORMAT: u32 = 2;
+
+/// The name of a result: 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Key(String);
+
+impl Key {
+    /// The hash of what a result depends on.
+    pub(crate) fn of(dependencies: &Value) -> Self {
+        Self(sha256_bytes(dependencies.to_string()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Hashes of what results depend on besides the settings.
+#[derive(Debug, Clone)]
+pub(crate) struct Fingerprints {
+    /// Of the model's files, with the data type it runs in, and the noise where that depends on it.
+    pub(crate) model: String,
+    /// Of everything scores depend on.
+    pub(crate) scorer: Option<String>,
+    /// Of Inception's file.
+    pub(crate) inception: Vec<String>,
+    /// Of LPIPS's files.
+    pub(crate) lpips: Vec<String>,
+    /// Of each example's pixels, or of its text.
+    pub(crate) contents: Vec<String>,
+}
+
+impl Fingerprints {
+    /// Of the files of all networks that pruned students are compared by.
+    fn networks(&self) -> Vec<&str> {
+        self.inception.iter().chain(&self.lpips).map(String::as_str).collect()
+    }
+}
+
+/// The hash of an example's pixels, or of its text.
+pub(crate) fn content(example: &Example) -> String {
+    let json = match &example.pixels {
+        Some(pixels) => serde_json::to_vec(pixels),
+        None => serde_json::to_vec(&example.text),
+    };
+    // Lists of numbers and texts have no way to fail.
+    sha256_bytes(json.unwrap_or_default())
+}
+
+/// Makes the keys of a study's units.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keys<'a> {
+    pub(crate) study: &'a Study,
+    pub(crate) examples: &'a [Example],
+    pub(crate) fingerprints: &'a Fingerprints,
+}
+
+impl Keys<'_> {
+    /// The key of a unit.
+    pub(crate) fn of(&self, unit: &Unit) -> Key {
+        Key::of(&match unit {
+            Unit::Probe(probe) => self.probe(probe),
+            Unit::Snr(sample) => {
+                let mut value = self.sampled("snr", sample);
+                value["pixels"] = self.fingerprints.contents[sample.example].as_str().into();
+                value
+            }
+            Unit::Picture(sample) => self.sampled("picture", sample),
+            Unit::Score(sample) => json!({
+                "kind": "score",
+                "picture": self.of(&Unit::Picture(*sample)),
+                "scorer": self.fingerprints.scorer,
+            }),
+            Unit::Identity(sample) => json!({
+                "kind": "identity",
+                "picture": self.of(&Unit::Picture(*sample)),
+                "vanilla": self.of(&Unit::Picture(sample.vanilla())),
+                "lpips": self.fingerprints.lpips,
+            }),
+            Unit::Student(student) => self.student(student),
+            Unit::Fidelity(Fidelity { skips, seed }) => json!({
+                "kind": "fidelity",
+                "student": self.of(&Unit::Student(Student::Pruned(skips.clone()))),
+                "teacher": self.of(&Unit::Student(Student::Teacher)),
+                "seed": seed,
+                "networks": self.fingerprints.networks(),
+                "scorer": self.fingerprints.scorer,
+            }),
+        })
+    }
+
+    /// The key under which a probe that is not finished keeps its state.
+    pub(crate) fn probe_state(&self, probe: &Probe) -> Key {
+        Key::of(&json!(["probe state", self.of(&Unit::Probe(*probe))]))
+    }
+
+    fn common(&self, example: usize) -> Value {
+        let experiment = &self.study.experiment;
+        json!({
+            "format": FORMAT,
+            "model": self.fingerprints.model,
+            "text": self.examples[example].text,
+            "guidance": experiment.guidance_scale,
+            "negative": experiment.negative_prompt,
+            "size": self.study.picture_size,
+        })
+    }
+
+    fn probe(&self, Probe { example, steps }: &Probe) -> Value {
+        let experiment = &self.study.experiment;
+        json!({
+            "kind": "probe",
+            "common": self.common(*example),
+            "steps": steps,
+            "seed": experiment.train_seed,
+            "probe": experiment.probe_at(self.study.size),
+        })
+    }
+
+    fn sampled(&self, kind: &str, sample: &Sample) -> Value {
+        json!({
+            "kind": kind,
+            "common": self.common(sample.example),
+            "steps": sample.steps,
+            "seed": sample.seed,
+            "weighting": sample.weighting,
+            "probe": sample.probe().map(|probe| self.of(&Unit::Probe(probe))),
+        })
+    }
+
+    fn student(&self, student: &Student) -> Value {
+        let (experiment, size) = (&self.study.experiment, self.study.size);
+        let pruning = experiment.pruning.as_ref();
+        json!({
+            "kind": "students",
+            "common": self.common(self.study.focus()),
+            "thresholds": match student {
+                Student::Teacher => None,
+                Student::Pruned(skips) => Some(skips.thresholds()),
+            },
+            "seeds": [experiment.train_seed, experiment.test_seed],
+            "settings": {
+                "version": STUDENT_VERSION,
+                "steps": pruning.map(|pruning| pruning.steps),
+                "learning_rate": pruning.map(|pruning| pruning.learning_rate),
+                "batch": pruning.map(|pruning| pruning.batch),
+                "samples": size.pruning_samples,
+                "epochs": size.pruning_epochs,
+            },
+        })
+    }
+}

@@ -1,0 +1,29 @@
+//! What is to be done: an experiment, its units of work, their keys and costs. Nothing here runs a
+//! model or touches a result.
+
+mod comparisons;
+mod cost;
+mod experiment;
+mod experiment_file;
+mod keys;
+mod part;
+mod prompts;
+mod settings;
+mod shard;
+mod study;
+mod unit;
+mod units;
+mod weighting;
+
+pub(crate) use comparisons::{SeedRole, block_weightings, compared, seeded_weightings, shown};
+pub(crate) use cost::{bytes, samples};
+pub use experiment::Experiment;
+pub(crate) use keys::{Fingerprints, Key, Keys, content};
+pub use part::Part;
+pub use settings::{PromptSettings, PruningSettings, Scale, Scales, ScorerConfig, Size};
+pub use shard::Shard;
+pub use study::Study;
+pub(crate) use study::{Example, base, model_name};
+pub(crate) use unit::{Fidelity, Probe, Sample, Student, Unit};
+pub(crate) use units::{pruning_probe, units};
+pub(crate) use weighting::Weighting;

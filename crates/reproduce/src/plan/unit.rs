@@ -1,0 +1,99 @@
+//! The units of work: what is computed and stored by itself.
+
+use std::fmt;
+
+use pruning::SkipSets;
+
+use super::weighting::Weighting;
+
+/// One piece of work whose result is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Unit {
+    /// The importance of every block for one prompt.
+    Probe(Probe),
+    /// Eq. 2 on one picture, at every inference step.
+    Snr(Sample),
+    /// A picture sampled from one prompt.
+    Picture(Sample),
+    /// The preference score of such a picture.
+    Score(Sample),
+    /// How close such a picture is to the vanilla one.
+    Identity(Sample),
+    /// Pictures of the focus prompt by a pruned student, or by the teacher.
+    Student(Student),
+    /// How far a student's pictures are from the teacher's.
+    Fidelity(Fidelity),
+}
+
+/// A probe of one prompt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Probe {
+    pub(crate) example: usize,
+    pub(crate) steps: usize,
+}
+
+/// One example under one weighting, from the noise of one seed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sample {
+    pub(crate) example: usize,
+    pub(crate) seed: u64,
+    pub(crate) steps: usize,
+    pub(crate) weighting: Weighting,
+}
+
+/// Whose pictures.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Student {
+    /// The U-Net as it is.
+    Teacher,
+    /// The student that skips these blocks.
+    Pruned(SkipSets),
+}
+
+/// A student's pictures of one seed, compared with the teacher's.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Fidelity {
+    pub(crate) skips: SkipSets,
+    pub(crate) seed: u64,
+}
+
+impl Sample {
+    /// The probe its weighting comes from, where it comes from one.
+    pub(crate) fn probe(&self) -> Option<Probe> {
+        let Self { example, steps, .. } = *self;
+        self.weighting.needs_probe().then_some(Probe { example, steps })
+    }
+
+    /// The same sample without any weighting.
+    pub(crate) fn vanilla(&self) -> Self {
+        Self { weighting: Weighting::Vanilla, ..*self }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Probe(Probe { example, steps }) => {
+                write!(f, "probe of example {example} ({steps} steps)")
+            }
+            Self::Snr(sample) => write!(f, "signal-to-noise ratio of {sample}"),
+            Self::Picture(sample) => write!(f, "picture of {sample}"),
+            Self::Score(sample) => write!(f, "score of {sample}"),
+            Self::Identity(sample) => write!(f, "likeness to the vanilla picture of {sample}"),
+            Self::Student(Student::Teacher) => write!(f, "pictures of the teacher"),
+            Self::Student(Student::Pruned(skips)) => {
+                write!(f, "pictures of the student without {skips}")
+            }
+            Self::Fidelity(Fidelity { skips, seed }) => {
+                write!(f, "distance of the student without {skips} (seed {seed})")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { example, seed, steps, weighting } = self;
+        write!(f, "example {example} under {} (seed {seed}, {steps} steps)", weighting.label())
+    }
+}

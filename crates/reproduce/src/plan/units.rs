@@ -1,0 +1,188 @@
+//! Which units the parts of an experiment need, in an order in which they can be done.
+
+use std::collections::HashSet;
+
+use pruning::{SkipSets, Strategy, distinct_skips};
+use reweight::StepMatrix;
+
+use super::comparisons::{SeedRole, block_weightings, compared, seeded_weightings};
+use super::part::Part;
+use super::shard::Shard;
+use super::study::Study;
+use super::unit::{Fidelity, Probe, Sample, Student, Unit};
+use super::weighting::Weighting;
+use crate::ReproduceError;
+
+/// The probe whose ranking the pruning strategies come from, where Fig. 3 is made.
+pub(crate) fn pruning_probe(study: &Study, parts: &[Part]) -> Option<Probe> {
+    let pruning = study.experiment.pruning.as_ref()?;
+    let made = parts.contains(&Part::Figure3);
+    made.then_some(Probe { example: study.focus(), steps: pruning.steps })
+}
+
+/// All units the parts need that fall to `shard`, each after those it depends on.
+///
+/// `strategies` are those of Fig. 3; before the [probe](pruning_probe) they come from is done,
+/// as many others stand for them.
+pub(crate) fn units(
+    study: &Study,
+    parts: &[Part],
+    shard: Shard,
+    strategies: Option<&[Strategy]>,
+) -> Result<Vec<Unit>, ReproduceError> {
+    let mut queue = Queue { study, shard, stages: Default::default(), seen: Default::default() };
+    for part in parts {
+        match part {
+            Part::Table1 => queue.table1(),
+            Part::Table2 => {
+                let (example, steps) = (study.focus(), study.experiment.steps);
+                if shard.has(example) {
+                    queue.add(Unit::Probe(Probe { example, steps }));
+                }
+            }
+            Part::Figure3 => queue.figure3(strategies)?,
+            _ => queue.seeded(*part)?,
+        }
+    }
+    Ok(queue.stages.concat())
+}
+
+/// Units in the order of what they depend on: probes, what needs them, what needs that.
+struct Queue<'a> {
+    study: &'a Study,
+    shard: Shard,
+    stages: [Vec<Unit>; 3],
+    seen: HashSet<String>,
+}
+
+impl Queue<'_> {
+    fn add(&mut self, unit: Unit) {
+        let stage = match unit {
+            Unit::Probe(_) => 0,
+            Unit::Snr(_) | Unit::Picture(_) | Unit::Student(_) => 1,
+            Unit::Score(_) | Unit::Identity(_) | Unit::Fidelity(_) => 2,
+        };
+        if self.seen.insert(format!("{unit:?}")) {
+            self.stages[stage].push(unit);
+        }
+    }
+
+    /// The examples of the categories that fall to this run.
+    fn examples(&self) -> Vec<usize> {
+        (0..self.study.count()).filter(|example| self.shard.has(*example)).collect()
+    }
+
+    /// A picture and its score, where there is a scorer.
+    fn scored_picture(&mut self, sample: Sample) {
+        if self.study.has_scorer() {
+            self.add(Unit::Picture(sample));
+            self.add(Unit::Score(sample));
+        }
+    }
+
+    fn table1(&mut self) {
+        let experiment = &self.study.experiment;
+        let seed = experiment.train_seed;
+        for weighting in block_weightings(self.study) {
+            for example in self.examples() {
+                if self.study.has_pictures() {
+                    for steps in experiment.table1_steps.iter().copied() {
+                        self.add(Unit::Snr(Sample { example, seed, steps, weighting }));
+                    }
+                }
+                for steps in experiment.table1_scored_steps.iter().copied() {
+                    self.scored_picture(Sample { example, seed, steps, weighting });
+                }
+            }
+        }
+    }
+
+    /// The parts that compare weightings on both seeds.
+    fn seeded(&mut self, part: Part) -> Result<(), ReproduceError> {
+        let experiment = &self.study.experiment;
+        let steps = experiment.steps;
+        let compared = compared(self.study);
+        for weighting in seeded_weightings(self.study, part)? {
+            for example in self.examples() {
+                if part == Part::Pictures && !compared.contains(&example) {
+                    continue;
+                }
+                self.add(Unit::Probe(Probe { example, steps }));
+                for role in SeedRole::BOTH {
+                    let sample = Sample { example, seed: role.of(experiment), steps, weighting };
+                    if part == Part::Pictures {
+                        self.add(Unit::Picture(sample));
+                        if weighting != Weighting::Vanilla {
+                            self.add(Unit::Identity(sample));
+                        }
+                    } else if self.study.has_pictures() {
+                        self.add(Unit::Snr(sample));
+                    }
+                    // Fig. 4 is about Eq. 2 where it can be measured.
+                    if part != Part::Figure4 || !self.study.has_pictures() {
+                        self.scored_picture(sample);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The teacher's pictures, the students', and their distances. What is skipped depends on the
+    /// focus prompt's probe, which every run of several makes for itself. A strategy that equals
+    /// another is the same unit.
+    fn figure3(&mut self, strategies: Option<&[Strategy]>) -> Result<(), ReproduceError> {
+        let Some(probe) = pruning_probe(self.study, &[Part::Figure3]) else { return Ok(()) };
+        let strategies = match strategies {
+            Some(strategies) => strategies.to_vec(),
+            None => {
+                let blocks = self.study.blocks();
+                pruning::strategies(&StepMatrix::from_fn(probe.steps, blocks, |_, block| block))?
+            }
+        };
+        let shard = self.shard;
+        let mine = distinct_skips(&strategies).into_iter().enumerate();
+        let mine: Vec<&SkipSets> =
+            mine.filter(|(number, _)| shard.has(*number)).map(|(_, skips)| skips).collect();
+        if mine.is_empty() {
+            return Ok(());
+        }
+        self.add(Unit::Probe(probe));
+        self.add(Unit::Student(Student::Teacher));
+        for skips in mine {
+            self.add(Unit::Student(Student::Pruned(skips.clone())));
+            for role in SeedRole::BOTH {
+                let seed = role.of(&self.study.experiment);
+                self.add(Unit::Fidelity(Fidelity { skips: skips.clone(), seed }));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Experiment, Scale};
+
+    #[test]
+    fn units_of_equal_strategies_are_one() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let experiment = Experiment::from_file(root.join("experiments/emoji-sd.toml")).unwrap();
+        let study = Study::new(experiment, Scale::Smoke, &root).unwrap();
+        // The same two blocks are the least important at both steps.
+        let ranking = vec![vec![0, 1, 2, 4, 6, 5, 3], vec![1, 0, 5, 4, 2, 6, 3]];
+        let ranking = StepMatrix::from_rows(ranking).unwrap();
+        let strategies = pruning::strategies(&ranking).unwrap();
+        let duplicates = strategies.iter().filter(|strategy| strategy.duplicate).count();
+        assert!(duplicates > 0);
+        let count = |shard| {
+            let units = units(&study, &[Part::Figure3], shard, Some(&strategies)).unwrap();
+            let pruned = |unit: &&Unit| matches!(unit, Unit::Student(Student::Pruned(_)));
+            units.iter().filter(pruned).count()
+        };
+        assert_eq!(count(Shard::WHOLE), strategies.len() - duplicates);
+        let shards = (0..3).map(|index| count(Shard { index, count: 3 }));
+        assert_eq!(shards.sum::<usize>(), strategies.len() - duplicates);
+    }
+}

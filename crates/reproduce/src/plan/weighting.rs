@@ -1,0 +1,39 @@
+//! The ways a U-Net is weighted in the tables.
+
+use reweight::{FreeU, WeightRange};
+use serde::{Deserialize, Serialize};
+
+/// How a U-Net is weighted in one row of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Weighting {
+    /// All weights 1.
+    Vanilla,
+    /// One block raised.
+    Block { block: usize, weight: f64 },
+    /// Importance-based (Eq. 7).
+    Importance(WeightRange),
+    /// Inverted importance (Eq. 8).
+    Inverted(WeightRange),
+    /// FreeU.
+    FreeU(FreeU),
+}
+
+impl Weighting {
+    /// Whether it needs a probe of the prompt.
+    pub(crate) fn needs_probe(&self) -> bool {
+        matches!(self, Self::Importance(_) | Self::Inverted(_))
+    }
+
+    /// As tables name it.
+    pub(crate) fn label(&self) -> String {
+        let range = |ends: &WeightRange| format!("[{}, {}]", ends.low(), ends.high());
+        match self {
+            Self::Vanilla => "Vanilla".into(),
+            Self::Block { block, .. } => format!("blk-{block}"),
+            Self::Importance(ends) => range(ends),
+            Self::Inverted(ends) => format!("{} inverted", range(ends)),
+            Self::FreeU(_) => "FreeU".into(),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What is shown of it: tables, figures and a page, from stored results alone.
+
+mod build;
+mod cell;
+mod chart;
+mod comparison;
+mod grid;
+mod identity;
+mod measure;
+mod output;
+mod page;
+mod paper;
+mod pruned;
+mod ranking;
+mod table;
+
+pub use cell::Cell;
+pub use output::{Outcome, run};
+pub use table::Table;

@@ -1,0 +1,24 @@
+//! How it is done: units are run, and their results are stored by type.
+
+mod context;
+mod decoded;
+mod estimate;
+mod library;
+mod probe;
+mod rate;
+mod request;
+mod results;
+mod sampling;
+mod scoring;
+mod snr;
+mod store;
+mod students;
+mod work;
+
+pub use context::{Context, RunOptions};
+pub use estimate::{Estimate, Rate, estimate};
+pub(crate) use library::Library;
+pub use rate::MeasuredRate;
+pub(crate) use results::Likeness;
+pub use store::Damage;
+pub use work::{Event, Progress, work};

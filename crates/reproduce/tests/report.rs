@@ -1,0 +1,100 @@
+//! What a run shows: metrics whose weights are there have values, and nothing in the page is taken
+//! for HTML.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, FloatDType};
+use reproduce::{Context, Experiment, Part, Rate, RunOptions, Scale, Shard, Study, estimate, run};
+use safetensors::Dtype;
+use safetensors::tensor::{TensorView, serialize_to_file};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn options() -> RunOptions {
+    let (dtype, device) = (FloatDType::F32, Device::flex());
+    RunOptions { dtype, device, unet_batch: 32, picture_batch: 1 }
+}
+
+/// LPIPS's alex network with weights that are no network's, but all different.
+fn write_lpips(path: &Path) {
+    let convolutions = [
+        (0, [64, 3, 11, 11]),
+        (3, [192, 64, 5, 5]),
+        (6, [384, 192, 3, 3]),
+        (8, [256, 384, 3, 3]),
+        (10, [256, 256, 3, 3]),
+    ];
+    let mut shapes: Vec<(String, Vec<usize>)> = Vec::new();
+    for (lin, (at, shape)) in convolutions.into_iter().enumerate() {
+        shapes.push((format!("features.{at}.weight"), shape.to_vec()));
+        shapes.push((format!("features.{at}.bias"), vec![shape[0]]));
+        shapes.push((format!("lin{lin}.model.1.weight"), vec![1, shape[0], 1, 1]));
+    }
+    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = shapes
+        .into_iter()
+        .map(|(name, shape)| {
+            let positive = name.starts_with("lin");
+            let value = |i: usize| {
+                let wave = (i as f32 * 0.37).sin();
+                if positive { wave.abs() } else { 0.05 * wave }
+            };
+            let count = shape.iter().product();
+            (name, shape, (0..count).flat_map(|i| value(i).to_le_bytes()).collect())
+        })
+        .collect();
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
+    });
+    serialize_to_file(views, None, path).unwrap();
+}
+
+#[test]
+fn run_with_lpips_fills_its_column_and_the_page_is_escaped() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("lpips.safetensors");
+    write_lpips(&weights);
+    let mut experiment = Experiment::from_file(root().join("experiments/emoji-sd.toml")).unwrap();
+    experiment.name = "emoji <sd> & \"co\"".into();
+    experiment.steps = 2;
+    if let Some(pruning) = &mut experiment.pruning {
+        pruning.lpips = Some(weights.display().to_string());
+    }
+    let study = Study::new(experiment, Scale::Smoke, &root()).unwrap();
+    let store = folder.path().join("store");
+    let context = Context::new(study, &root(), &store, options()).unwrap();
+    let out = folder.path().join("out");
+    let outcome = run(&context, &[Part::Pictures], &out, &mut |_| {}).unwrap();
+    let [table] = outcome.tables.as_slice() else { panic!("{:?}", outcome.tables) };
+    for seed in ["train", "test"] {
+        let column = format!("{seed} LPIPS");
+        let at = table.columns.iter().position(|name| *name == column).unwrap();
+        for (label, cells) in &table.rows {
+            let value = cells[at].map(|cell| cell.value);
+            assert!(value.is_some_and(|value| value > 0.0), "{label}: {value:?}");
+        }
+    }
+    assert!(table.note.contains("LPIPS v0.1 alex"), "{}", table.note);
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("<h1>emoji &lt;sd&gt; &amp; &quot;co&quot;</h1>"));
+    assert!(!page.contains("<sd>") && page.contains("data:image/png;base64,iVBOR"));
+}
+
+#[test]
+fn estimate_of_a_full_size_model_draws_no_full_size_weights() {
+    let file = root().join("experiments/paper/sdxl-base.toml");
+    let study = Study::new(Experiment::from_file(file).unwrap(), Scale::Paper, &root()).unwrap();
+    let start = std::time::Instant::now();
+    let rate = options();
+    let rate = Rate::Measure(&rate);
+    let estimate = estimate(&study, None, &[Part::Table1], Shard::WHOLE, rate).unwrap();
+    // Filling the whole U-Net with random numbers alone takes longer, let alone running it.
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    let measured = estimate.measured.unwrap();
+    // As `inspect` counts them for 1024×1024 pixels.
+    assert!((2.5e12..3.5e12).contains(&(measured.macs_per_sample as f64)), "{measured:?}");
+    assert_eq!(measured.levels[1], 3);
+    let seconds = measured.macs_per_sample as f64 / measured.macs_per_second;
+    assert!(seconds > 0.0 && (estimate.seconds_per_sample - seconds).abs() < 1e-9 * seconds);
+}
