@@ -64,8 +64,10 @@ struct Folder {
 }
 
 impl ClipPreprocess {
-    /// OpenAI's mean and deviation and hpsv2's resizing (its `src/open_clip/transform.py`:
-    /// `ToTensor`, `ResizeMaxSize`, `Normalize`).
+    /// OpenAI's mean and deviation and hpsv2's resizing.
+    ///
+    /// Source: hpsv2's `src/open_clip/constants.py` (mean, deviation) and
+    /// `src/open_clip/transform.py` (`ToTensor`, `ResizeMaxSize`, `Normalize`).
     pub fn hps(size: usize) -> Self {
         Self {
             size,

@@ -70,7 +70,7 @@ fn from_file_of_a_scorer_names_the_field_and_what_was_expected() {
     for (from, to, field, found) in [
         ("vocab_size = 530", "vocab_size = 600", "model.text_cfg.vocab_size", "600"),
         ("head_width = 4", "head_width = 3", "vision_cfg.head_width", "3"),
-        ("patch_size = 8", "patch_size = 5", "model.vision_cfg.image_size", "16"),
+        ("patch_size = 8", "patch_size = 5", "vision_cfg.patch_size", "5"),
         ("shift = 2", "shift = 17", "shift", "17"),
         ("noise = 0.1", "noise = -0.1", "noise", "-0.1"),
         ("batch = 4", "batch = 3", "optimizer.batch", "3"),

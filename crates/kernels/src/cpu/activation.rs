@@ -8,7 +8,7 @@ const CHUNK: usize = 1 << 14;
 
 /// `eˣ` without a branch, so that it is vectorised; relative error below 8e-8 (measured).
 ///
-/// The polynomial and the two parts of ln 2 are those of `expf` in S. L. Moshier's Cephes
+/// Source: the polynomial and the two parts of ln 2 are those of `expf` in S. L. Moshier's Cephes
 /// Mathematical Library (`single/expf.c`, release 2.2, 1992); its method is the usual one, see
 /// W. J. Cody and W. Waite, Software Manual for the Elementary Functions, 1980, chapter 6.
 #[inline(always)]
@@ -34,7 +34,7 @@ fn sigmoid(x: f32) -> f32 {
 
 /// The error function; absolute error below 3.4e-7 (measured).
 ///
-/// The rational approximation of degrees 9 and 12, and the bound beyond which the result is ±1 in
+/// Source: the rational approximation of degrees 9 and 12, and the bound beyond which the result is ±1 in
 /// f32, are those of `generic_fast_erf_float` in Eigen 3.4
 /// (`unsupported/Eigen/src/SpecialFunctions/SpecialFunctionsImpl.h`).
 #[inline(always)]
@@ -65,6 +65,7 @@ fn gelu(x: f32) -> f32 {
 #[inline(always)]
 fn gelu_with_slope(x: f32) -> (f32, f32) {
     let cdf = 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
+    // Source: 1/√(2π), the normal density at 0.
     let density = 0.398_942_3 * exp(-0.5 * x * x);
     (x * cdf, cdf + x * density)
 }

@@ -5,7 +5,7 @@
 //! of Moshier). The compiler fuses its multiplications with the additions that follow them, so that
 //! these are rounded once.
 
-/// Cephes `logf`: coefficients of the polynomial in x − 1, highest first.
+/// Source: Cephes `logf`, coefficients of the polynomial in x − 1, highest first.
 #[expect(clippy::excessive_precision, reason = "as Cephes prints them")]
 const LOG: [f32; 9] = [
     7.037_683_629_2e-2,

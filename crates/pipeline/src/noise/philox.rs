@@ -34,6 +34,9 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 }
 
 /// cuRAND's transform of two words; the sine comes first.
+///
+/// Source: 2⁻³² and 2π·2⁻³² in f32, as `curand_normal.h` has them (`CURAND_2POW32_INV`,
+/// `CURAND_2POW32_INV_2PI`).
 fn box_muller(x: u32, y: u32) -> [f32; 2] {
     const INVERSE: f32 = 2.328_306_4e-10;
     const INVERSE_2PI: f32 = 2.328_306_4e-10 * 6.283_185_5;
