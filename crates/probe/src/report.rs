@@ -154,7 +154,9 @@ mod tests {
     use super::*;
 
     fn blocks() -> Vec<BlockInfo> {
-        let mut blocks = unet_core::UNet2DConditionConfig::sd_turbo().blocks();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd/unet");
+        let config = unet_core::UNet2DConditionConfig::from_file(folder.join("config.json"));
+        let mut blocks = config.unwrap().blocks();
         blocks.truncate(3);
         blocks
     }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, FloatDType};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, FloatDType, Tensor};
 use pipeline::{Guidance, Pipeline, SampleRequest, initial_noise};
 use probe::{
     Candidate, CounterDraws, Evaluator, PerStep, ProbeConfig, ProbeState, UNetEvaluator, search,
@@ -30,40 +31,39 @@ fn shipped_model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd")
 }
 
-/// The shipped model with every value of the tensors of that name replaced by NaN.
-fn broken_model(broken: &str) -> Pipeline {
-    let folder = tempfile::tempdir().unwrap();
-    let unet = "unet/diffusion_pytorch_model.safetensors";
-    for entry in walk(&shipped_model()) {
-        let to = folder.path().join(entry.strip_prefix(shipped_model()).unwrap());
-        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-        std::fs::copy(entry, to).unwrap();
-    }
-    let mut bytes = std::fs::read(shipped_model().join(unet)).unwrap();
-    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    let tensors: serde_json::Value = serde_json::from_slice(&bytes[8..header]).unwrap();
-    let [begin, end]: [usize; 2] =
-        serde_json::from_value(tensors[broken]["data_offsets"].clone()).unwrap();
-    // All bits set is NaN in every data type.
-    bytes[header + begin..header + end].fill(0xff);
-    std::fs::write(folder.path().join(unet), bytes).unwrap();
-    Pipeline::from_folder(folder.path(), FloatDType::F32, &Device::flex()).unwrap()
+/// Makes NaN of the parameters under a path.
+struct Broken {
+    path: Vec<String>,
+    broken: &'static str,
 }
 
-/// All files in a folder and its folders.
-fn walk(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+impl ModuleMapper for Broken {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.path.join(".").starts_with(self.broken) {
+            true => parameter.map(|values| values * f32::NAN),
+            false => parameter,
+        }
+    }
 }
 
 #[test]
 fn unet_evaluator_a_model_with_nan_is_an_error_that_names_step_and_block() {
-    for (tensor, place) in [
-        ("mid_block.attentions.0.proj_out.weight", "from block 3 (`mid_block`) on"),
-        ("conv_out.weight", "after the last block"),
+    let shipped = Pipeline::from_folder(shipped_model(), FloatDType::F32, &Device::flex()).unwrap();
+    let batches = [request(&shipped)];
+    for (broken, place) in [
+        ("mid_block.attentions.0.proj_out", "from block 3 (`mid_block`) on"),
+        ("conv_out", "after the last block"),
     ] {
-        let pipeline = broken_model(tensor);
-        let batches = [request(&pipeline)];
+        let unet = shipped.unet().clone().map(&mut Broken { path: Vec::new(), broken });
+        let pipeline = shipped.with_unet(unet);
         let error = UNetEvaluator::new(&pipeline, &batches, 8).err().unwrap().to_string();
         assert!(error.contains("step 0: the teacher's prediction"), "{error}");
         assert!(error.contains(place), "{error}");
