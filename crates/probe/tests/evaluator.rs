@@ -56,8 +56,7 @@ impl ModuleMapper for Broken {
 
 #[test]
 fn unet_evaluator_a_model_with_nan_is_an_error_that_names_step_and_block() {
-    let shipped =
-        Pipeline::from_folder(shipped_model(), FloatDType::F32, &Device::flex()).unwrap();
+    let shipped = Pipeline::from_folder(shipped_model(), FloatDType::F32, &Device::flex()).unwrap();
     let batches = [request(&shipped)];
     for (broken, place) in [
         ("mid_block.attentions.0.proj_out", "from block 3 (`mid_block`) on"),
