@@ -108,6 +108,14 @@ fn inspect_and_completions_print() {
 }
 
 #[test]
+fn schedule_takes_a_preset_that_is_not_downloaded() {
+    let text = succeed(&["schedule", "empirical", "--model", "sd-turbo", "--steps", "2", "--json"]);
+    let schedule: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let weights = schedule["blocks"]["weights"].as_array().unwrap();
+    assert_eq!((weights.len(), weights[0].as_array().unwrap().len()), (2, 7));
+}
+
+#[test]
 fn bad_input_gives_clear_errors() {
     let model = model().display().to_string();
     let out = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use support::{fail, succeed};
 
-const SCHEDULE: &str = r#"{"weights": [[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.1]]}"#;
+const SCHEDULE: &str = r#"{"blocks": {"weights": [[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.1]]}}"#;
 
 fn text(path: &Path) -> String {
     path.display().to_string()
