@@ -105,7 +105,11 @@ impl Program {
 
     fn is_built(&self, root: &Path) -> bool {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), Into::into);
-        target.join("debug").join(self.binary).with_extension(std::env::consts::EXE_EXTENSION).exists()
+        target
+            .join("debug")
+            .join(self.binary)
+            .with_extension(std::env::consts::EXE_EXTENSION)
+            .exists()
     }
 }
 
@@ -114,12 +118,17 @@ fn features(program: &Program, arguments: &[String]) -> Vec<&'static str> {
     let mut features = Vec::new();
     let value = |option: &str| {
         let mut words = arguments.iter();
-        words.find_map(|word| match word.strip_prefix(option) {
-            Some("") => Some(""),
-            Some(rest) => rest.strip_prefix('='),
-            None => None,
-        })
-        .map(|value| if value.is_empty() { words.next().map_or("", String::as_str) } else { value })
+        words
+            .find_map(|word| match word.strip_prefix(option) {
+                Some("") => Some(""),
+                Some(rest) => rest.strip_prefix('='),
+                None => None,
+            })
+            .map(
+                |value| {
+                    if value.is_empty() { words.next().map_or("", String::as_str) } else { value }
+                },
+            )
     };
     let on_cuda = value("--device").is_some_and(|device| device.split(':').next() == Some("cuda"));
     if on_cuda && nvidia_driver_present() {

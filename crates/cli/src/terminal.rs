@@ -29,7 +29,7 @@ pub fn line(text: impl fmt::Display) -> anyhow::Result<()> {
 /// Writes a result as one line of JSON.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn json(value: &serde_json::Value) -> anyhow::Result<()> {
     write(&serde_json::to_vec(value)?)
 }
@@ -37,7 +37,7 @@ pub fn json(value: &serde_json::Value) -> anyhow::Result<()> {
 /// Writes a result as JSON on several lines.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn pretty_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     write(&serde_json::to_vec_pretty(value)?)
 }
@@ -45,7 +45,7 @@ pub fn pretty_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 /// Writes out what is still held back.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn flush() -> anyhow::Result<()> {
     told(io::stdout().flush())
 }

@@ -8,7 +8,10 @@ use pictures::RgbImage;
 
 fn pictures() -> Vec<RgbImage> {
     let bytes: Vec<u8> = (0..2 * 3 * 16 * 16usize).map(|i| (i * 37 % 256) as u8).collect();
-    bytes.chunks(3 * 16 * 16).map(|rgb| RgbImage { width: 16, height: 16, rgb: rgb.into() }).collect()
+    bytes
+        .chunks(3 * 16 * 16)
+        .map(|rgb| RgbImage { width: 16, height: 16, rgb: rgb.into() })
+        .collect()
 }
 
 #[test]

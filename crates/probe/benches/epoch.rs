@@ -33,7 +33,8 @@ fn probe_epoch(criterion: &mut Criterion) {
     group.sample_size(10);
     for unet_batch in [8, 32, 120] {
         let mut evaluator =
-            UNetEvaluator::new(&pipeline, &[request.clone()], unet_batch).expect("a valid request");
+            UNetEvaluator::new(&pipeline, std::slice::from_ref(&request), unet_batch)
+                .expect("a valid request");
         group.bench_function(format!("480 samples, U-Net batch {unet_batch}"), |b| {
             b.iter(|| {
                 let mut draws = CounterDraws::new(42);

@@ -8,7 +8,11 @@ use anyhow::bail;
 use clap::{Parser, ValueEnum};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask random-model", version, about = "Writes a model with a preset's files and random weights, to measure or to test with")]
+#[command(
+    name = "cargo xtask random-model",
+    version,
+    about = "Writes a model with a preset's files and random weights, to measure or to test with"
+)]
 #[command(after_help = "Example:\n  cargo xtask random-model sd-2.1 --out /tmp/sd-2.1-random")]
 struct RandomModelArgs {
     /// Preset whose files are imitated.

@@ -44,13 +44,14 @@ pub(crate) fn train_autoencoder(
 }
 
 fn config(recipe: &AutoencoderRecipe) -> AutoencoderKLConfig {
-    let mut config = AutoencoderKLConfig::default();
-    config.block_out_channels = recipe.block_out_channels.clone();
-    config.layers_per_block = recipe.layers_per_block;
-    config.latent_channels = recipe.latent_channels;
-    config.norm_num_groups = recipe.norm_num_groups;
-    config.force_upcast = false;
-    config
+    AutoencoderKLConfig {
+        block_out_channels: recipe.block_out_channels.clone(),
+        layers_per_block: recipe.layers_per_block,
+        latent_channels: recipe.latent_channels,
+        norm_num_groups: recipe.norm_num_groups,
+        force_upcast: false,
+        ..AutoencoderKLConfig::default()
+    }
 }
 
 /// The part of the batch's mean loss that `samples` contribute.

@@ -48,7 +48,8 @@ pub fn check(name: &str, text: &str, complaints: &mut Vec<String>) {
             }
         }
         if has_copied_number(line) && !names_source(&code[..=number]) {
-            complaints.push(format!("{name}:{at}: expected a comment `Source: …` above the number"));
+            complaints
+                .push(format!("{name}:{at}: expected a comment `Source: …` above the number"));
         }
     }
 }
@@ -93,9 +94,11 @@ fn has_copied_number(line: &str) -> bool {
 }
 
 fn names_source(above: &[&str]) -> bool {
-    above.iter().rev().take(REACH).any(|line| {
-        line.trim_start().starts_with("//") && line.contains("Source: ")
-    })
+    above
+        .iter()
+        .rev()
+        .take(REACH)
+        .any(|line| line.trim_start().starts_with("//") && line.contains("Source: "))
 }
 
 #[cfg(test)]

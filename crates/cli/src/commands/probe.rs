@@ -158,10 +158,10 @@ fn saved(path: &PathBuf, facts: &serde_json::Value) -> anyhow::Result<Option<Pro
 
 fn report(out: &Path, as_json: bool, report: &ProbeReport) -> anyhow::Result<()> {
     let (json, importance) = (report.to_json()?, report.importance.matrix());
-    write_atomically(&out.join(RESULT), json.as_bytes())?;
-    write_atomically(&out.join(TABLE), report.to_csv().as_bytes())?;
+    write_atomically(out.join(RESULT), json.as_bytes())?;
+    write_atomically(out.join(TABLE), report.to_csv().as_bytes())?;
     let svg = heatmap_svg(importance.rows(), &report.blocks);
-    write_atomically(&out.join(DRAWING), svg.as_bytes())?;
+    write_atomically(out.join(DRAWING), svg.as_bytes())?;
     if as_json {
         return terminal::json(&serde_json::to_value(report)?);
     }

@@ -87,7 +87,7 @@ fn shrink(picture: &RgbImage, text: &str) -> anyhow::Result<RgbImage> {
     let digits: String =
         text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
     let side: usize = digits.parse().with_context(|| format!("the resizing `{text}`"))?;
-    Ok(resize_like_pillow(&picture, Frame::middle(picture.size(), side)?, Filter::Bilinear)?)
+    Ok(resize_like_pillow(picture, Frame::middle(picture.size(), side)?, Filter::Bilinear)?)
 }
 
 fn frechet(case: &Metrics<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
