@@ -37,6 +37,8 @@ pub enum Rate<'a> {
     Known(f64),
     /// It is estimated from the U-Net's multiply-accumulates and a short measurement.
     Measure(&'a RunOptions),
+    /// It is estimated from the U-Net's multiply-accumulates and an earlier measurement.
+    Measured(MeasuredRate),
 }
 
 /// What the parts would cost. Without a context nothing counts as done.
@@ -74,6 +76,10 @@ pub fn estimate(
         Rate::Known(seconds) => (seconds, None),
         Rate::Measure(options) => {
             let measured = measure(study, options);
+            (measured.seconds_per_sample(), Some(measured))
+        }
+        Rate::Measured(earlier) => {
+            let measured = earlier.applied_to(study);
             (measured.seconds_per_sample(), Some(measured))
         }
     };

@@ -24,9 +24,9 @@ const ENOUGH: Duration = Duration::from_millis(200);
 pub struct MeasuredRate {
     /// Multiply-accumulates of one sample of the study's U-Net.
     pub macs_per_sample: u64,
-    /// Those this machine did in a second, on the U-Net's first levels.
+    /// Those this machine did in a second, on a U-Net's first levels.
     pub macs_per_second: f64,
-    /// How many of the U-Net's levels were timed, and how many it has.
+    /// How many of that U-Net's levels were timed, and how many it has.
     pub levels: [usize; 2],
 }
 
@@ -35,15 +35,22 @@ impl MeasuredRate {
     pub fn seconds_per_sample(&self) -> f64 {
         self.macs_per_sample as f64 / self.macs_per_second
     }
+
+    /// The same machine's rate for another study.
+    pub(crate) fn applied_to(self, study: &Study) -> Self {
+        Self { macs_per_sample: macs(&study.unet, study.latent_size), ..self }
+    }
+}
+
+/// Multiply-accumulates of one sample with latents of that side.
+fn macs(unet: &UNet2DConditionConfig, side: usize) -> u64 {
+    unet.costs([side; 2], TOKENS).iter().map(|part| part.macs).sum()
 }
 
 /// Times as many of the first levels of the study's U-Net as are quickly filled with random weights
 /// (they cost as much as real ones).
 pub(crate) fn measure(study: &Study, options: &RunOptions) -> MeasuredRate {
     let whole = &study.unet;
-    let macs = |config: &UNet2DConditionConfig, side: usize| -> u64 {
-        config.costs([side; 2], TOKENS).iter().map(|part| part.macs).sum()
-    };
     let parameters = |config: &UNet2DConditionConfig| -> usize {
         config.costs([1; 2], TOKENS).iter().map(|part| part.parameters).sum()
     };

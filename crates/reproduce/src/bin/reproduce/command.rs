@@ -23,7 +23,7 @@ pub(crate) fn run(args: ReproduceArgs) -> anyhow::Result<()> {
     if files.len() > 1 && args.out.is_some() {
         bail!("--out is for one experiment: name it with --experiment");
     }
-    let (mut nothing, mut total) = (true, 0.0);
+    let (mut nothing, mut total, mut measured) = (true, 0.0, None);
     for file in files {
         let experiment = Experiment::from_file(root.join(&file))?;
         let parts = experiment.parts(&args.parts());
@@ -34,7 +34,9 @@ pub(crate) fn run(args: ReproduceArgs) -> anyhow::Result<()> {
         let study = Study::new(experiment, args.scale(), &root)?;
         println!("{}: {}", study.name(), file.display());
         if args.dry_run {
-            total += dry_run(&args, &study, &parts, &options, &root)?;
+            let estimate = dry_run(&args, &study, &parts, &options, &root, measured)?;
+            total += estimate.seconds();
+            measured = estimate.measured;
         } else {
             compute(&args, study, &parts, &options, &root)?;
         }

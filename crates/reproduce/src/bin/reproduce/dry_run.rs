@@ -4,21 +4,29 @@ use std::path::Path;
 
 use indicatif::HumanBytes;
 use pipeline::PipelineError;
-use reproduce::{Context, Part, Rate, ReproduceError, RunOptions, Shard, Study, estimate};
+use reproduce::{
+    Context, Estimate, MeasuredRate, Part, Rate, ReproduceError, RunOptions, Shard, Study, estimate,
+};
 
 use crate::args::ReproduceArgs;
 use crate::progress::spoken;
 
-/// Says what a run would compute and fetch; returns how many seconds it would take.
+/// Says what a run would compute and fetch. The machine is measured for the first experiment, which
+/// stands for the others: `earlier` is what an earlier call returned.
 pub(crate) fn dry_run(
     args: &ReproduceArgs,
     study: &Study,
     parts: &[Part],
     options: &RunOptions,
     root: &Path,
-) -> anyhow::Result<f64> {
+    earlier: Option<MeasuredRate>,
+) -> anyhow::Result<Estimate> {
     let shard = args.shard.unwrap_or(Shard::WHOLE);
-    let rate = args.seconds_per_sample.map_or(Rate::Measure(options), Rate::Known);
+    let rate = match (args.seconds_per_sample, earlier) {
+        (Some(seconds), _) => Rate::Known(seconds),
+        (None, Some(earlier)) => Rate::Measured(earlier),
+        (None, None) => Rate::Measure(options),
+    };
     #[cfg(feature = "download")]
     for package in study.packages() {
         if let Some(line) = downloads::missing(&package)? {
@@ -46,7 +54,7 @@ pub(crate) fn dry_run(
             let [timed, levels] = measured.levels;
             format!(
                 "estimated: {:.1} G multiply-accumulates a sample at {:.1} G a second, which {} \
-                 just did on {timed} of the U-Net's {levels} levels with random weights",
+                 just did on {timed} of a U-Net's {levels} levels with random weights",
                 measured.macs_per_sample as f64 / 1e9,
                 measured.macs_per_second / 1e9,
                 args.device
@@ -59,5 +67,5 @@ pub(crate) fn dry_run(
         estimate.seconds_per_sample
     );
     println!("  about {} of results on disk", HumanBytes(estimate.disk_bytes));
-    Ok(estimate.seconds())
+    Ok(estimate)
 }
