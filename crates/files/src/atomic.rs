@@ -54,7 +54,7 @@ impl AtomicFile {
         };
         match begin() {
             Ok(file) => Ok(Self { file, path }),
-            Err(source) => Err(FileError { path, source }),
+            Err(source) => Err(FileError { path, reason: source }),
         }
     }
 
@@ -71,7 +71,7 @@ impl AtomicFile {
         self.file.flush().map_err(FileError::at(&self.path))?;
         match self.file.persist(&self.path) {
             Ok(_) => Ok(()),
-            Err(error) => Err(FileError { path: self.path, source: error.error }),
+            Err(error) => Err(FileError { path: self.path, reason: error.error }),
         }
     }
 }

@@ -47,7 +47,7 @@ impl RgbImage {
         let path = path.as_ref();
         let bytes = self
             .to_png(text)
-            .map_err(|source| PictureError::Encode { path: path.into(), source })?;
+            .map_err(|source| PictureError::Encode { path: path.into(), reason: source })?;
         Ok(write_atomically(path, bytes)?)
     }
 }

@@ -11,20 +11,20 @@ pub enum PictureError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A file holds no picture that can be read.
-    #[error("`{path}`: {source}", path = path.display())]
+    #[error("`{path}`: {reason}", path = path.display())]
     Decode {
         /// The file.
         path: PathBuf,
         /// What was expected and what was found.
-        source: DecodeError,
+        reason: DecodeError,
     },
     /// A picture could not be written.
-    #[error("`{path}`: {source}", path = path.display())]
+    #[error("`{path}`: {reason}", path = path.display())]
     Encode {
         /// The file.
         path: PathBuf,
         /// The encoder's word.
-        source: EncodeError,
+        reason: EncodeError,
     },
     /// A file or folder does not hold what it should.
     #[error("`{path}`: {reason}", path = path.display())]
@@ -45,7 +45,7 @@ impl PictureError {
     }
 
     pub(crate) fn decode(path: &Path) -> impl FnOnce(DecodeError) -> Self {
-        move |source| Self::Decode { path: path.into(), source }
+        move |source| Self::Decode { path: path.into(), reason: source }
     }
 }
 

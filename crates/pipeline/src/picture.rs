@@ -91,7 +91,7 @@ impl PictureRecord {
     pub fn save(&self, picture: &RgbImage, path: &Path) -> Result<(), PipelineError> {
         let bytes = self
             .to_png(picture)
-            .map_err(|source| PictureError::Encode { path: path.into(), source })?;
+            .map_err(|source| PictureError::Encode { path: path.into(), reason: source })?;
         files::write_atomically(path, bytes)?;
         let json = serde_json::to_vec_pretty(self).unwrap_or_default();
         Ok(files::write_atomically(path.with_extension("json"), json)?)

@@ -81,7 +81,7 @@ pub fn load_tensors<M: Module>(
     };
     let module = module.map(&mut loader);
     if let Some(source) = loader.unreadable {
-        return Err(FileError { path: path.to_path_buf(), source }.into());
+        return Err(FileError { path: path.to_path_buf(), reason: source }.into());
     }
     loader.mismatch.unexpected = loader.unused.into_iter().collect();
     if loader.mismatch.is_empty() {

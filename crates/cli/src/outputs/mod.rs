@@ -97,7 +97,7 @@ fn check_writable(folder: &Path) -> anyhow::Result<()> {
     }
     let attempt = existing.join(".unet-reweight");
     // Dropped without being given its name: it leaves nothing.
-    let written = files::AtomicFile::create(attempt).map(drop).map_err(|error| error.source);
+    let written = files::AtomicFile::create(attempt).map(drop).map_err(|error| error.reason);
     written.with_context(|| format!("`{}` cannot be written to", existing.display()))
 }
 

@@ -167,8 +167,9 @@ impl Inception {
         dtype: FloatDType,
         device: &Device,
     ) -> Result<Self, MetricsError> {
-        let folded = fold_norms(tensors)
-            .map_err(|source| WeightsError::from(FileError { path: path.into(), source }))?;
+        let folded = fold_norms(tensors).map_err(|source| {
+            WeightsError::from(FileError { path: path.into(), reason: source })
+        })?;
         let layers = load_tensors(Layers::new(device), folded, path, dtype)?;
         Ok(Self { layers, tap, checkpoint: None, device: device.clone() })
     }
