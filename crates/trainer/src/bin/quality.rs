@@ -26,7 +26,7 @@ struct QualityArgs {
     #[arg(long)]
     data: PathBuf,
     /// Pipeline folder with its `training.json`.
-    #[arg(long, default_value = "models/emoji-sd")]
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/emoji-sd"))]
     model: PathBuf,
     /// Pictures to sample, evenly spread over the captions the model was trained on.
     #[arg(long, default_value_t = 100)]

@@ -61,8 +61,8 @@ fn main() -> ExitCode {
 
 fn run(args: TrainArgs) -> anyhow::Result<()> {
     let home = PathBuf::from(match args.model {
-        Model::Pipeline => "models/emoji-sd",
-        Model::Scorer => "models/emoji-clip",
+        Model::Pipeline => concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/emoji-sd"),
+        Model::Scorer => concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/emoji-clip"),
     });
     let recipe = args.recipe.clone().unwrap_or_else(|| home.join("recipe.toml"));
     let out = args.out.clone().unwrap_or(home);
