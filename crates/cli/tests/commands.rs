@@ -1,10 +1,8 @@
 //! The commands as a person runs them.
 
-mod support;
-
 use std::path::Path;
 
-use support::{fail, model, succeed};
+use crate::support::{fail, model, succeed};
 
 #[test]
 fn probe_schedule_generate_and_compare_work_together() {

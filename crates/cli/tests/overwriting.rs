@@ -1,10 +1,9 @@
 //! No command writes over a file that it reads, or over one that is not its own.
 
-mod support;
-
 use std::path::Path;
 
-use support::{fail, succeed};
+use crate::support;
+use crate::support::{fail, succeed};
 
 const SCHEDULE: &str = r#"{"blocks": {"weights": [[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.1]]}}"#;
 

@@ -1,11 +1,9 @@
 //! `score` as a person runs it.
 
-mod support;
-
 use std::path::Path;
 
+use crate::support::{fail, model, succeed};
 use serde_json::Value;
-use support::{fail, model, succeed};
 
 fn scorer() -> String {
     model().with_file_name("emoji-clip").display().to_string()

@@ -1,10 +1,9 @@
 //! Wrong uses end with code 2, failures with code 1, and both say why; nothing ends in a panic.
 
-mod support;
-
 use std::path::Path;
 
-use support::{model, run};
+use crate::support;
+use crate::support::{model, run};
 
 /// Runs the program, and checks the code and a word of what it says.
 fn check(code: i32, arguments: &[&str], word: &str) {

@@ -1,10 +1,10 @@
 //! Whole pipelines in half precision against f32, on the CPU.
 
-mod support;
-
 use burn::tensor::{Device, FloatDType};
 use pipeline::{Pipeline, tiny, write_synthetic};
 use safetensors::Dtype;
+
+use crate::support;
 
 fn latents(folder: &std::path::Path, dtype: FloatDType) -> Vec<f32> {
     let pipeline = Pipeline::from_folder(folder, dtype, &Device::flex()).unwrap();

@@ -1,8 +1,6 @@
 //! Checkpoints in one file. Which of its tensors become which is in `single-file-check`, with the
 //! script that has diffusers confirm it.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +8,8 @@ use burn::tensor::{Device, FloatDType};
 use pipeline::{Pipeline, PipelineError, tiny, write_synthetic};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize_to_file};
+
+use crate::support;
 
 /// Shape and f16 values.
 type Stored = (Vec<usize>, Vec<u8>);

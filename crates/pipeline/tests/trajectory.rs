@@ -1,7 +1,5 @@
 //! The denoising loop by itself, and what it reports.
 
-mod support;
-
 use std::path::Path;
 
 use burn::tensor::{Device, Distribution, FloatDType, Tensor};
@@ -12,6 +10,8 @@ use pipeline::{
 use reweight::{BatchPolicy, BlockWeights, Policy};
 use safetensors::Dtype;
 use scheduler::SchedulerKind;
+
+use crate::support;
 
 fn model(at: &Path) -> Pipeline {
     let preset = tiny(hub::preset("sd-turbo").unwrap());

@@ -1,11 +1,11 @@
 //! The measure of a trained model's pictures, on a model trained for a moment.
 
-mod common;
-
 use burn::tensor::{Device, FloatDType};
 use pictures::Dataset;
 use pipeline::Pipeline;
 use trainer::{QualitySettings, Recipe, Stages, Summary, TrainError, quality};
+
+use crate::common;
 
 #[test]
 fn quality_counts_pictures_and_refuses_foreign_ones() {

@@ -1,10 +1,10 @@
 //! Recipes that cannot be followed are refused with the file, the field, and what was expected.
 
-mod common;
-
 use std::path::Path;
 
 use trainer::{Recipe, ScorerRecipe, Stages, TrainError};
+
+use crate::common;
 
 /// The error of `text` read by `read`, which must name the file and each of `parts`.
 fn refused<R: std::fmt::Debug>(

@@ -1,12 +1,12 @@
 //! Interrupted runs end in the same bytes, and checkpoints of other runs are refused untouched.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use trainer::{Progress, Recipe, ScorerRecipe, Stages, TrainError};
+
+use crate::common;
 
 /// Every file below `folder` and its bytes.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

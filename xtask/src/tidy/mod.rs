@@ -67,6 +67,28 @@ fn check_file(root: &Path, path: &Path, complaints: &mut Vec<String>) -> anyhow:
         true => layers::check(&name, &text, complaints),
         false => source::check(&name, &text, complaints),
     }
+    if name.ends_with("/tests/main.rs") {
+        check_tests(path, &name, &text, complaints)?;
+    }
+    Ok(())
+}
+
+/// A file of tests that the one test program does not name would never run.
+fn check_tests(
+    path: &Path,
+    name: &str,
+    text: &str,
+    complaints: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let file = entry?.path();
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let is_source = file.extension().is_some_and(|extension| extension == "rs");
+        if is_source && stem != "main" && !text.contains(&format!("mod {stem};\n")) {
+            complaints.push(format!("{name}: expected `mod {stem};`"));
+        }
+    }
     Ok(())
 }
 

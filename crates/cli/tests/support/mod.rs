@@ -1,7 +1,5 @@
 //! Runs the program as a person would.
 
-#![allow(dead_code, reason = "each test program uses some of it")]
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

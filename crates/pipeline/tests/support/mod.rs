@@ -1,7 +1,5 @@
 //! What several tests of this crate ask of a tiny pipeline.
 
-#![allow(dead_code, reason = "not every test asks for all")]
-
 use burn::tensor::Tensor;
 use pipeline::{Control, Guidance, Pipeline, SampleRequest, initial_noise};
 use reweight::BatchPolicy;

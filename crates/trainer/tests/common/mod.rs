@@ -1,8 +1,6 @@
 //! Tiny picture sets and recipes that train in a moment.
 
 // Each test file takes what it needs.
-#![allow(dead_code)]
-
 use std::path::{Path, PathBuf};
 
 use pictures::RgbImage;

@@ -1,0 +1,4 @@
+//! Tests of the kernels from outside, in one program: it is linked once.
+
+mod half;
+mod ops;

@@ -1,0 +1,11 @@
+//! Tests of the pipeline from outside, in one program: it is linked once.
+
+mod bad_models;
+mod diffusers;
+mod generation;
+mod half;
+mod shipped_model;
+mod single_file;
+mod support;
+mod torch_noise;
+mod trajectory;

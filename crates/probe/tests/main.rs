@@ -1,0 +1,4 @@
+//! Tests of the probe from outside, in one program: it is linked once.
+
+mod evaluator;
+mod search;

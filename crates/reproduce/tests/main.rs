@@ -1,0 +1,5 @@
+//! Tests of the experiments from outside, in one program: it is linked once.
+
+mod paper_path;
+mod report;
+mod resume;
