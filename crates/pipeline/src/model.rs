@@ -123,11 +123,6 @@ impl Pipeline {
         self
     }
 
-    /// Parameters of its text encoders.
-    pub fn text_params(&self) -> usize {
-        self.text.num_params()
-    }
-
     /// The device its parameters are on.
     pub fn device(&self) -> &Device {
         &self.device
