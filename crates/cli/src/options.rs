@@ -153,8 +153,8 @@ impl SamplingOptions {
         self.initial_noise.as_deref()
     }
 
-    /// What is to be generated with a model; warns where its text encoder does not see all of the
-    /// prompt.
+    /// What is to be generated with a model; warns where its text encoder does not see all of a
+    /// prompt, and of options without effect.
     pub fn resolve(self, pipeline: &Pipeline) -> anyhow::Result<Generation> {
         let generation = pipeline.resolve(GenerationSettings {
             prompt: self.prompt,
@@ -170,9 +170,20 @@ impl SamplingOptions {
             eta: self.eta,
         });
         let generation = generation.or_usage()?;
-        for prompt in pipeline.truncated_prompts(std::slice::from_ref(&generation.prompt)) {
+        let texts: Vec<String> =
+            generation.negative_prompt.iter().chain([&generation.prompt]).cloned().collect();
+        for prompt in pipeline.truncated_prompts(&texts) {
             let start: String = prompt.chars().take(40).collect();
             terminal::warn(format_args!("the text encoder does not see the end of \"{start}…\""));
+        }
+        let Generation { guidance_scale, scheduler, .. } = generation;
+        if generation.negative_prompt.is_some() && guidance_scale <= 1.0 {
+            terminal::warn(format_args!(
+                "--negative has no effect with --guidance {guidance_scale}, only above 1"
+            ));
+        }
+        if generation.scheduler_config.eta > 0.0 && scheduler != SchedulerKind::Ddim {
+            terminal::warn(format_args!("--eta has no effect with {scheduler}, only with ddim"));
         }
         Ok(generation)
     }

@@ -106,6 +106,16 @@ fn inspect_and_completions_print() {
 }
 
 #[test]
+fn schedule_is_written_as_its_name_says() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["s.json", "s.toml"] {
+        let path = folder.path().join(name);
+        succeed(&["schedule", "static", "--steps", "2", "--out", path.to_str().unwrap()]);
+        assert_eq!(reweight::Policy::from_file(&path).unwrap().blocks.unwrap().steps(), 2);
+    }
+}
+
+#[test]
 fn schedule_takes_a_preset_that_is_not_downloaded() {
     let text = succeed(&["schedule", "empirical", "--model", "sd-turbo", "--steps", "2", "--json"]);
     let schedule: serde_json::Value = serde_json::from_str(&text).unwrap();

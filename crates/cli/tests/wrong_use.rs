@@ -52,6 +52,8 @@ fn wrong_options_are_refused_before_any_work() {
         (&["schedule", "empirical", "--low", "1.2"], "low <= high"),
         (&["schedule", "empirical", "--low", "nan"], "low"),
         (&["schedule", "static", "--model", "nonsense"], "nonsense"),
+        (&["schedule", "static", "--json", "--out", "s.toml"], "`.json`"),
+        (&["schedule", "static", "--out", "s.yaml"], "`.toml` or `.json`"),
         (&["compare", "a"], "--weights"),
         (&["compare", "a", "--weights", "w.toml", "--freeu", "1,2,3"], "four FreeU factors"),
         (&["compare", "a", "--weights", "w.toml", "--freeu", "1,2,3,nan"], "s2"),

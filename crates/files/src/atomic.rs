@@ -92,7 +92,8 @@ impl io::Seek for AtomicFile {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that a file stands in; that of a name alone is `.`, the working folder.
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -1,10 +1,10 @@
 //! The hashes a hub names files by: SHA-256, and git's.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use files::Sha256;
+use sha1::{Digest, Sha1};
 
 use crate::HubError;
 
@@ -44,18 +44,17 @@ pub fn hash_file(path: &Path) -> Result<FileHash, HubError> {
     git.update(format!("blob {size}\0"));
     let mut buffer = vec![0; 1 << 20];
     loop {
-        let read = file.read(&mut buffer).map_err(HubError::at(path))?;
-        if read == 0 {
-            break;
-        }
+        let read = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(HubError::at(path)(error)),
+        };
         sha256.update(&buffer[..read]);
         git.update(&buffer[..read]);
     }
-    Ok(FileHash { size, sha256: hex(&sha256.finalize()), git: hex(&git.finalize()) })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let git = git.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(FileHash { size, sha256: sha256.hex(), git })
 }
 
 #[cfg(test)]

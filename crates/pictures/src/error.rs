@@ -123,14 +123,4 @@ pub enum SizeError {
         /// What there is.
         found: usize,
     },
-    /// A part that does not lie inside.
-    #[error("expected a part of at most {width}×{height} pixels, found {side}×{side}")]
-    Outside {
-        /// Width of the picture in pixels.
-        width: usize,
-        /// Height of the picture in pixels.
-        height: usize,
-        /// Side of the part in pixels.
-        side: usize,
-    },
 }

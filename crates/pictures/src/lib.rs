@@ -24,7 +24,5 @@ pub use dataset::{Dataset, Example};
 pub use decode::Limits;
 pub use error::{DecodeError, EncodeError, PictureError, SizeError};
 pub use folder::{list_pictures, pair_by_name};
-pub use resample::{
-    Filter, Frame, center_crop, resize_antialiased, resize_bilinear, resize_like_pillow,
-};
+pub use resample::{Filter, Frame, resize_antialiased, resize_bilinear, resize_like_pillow};
 pub use rgb::{Planes, RgbImage};

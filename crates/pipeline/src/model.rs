@@ -64,6 +64,22 @@ impl Pipeline {
         if config.in_channels != vae.config().latent_channels {
             return mixed("channels of latents", config.in_channels, vae.config().latent_channels);
         }
+        if config.out_channels != config.in_channels {
+            let (expected, found) = (config.in_channels, config.out_channels);
+            let reason = format!(
+                "expected a U-Net that predicts the {expected} channels of the latents, found \
+                 {found}"
+            );
+            return Err(PipelineError::Mixed { path: path.to_path_buf(), reason });
+        }
+        if [vae.config().in_channels, vae.config().out_channels] != [3; 2] {
+            let (input, output) = (vae.config().in_channels, vae.config().out_channels);
+            let reason = format!(
+                "expected an autoencoder of pictures with 3 channels, found {input} in and \
+                 {output} out"
+            );
+            return Err(PipelineError::Mixed { path: path.to_path_buf(), reason });
+        }
         let path = path.to_path_buf();
         let device = device.clone();
         let (vae_slicing, vae_tiling, facts) = (false, false, None);
@@ -121,11 +137,6 @@ impl Pipeline {
     pub fn with_vae_tiling(mut self, on: bool) -> Self {
         self.vae_tiling = on;
         self
-    }
-
-    /// Parameters of its text encoders.
-    pub fn text_params(&self) -> usize {
-        self.text.num_params()
     }
 
     /// The device its parameters are on.

@@ -1,6 +1,5 @@
 //! The tokenizers and text encoders of a pipeline.
 
-use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor};
 use clip::{CLIPTextModel, CLIPTokenizer};
 
@@ -139,14 +138,6 @@ impl TextEncoders {
                 };
                 (first.hidden_size + second.hidden_size, Some(pooled))
             }
-        }
-    }
-
-    /// Parameters of all encoders.
-    pub(crate) fn num_params(&self) -> usize {
-        match self {
-            Self::Single { encoder, .. } => encoder.num_params(),
-            Self::Double { encoders, .. } => encoders.iter().map(Module::num_params).sum(),
         }
     }
 }

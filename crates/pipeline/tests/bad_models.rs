@@ -57,6 +57,23 @@ fn open_wrong_folders_say_which_is_meant() {
 }
 
 #[test]
+fn open_parts_that_make_no_picture_together_are_told() {
+    // Weights that fit each configuration by itself.
+    for (part, key, channels, words) in [
+        ("unet", "out_channels", 8, "4 channels of the latents, found 8"),
+        ("vae", "out_channels", 4, "found 3 in and 4 out"),
+        ("vae", "in_channels", 1, "found 1 in and 3 out"),
+    ] {
+        let at = tempfile::tempdir().unwrap();
+        let mut preset = tiny(hub::preset("sd-turbo").unwrap());
+        preset.config[part][key] = channels.into();
+        write_synthetic(&preset, at.path(), Dtype::F16, 1).unwrap();
+        let error = error(at.path());
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
 fn open_lora_in_place_of_the_unet_is_told() {
     let at = tempfile::tempdir().unwrap();
     let folder = model("sd-turbo", at.path());

@@ -13,7 +13,7 @@ use clap::{Parser, ValueEnum};
     version,
     about = "Writes a model with a preset's files and random weights, to measure or to test with"
 )]
-#[command(after_help = "Example:\n  cargo xtask random-model sd-2.1 --out /tmp/sd-2.1-random")]
+#[command(after_help = "Example:\n  cargo xtask random-model sd-2.1 --out sd-2.1-random")]
 struct RandomModelArgs {
     /// Preset whose files are imitated.
     preset: String,

@@ -194,6 +194,8 @@ fn from_file_bad_experiments_are_named() {
         ("epochs = 2\n", "epochs = 1000000000000000000\n", "epochs"),
         ("prompts = 1\n", "prompts = 1000000000000000000\n", "prompts"),
         ("steps = 10\n", "steps = 100000000000\n", "steps"),
+        ("table1_weight = 1.1", "table1_weight = -1.1", "table1_weight"),
+        ("guidance_scale = 3.0", "guidance_scale = nan", "guidance_scale"),
     ] {
         std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
         let error = Experiment::from_file(&path).unwrap_err().to_string();

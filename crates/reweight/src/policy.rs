@@ -176,10 +176,10 @@ fn step_weights(
     let (mut weights, mut thresholds) = (Vec::new(), Vec::new());
     for (policy, step) in rows {
         match &policy.blocks {
-            Some(own) => {
-                own.check_fits(steps, blocks)?;
-                weights.push(own.weights()[*step].to_vec());
-                thresholds.push(own.thresholds()[*step].to_vec());
+            Some(schedule) => {
+                schedule.check_fits(steps, blocks)?;
+                weights.push(schedule.weights()[*step].to_vec());
+                thresholds.push(schedule.thresholds()[*step].to_vec());
             }
             None => {
                 weights.push(vec![1.0; blocks]);

@@ -64,16 +64,6 @@ impl NoiseSchedule {
         }
     }
 
-    /// The clean sample x̂₀ that a model output stands for.
-    pub fn to_original(&self, output: Tensor<4>, sample: Tensor<4>, timestep: usize) -> Tensor<4> {
-        let (signal, sigma) = self.scales(timestep);
-        match self.prediction_type {
-            PredictionType::Epsilon => (sample - output * sigma) / signal,
-            PredictionType::VPrediction => sample * signal - output * sigma,
-            PredictionType::Sample => output,
-        }
-    }
-
     /// √ᾱ and √(1−ᾱ).
     fn scales(&self, timestep: usize) -> (f64, f64) {
         let alpha = self.alpha_cumprod(timestep);

@@ -80,7 +80,8 @@ pub fn quality(
     };
     for (i, index) in chosen.into_iter().enumerate() {
         let wanted = &train.examples[index];
-        let picture = sample(pipeline, &wanted.text, settings.seed + i as u64, settings)?;
+        let picture =
+            sample(pipeline, &wanted.text, settings.seed.wrapping_add(i as u64), settings)?;
         let pixels = picture.to_signed().values;
         let by_pixels = nearest(&pixels, train.examples.iter().map(|example| &example.pixels));
         let latent = encode(pipeline.vae(), &pixels, train.size, device);

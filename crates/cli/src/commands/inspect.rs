@@ -74,7 +74,7 @@ fn facts(configs: &PipelineConfigs, size: [usize; 2], latents: [usize; 2]) -> Va
     let vae = parameter_count(&configs.vae.init(&device));
     let text: usize = configs.text.iter().map(|text| parameter_count(&text.init(&device))).sum();
     let macs: u64 = costs.iter().map(|cost| cost.macs).sum();
-    let all = unet + vae + text;
+    let parameters = unet + vae + text;
     let parts: Vec<Value> = costs.iter().map(part).collect();
     let blocks: Vec<&Value> = parts.iter().filter(|part| !part["index"].is_null()).collect();
     json!({
@@ -83,7 +83,7 @@ fn facts(configs: &PipelineConfigs, size: [usize; 2], latents: [usize; 2]) -> Va
         "blocks": blocks,
         "parts": parts,
         "parameters": { "unet": unet, "vae": vae, "text_encoders": text },
-        "weights_mebibytes": { "f32": mebibytes(all, 4), "f16": mebibytes(all, 2) },
+        "weights_mebibytes": { "f32": mebibytes(parameters, 4), "f16": mebibytes(parameters, 2) },
         "unet_mebibytes": { "f32": mebibytes(unet, 4), "f16": mebibytes(unet, 2) },
         "unet_gigamacs": macs as f64 / 1e9,
         "scheduler": configs.scheduler.class_name,

@@ -143,17 +143,17 @@ pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
 }
 
 /// The state of an interrupted probe of the same prompt, seeds, steps and model.
-fn saved(path: &PathBuf, facts: &serde_json::Value) -> anyhow::Result<Option<ProbeState>> {
+fn saved(path: &Path, facts: &serde_json::Value) -> anyhow::Result<Option<ProbeState>> {
     if !path.exists() {
         return Ok(None);
     }
-    let text = std::fs::read_to_string(path).with_context(|| format!("`{}`", path.display()))?;
-    let mut saved: serde_json::Value =
-        serde_json::from_str(&text).with_context(|| format!("`{}`", path.display()))?;
+    let text = files::read_to_string(path)?;
+    let named = || format!("`{}`", path.display());
+    let mut saved: serde_json::Value = serde_json::from_str(&text).with_context(named)?;
     if saved["facts"] != *facts {
         bail!("`{}` is of another probe; choose another --out", path.display());
     }
-    Ok(Some(serde_json::from_value(saved["state"].take())?))
+    Ok(Some(serde_json::from_value(saved["state"].take()).with_context(named)?))
 }
 
 fn report(out: &Path, as_json: bool, report: &ProbeReport) -> anyhow::Result<()> {

@@ -46,10 +46,10 @@ pub struct ScheduleArgs {
     /// folder of a diffusers pipeline, or checkpoint in one file [default: the shipped model].
     #[arg(long)]
     model: Option<String>,
-    /// File to write; standard output where absent.
+    /// File to write, `.toml` or `.json`; standard output where absent.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Write JSON instead of TOML.
+    /// Write JSON instead of TOML, as in files whose name ends in `.json`.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -91,6 +91,22 @@ impl ScheduleArgs {
         Ok(())
     }
 
+    /// Whether JSON is written: what a file's name says, as it is read by its name.
+    fn writes_json(&self) -> anyhow::Result<bool> {
+        let Some(path) = &self.out else { return Ok(self.json) };
+        let name = path.display();
+        match path.extension().and_then(|end| end.to_str()) {
+            Some("json") => Ok(true),
+            Some("toml") if !self.json => Ok(false),
+            Some("toml") => Err(usage(format_args!(
+                "--json writes JSON, and `{name}` would be read as TOML: let its name end in `.json`"
+            ))),
+            _ => Err(usage(format_args!(
+                "expected a schedule's name to end in `.toml` or `.json`, found `{name}`"
+            ))),
+        }
+    }
+
     /// The model's U-Net; a folder needs no more than `unet/config.json`.
     fn unet(&self) -> anyhow::Result<UNet2DConditionConfig> {
         let model = self.model.clone().map_or_else(default_model, Ok)?;
@@ -104,6 +120,7 @@ impl ScheduleArgs {
 
 pub fn run(args: ScheduleArgs) -> anyhow::Result<()> {
     args.check_read()?;
+    let writes_json = args.writes_json()?;
     let range = WeightRange::new(args.low.unwrap_or(0.98), args.high.unwrap_or(1.1)).or_usage()?;
     if let Some(path) = &args.out {
         let outputs = Outputs::new().with(path, OutputKind::Schedule);
@@ -121,7 +138,8 @@ pub fn run(args: ScheduleArgs) -> anyhow::Result<()> {
         Kind::Inverted => BlockWeights::inverted(&scores(&args)?, range),
     };
     let policy = Policy::from(weights);
-    let text = if args.json { serde_json::to_string_pretty(&policy)? } else { policy.to_toml()? };
+    let text =
+        if writes_json { serde_json::to_string_pretty(&policy)? } else { policy.to_toml()? };
     match args.out {
         Some(path) => Ok(files::write_atomically(path, text)?),
         None => terminal::line(text),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use files::folder_of;
 
 use crate::failure::usage;
 pub use known::Kind;
@@ -99,11 +100,6 @@ fn check_writable(folder: &Path) -> anyhow::Result<()> {
     // Dropped without being given its name: it leaves nothing.
     let written = files::AtomicFile::create(attempt).map(drop).map_err(|error| error.reason);
     written.with_context(|| format!("`{}` cannot be written to", existing.display()))
-}
-
-/// The folder of a file; the working folder is `.`.
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

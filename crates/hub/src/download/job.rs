@@ -1,6 +1,6 @@
 //! One file to fetch: where it comes from, what it must be, where it goes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::metadata::Metadata;
 use crate::expected::Expected;
@@ -81,9 +81,4 @@ impl<'a> Job<'a> {
     pub(crate) fn gathered(&self) -> u64 {
         std::fs::metadata(self.partial()).map_or(0, |partial| partial.len())
     }
-}
-
-/// The folder of a file.
-pub(crate) fn folder_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("."))
 }

@@ -3,7 +3,9 @@
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 
-use super::job::{Job, folder_of};
+use files::folder_of;
+
+use super::job::Job;
 use crate::HubError;
 use crate::cache::is_commit;
 

@@ -4,10 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 
+use files::folder_of;
 use ureq::Response;
 
 use super::http::{Client, Failure};
-use super::job::{Job, folder_of};
+use super::job::Job;
 use super::options::{DownloadEvent, DownloadOptions, Listener};
 use super::retry::Retry;
 use crate::HubError;

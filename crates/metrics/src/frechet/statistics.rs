@@ -51,7 +51,7 @@ impl FeatureStatistics {
     /// The file appears complete or not at all.
     ///
     /// # Errors
-    /// [`MetricsError::Io`].
+    /// [`MetricsError::File`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), MetricsError> {
         npz::save(self, path.as_ref())
     }

@@ -1,6 +1,6 @@
 //! How large the resized picture is, and which part of it is wanted.
 
-use crate::{RgbImage, SizeError};
+use crate::SizeError;
 
 /// Most bytes of a resized picture: as many as a decoded one may have.
 const MOST: usize = 512 << 20;
@@ -68,24 +68,6 @@ impl Frame {
     }
 }
 
-/// The middle `side`×`side` of a picture at least that large (torchvision `CenterCrop`).
-///
-/// # Errors
-/// [`SizeError`] for a smaller picture.
-pub fn center_crop(picture: &RgbImage, side: usize) -> Result<RgbImage, SizeError> {
-    picture.check()?;
-    let &RgbImage { width, height, .. } = picture;
-    if side > width.min(height) {
-        return Err(SizeError::Outside { width, height, side });
-    }
-    let [top, left] = crop_origin([height, width], side);
-    let mut rgb = Vec::with_capacity(3 * side * side);
-    for y in top..top + side {
-        rgb.extend_from_slice(&picture.rgb[(y * width + left) * 3..][..3 * side]);
-    }
-    Ok(RgbImage { width: side, height: side, rgb })
-}
-
 /// Where a centred square begins; halves are rounded to even, as Python does.
 fn crop_origin(size: [usize; 2], side: usize) -> [usize; 2] {
     size.map(|length| (length.saturating_sub(side) as f64 / 2.0).round_ties_even() as usize)
@@ -102,13 +84,5 @@ mod tests {
         assert_eq!((frame.size(), frame.origin(), frame.part()), ([10, 23], [0, 6], [10, 10]));
         assert_eq!(Frame::middle([7, 3], 10).unwrap().size(), [23, 10]);
         assert!(Frame::middle([0, 3], 10).is_err() && Frame::middle([3, 3], 0).is_err());
-    }
-
-    #[test]
-    fn crops_larger_than_the_picture_are_refused() {
-        let picture = RgbImage { width: 4, height: 2, rgb: (0..24).collect() };
-        assert_eq!(center_crop(&picture, 2).unwrap().rgb[..6], [3, 4, 5, 6, 7, 8]);
-        let message = center_crop(&picture, 3).unwrap_err().to_string();
-        assert!(message.contains("4×2") && message.contains("3×3"), "{message}");
     }
 }

@@ -59,8 +59,13 @@ fn check(experiment: &Experiment) -> Result<(), ReproduceError> {
     if experiment.ranges.is_empty() {
         return fail("`ranges` must not be empty");
     }
-    if !experiment.guidance_scale.is_finite() || experiment.guidance_scale < 0.0 {
-        return fail("`guidance_scale` must be 0 or more");
+    for (name, value) in [
+        ("guidance_scale", experiment.guidance_scale),
+        ("table1_weight", experiment.table1_weight),
+    ] {
+        if !value.is_finite() || value < 0.0 {
+            return fail(format!("`{name}` must be 0 or more, found {value}"));
+        }
     }
     match (&experiment.pictures, &experiment.prompts) {
         (Some(_), None) => {}

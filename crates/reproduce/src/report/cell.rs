@@ -1,7 +1,7 @@
 //! One measured value of a table.
 
 use metrics::{PairedDifference, paired_difference};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::ReproduceError;
 
@@ -13,7 +13,7 @@ pub(crate) const SEED: u64 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Cell {
     /// Mean.
-    #[serde(serialize_with = "number")]
+    #[serde(serialize_with = "metrics::number::serialize")]
     pub value: f64,
     /// Mean difference to the vanilla schedule over the same pictures, with its interval.
     pub difference: Option<PairedDifference>,
@@ -70,14 +70,6 @@ impl Cell {
             Some(printed) => format!("{value} [paper {printed:.2}]"),
             None => value,
         }
-    }
-}
-
-/// A number, or its name where JSON has none for it: `"inf"`.
-fn number<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    match value.is_finite() {
-        true => serializer.serialize_f64(*value),
-        false => serializer.collect_str(value),
     }
 }
 
