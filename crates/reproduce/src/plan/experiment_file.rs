@@ -59,10 +59,9 @@ fn check(experiment: &Experiment) -> Result<(), ReproduceError> {
     if experiment.ranges.is_empty() {
         return fail("`ranges` must not be empty");
     }
-    for (name, value) in [
-        ("guidance_scale", experiment.guidance_scale),
-        ("table1_weight", experiment.table1_weight),
-    ] {
+    for (name, value) in
+        [("guidance_scale", experiment.guidance_scale), ("table1_weight", experiment.table1_weight)]
+    {
         if !value.is_finite() || value < 0.0 {
             return fail(format!("`{name}` must be 0 or more, found {value}"));
         }
