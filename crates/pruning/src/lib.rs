@@ -8,6 +8,7 @@
 mod checkpoint;
 mod distances;
 mod error;
+mod settings;
 mod skips;
 mod strategies;
 mod student;
@@ -15,10 +16,11 @@ mod task;
 
 pub use distances::{DistanceNetworks, Distances, TeacherPictures};
 pub use error::PruningError;
+pub use settings::FineTuning;
 pub use skips::{SKIP_THRESHOLD, SkipSets};
 pub use strategies::{
     MAX_STRATEGIES, Origin, Strategy, distinct_skips, skip_strategies, static_strategies,
     strategies, strategy_count,
 };
-pub use student::{FineTuning, Progress, Student, fine_tune, teacher};
+pub use student::{Progress, Student, fine_tune, teacher};
 pub use task::STUDENT_VERSION;

@@ -7,7 +7,7 @@ use reweight::BlockWeights;
 use serde_json::{Value, json};
 
 use crate::PruningError;
-use crate::student::{ADAM_EPSILON, FineTuning};
+use crate::settings::{ADAM_EPSILON, FineTuning};
 
 /// Changes whenever the same settings would give another student, or other pictures of its
 /// teacher: part of every key under which these are kept.
