@@ -3,10 +3,10 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::terminal::{self, Closed};
-
 /// The exit code of a wrong use, as that of clap's own refusals.
 const USAGE: u8 = 2;
+/// The exit code of any other failure.
+const FAILURE: u8 = 1;
 
 /// A wrong use: what was asked for cannot be done, whatever the files are.
 #[derive(Debug)]
@@ -39,20 +39,12 @@ pub fn usage(text: impl fmt::Display) -> anyhow::Error {
 
 /// Says what went wrong, and with which code the program ends.
 pub fn end(result: anyhow::Result<()>) -> ExitCode {
-    let error = match result.and_then(|()| terminal::flush()) {
-        Ok(()) => return ExitCode::SUCCESS,
-        Err(error) => error,
-    };
-    // Whoever read the output has seen enough.
-    if error.is::<Closed>() {
-        return ExitCode::SUCCESS;
-    }
-    terminal::note(format_args!("error: {error:#}"));
-    if error.is::<Usage>() || is_wrong_use(&error) {
-        ExitCode::from(USAGE)
-    } else {
-        ExitCode::FAILURE
-    }
+    terminal::end(
+        result,
+        |error| {
+            if error.is::<Usage>() || is_wrong_use(error) { USAGE } else { FAILURE }
+        },
+    )
 }
 
 /// Whether something was asked for that there is not, or that a model cannot do, wherever that was

@@ -2,8 +2,6 @@
 
 use log::LevelFilter;
 
-use crate::terminal;
-
 /// Shows warnings; with `verbosity` 1 also what is found and loaded, with 2 details, with 3
 /// everything.
 pub fn start(verbosity: u8) {

@@ -6,7 +6,6 @@ mod failure;
 mod logging;
 mod options;
 mod outputs;
-mod terminal;
 
 use std::process::ExitCode;
 

@@ -11,7 +11,6 @@ use reweight::Policy;
 use scheduler::SchedulerKind;
 
 use crate::failure::{OrUsage, usage};
-use crate::terminal;
 
 /// Which model, where.
 #[derive(Args)]

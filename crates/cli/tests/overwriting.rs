@@ -89,3 +89,21 @@ fn maps_of_differences_are_not_written_over_the_pictures() {
     }
     assert_eq!(std::fs::read(Path::new(&a).join("1.png")).unwrap(), before);
 }
+
+#[test]
+fn what_a_model_or_a_set_of_pictures_consists_of_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("unet/config.json");
+    std::fs::create_dir(folder.path().join("unet")).unwrap();
+    std::fs::copy(support::model().join("unet/config.json"), &config).unwrap();
+    let picture = folder.path().join("1.png");
+    let source = pictures::list_pictures(support::model().join("validation")).unwrap();
+    std::fs::copy(&source[0], &picture).unwrap();
+    let before = [&config, &picture].map(|path| std::fs::read(path).unwrap());
+    let (whole, unet, file) = (text(folder.path()), text(&config), text(&picture));
+    let schedule = ["schedule", "static", "--model", &whole, "--out", &unet, "--force"];
+    assert!(fail(&schedule).contains("config.json` is read by this command"));
+    let fid = ["score", "fid", &whole, "--network", "clip", "--save-stats", &file, "--force"];
+    assert!(fail(&fid).contains("1.png` is read by this command"));
+    assert_eq!([&config, &picture].map(|path| std::fs::read(path).unwrap()), before);
+}

@@ -1,9 +1,14 @@
 //! What is done to a text before it is cut into tokens.
 
+/// ftfy looks at lines of up to a million characters at a time; its port cuts longer ones between
+/// bytes, inside of a character. A line is looked at as a whole here.
+const WHOLE_LINES: i32 = i32::MAX;
+
 /// What transformers' slow tokenizer does to a text first: ftfy's repairs (mojibake, HTML
 /// entities, curly quotes, ligatures, NFC), white space collapsed, lower case.
 pub(crate) fn clean(text: &str) -> String {
-    collapse(&plsfix::fix_text(text, None))
+    let config = plsfix::TextFixerConfig { max_decode_length: WHOLE_LINES, ..Default::default() };
+    collapse(&plsfix::fix_text(text, Some(&config)))
 }
 
 /// White space collapsed, lower case.
@@ -39,6 +44,12 @@ pub(crate) fn byte_tokens() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clean_takes_lines_of_millions_of_bytes() {
+        let long = format!("A{}", "ä".repeat(1_100_000));
+        assert_eq!(clean(&long), long.to_lowercase());
+    }
 
     #[test]
     fn byte_characters_are_distinct_and_keep_ascii() {

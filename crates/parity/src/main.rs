@@ -1,10 +1,9 @@
 //! `cargo xtask parity`: compares with a folder of reference outputs.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Parser;
 
 /// Small tensors come and go by the million; the system's allocator gives their pages back to the
@@ -27,28 +26,21 @@ struct ParityArgs {
 }
 
 fn main() -> ExitCode {
-    match run(ParityArgs::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    terminal::end(run(ParityArgs::parse()), |_| 1)
 }
 
 fn run(args: ParityArgs) -> anyhow::Result<()> {
     let mut written = Ok(());
     let mut print = |line: &str| {
         if written.is_ok() && (!args.quiet || !line.starts_with("ok")) {
-            written = writeln!(std::io::stdout(), "{line}");
+            written = terminal::line(line);
         }
     };
     let report = parity::run(&args.folder, &mut print)?;
     let (compared, failed, not_run) = (report.compared(), report.failed(), report.not_run());
     let passed = report.passed();
-    written.context("standard output")?;
-    writeln!(std::io::stdout(), "{compared} compared, {failed} failed, {not_run} not run")
-        .context("standard output")?;
+    written?;
+    terminal::line(format_args!("{compared} compared, {failed} failed, {not_run} not run"))?;
     if !passed {
         bail!("reference outputs are not met");
     }

@@ -54,6 +54,14 @@ impl Conditioning {
         }
     }
 
+    /// The `count` samples from `start` on.
+    pub fn part(&self, start: usize, count: usize) -> Self {
+        Self {
+            embeds: self.embeds.clone().narrow(0, start, count),
+            pooled: self.pooled.clone().map(|pooled| pooled.narrow(0, start, count)),
+        }
+    }
+
     /// `count` copies of the whole batch, one after the other.
     pub fn repeated(self, count: usize) -> Self {
         Self {

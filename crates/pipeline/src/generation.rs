@@ -108,17 +108,21 @@ impl Generation {
         Ok(self.scheduler_config.calls(self.scheduler, self.steps)?)
     }
 
-    /// The samples in batches whose pictures have together about as many pixels as eight of
-    /// 512×512; a sample does not depend on its batch.
+    /// The samples in batches of at most eight, fewer where their pictures would have more pixels
+    /// together than eight of 512×512; a sample does not depend on its batch.
     pub fn batches(&self) -> Vec<Range<usize>> {
         let pixels = self.size[0] * self.size[1];
-        let (samples, most) = (self.samples(), (BATCH_PIXELS / pixels.max(1)).max(1));
+        let (samples, most) =
+            (self.samples(), (BATCH_PIXELS / pixels.max(1)).clamp(1, BATCH_SAMPLES));
         (0..samples).step_by(most).map(|start| start..samples.min(start + most)).collect()
     }
 }
 
 /// Pixels of the pictures that are sampled at a time.
-const BATCH_PIXELS: usize = 8 * 512 * 512;
+const BATCH_PIXELS: usize = BATCH_SAMPLES * 512 * 512;
+/// Samples that are sampled at a time: small pictures gain little from larger batches, and what is
+/// done is on disk after each.
+const BATCH_SAMPLES: usize = 8;
 
 impl Pipeline {
     /// Fills in what `settings` leave open.

@@ -67,17 +67,29 @@ impl<'a> UNetEvaluator<'a> {
     }
 
     fn teacher(&mut self, request: &SampleRequest) -> Result<Vec<TeacherStep>, ProbeError> {
-        let (conditioning, scale) = (request.unet_conditioning(), request.guidance_scale());
-        let doubled = conditioning.batch() / request.samples();
+        let (conditioning, samples) = (request.unet_conditioning(), request.samples());
+        let doubled = conditioning.batch() / samples;
+        let most = (self.unet_batch / doubled).max(1);
         let mut trajectory = Trajectory::new(request)?;
         let mut steps = Vec::new();
         while let Some(step) = trajectory.advance::<ProbeError>(|info, input| {
-            let sizes = request.sizes.as_ref();
-            let predict = |seen: Option<&dyn Intervention>| {
-                let input = input.clone();
-                self.pipeline.predict(input, info.timestep, &conditioning, scale, sizes, seen)
-            };
-            self.finite(info.step, "the teacher's prediction", None, predict)
+            let (sizes, scale) = (request.sizes.as_ref(), request.guidance_scale());
+            let mut parts = Vec::new();
+            for start in (0..samples).step_by(most) {
+                let count = most.min(samples - start);
+                let negative = (doubled == 2).then(|| conditioning.part(start, count));
+                let prompts = conditioning.part((doubled - 1) * samples + start, count);
+                let chosen = match negative {
+                    Some(negative) => negative.followed_by(prompts),
+                    None => prompts,
+                };
+                let predict = |seen: Option<&dyn Intervention>| {
+                    let input = input.clone().narrow(0, start, count);
+                    self.pipeline.predict(input, info.timestep, &chosen, scale, sizes, seen)
+                };
+                parts.push(self.finite(info.step, "the teacher's prediction", None, predict)?);
+            }
+            Ok(joined(parts))
         })? {
             self.calls += conditioning.batch();
             steps.push(TeacherStep {
@@ -112,6 +124,19 @@ impl UNetEvaluator<'_> {
         };
         Err(ProbeError::NotFinite { step, what: what.into(), place })
     }
+}
+
+/// The predictions for several parts of a batch as one for the whole of it.
+fn joined(parts: Vec<Prediction>) -> Prediction {
+    let guided: Vec<Tensor<4>> = parts.iter().map(|part| part.guided.clone()).collect();
+    let half =
+        |raw: &Tensor<4>, count: usize, half: usize| raw.clone().narrow(0, half * count, count);
+    // Negative samples come first, in each part as in the whole.
+    let halves = parts.first().map_or(1, |part| part.raw.dims()[0] / part.guided.dims()[0]);
+    let raw = (0..halves)
+        .flat_map(|side| parts.iter().map(move |part| half(&part.raw, part.guided.dims()[0], side)))
+        .collect();
+    Prediction { raw: Tensor::cat(raw, 0), guided: Tensor::cat(guided, 0) }
 }
 
 /// The values of each sample.

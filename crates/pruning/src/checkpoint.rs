@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::{Module, ParamGroup};
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
-use files::{FileError, write_atomically};
+use files::{FileError, sha256_file, write_atomically};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use unet_core::UNet2DConditionModel;
@@ -22,6 +22,8 @@ pub(crate) struct State {
     pub(crate) losses: Vec<f64>,
     /// What is trained how; a checkpoint of something else is not gone on with.
     pub(crate) task: Value,
+    /// SHA-256 of the files of the [`PARTS`].
+    pub(crate) sha256: [String; 2],
 }
 
 const STATE: &str = "state.json";
@@ -54,7 +56,7 @@ fn epoch_of(name: &str) -> Option<usize> {
 /// Writes everything that the next epoch needs to `folder`, and removes the parts of other epochs.
 pub(crate) fn save(
     folder: &Path,
-    state: &State,
+    state: &mut State,
     student: &UNet2DConditionModel,
     optimizer: &ModuleOptimizer,
 ) -> Result<(), PruningError> {
@@ -64,8 +66,9 @@ pub(crate) fn save(
     let student = student.clone().into_record_group(trained());
     student.save(&student_file).map_err(|error| broken(&student_file, error))?;
     optimizer.save(&optimizer_file).map_err(|error| broken(&optimizer_file, error))?;
+    state.sha256 = [sha256_file(&student_file)?, sha256_file(&optimizer_file)?];
     let path = folder.join(STATE);
-    let text = serde_json::to_vec(state).map_err(|error| broken(&path, error))?;
+    let text = serde_json::to_vec(&state).map_err(|error| broken(&path, error))?;
     write_atomically(&path, text)?;
     remove_others(folder, state.epochs)?;
     Ok(())
@@ -92,7 +95,8 @@ pub(crate) fn load(
     optimizer: ModuleOptimizer,
 ) -> Result<(State, UNet2DConditionModel, ModuleOptimizer), PruningError> {
     let path = folder.join(STATE);
-    let fresh = State { epochs: 0, losses: Vec::new(), task: task.clone() };
+    let (losses, sha256) = (Vec::new(), Default::default());
+    let fresh = State { epochs: 0, losses, task: task.clone(), sha256 };
     let text = match files::read(&path) {
         Err(error) if error.is_not_found() => return Ok((fresh, student, optimizer)),
         text => text?,
@@ -107,6 +111,12 @@ pub(crate) fn load(
     }
     let [student_file, optimizer_file] =
         PARTS.map(|part| folder.join(file_name(part, state.epochs)));
+    for (file, expected) in [&student_file, &optimizer_file].into_iter().zip(&state.sha256) {
+        let found = sha256_file(file).map_err(|error| broken(file, error.reason))?;
+        if found != *expected {
+            return Err(broken(file, format!("expected sha256 {expected}, found {found}")));
+        }
+    }
     let record = ModuleRecord::load(&student_file)
         .map_err(|error| broken(&student_file, error))?
         .allow_partial(true);

@@ -123,7 +123,7 @@ pub fn fine_tune(
         state.epochs = epoch + 1;
         state.losses.push(sum / f64::from(count.max(1)));
         if state.epochs % settings.checkpoint_every == 0 && state.epochs < settings.epochs {
-            checkpoint::save(folder, &state, &student, &optimizer)?;
+            checkpoint::save(folder, &mut state, &student, &optimizer)?;
         }
         let per_epoch = start.elapsed() / (state.epochs - begun) as u32;
         progress(Progress {

@@ -203,6 +203,15 @@ fn fine_tune_bad_settings_and_checkpoints_are_named() {
         let error = tuned.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+    // One bit of many.
+    tune(&pipeline, &samples, 2, folder.path()).unwrap();
+    let file = folder.path().join("student-1.bpk");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let error = tune(&pipeline, &samples, 2, folder.path()).unwrap_err().to_string();
+    assert!(error.contains("student-1.bpk") && error.contains("expected sha256"), "{error}");
     std::fs::write(folder.path().join("state.json"), "{").unwrap();
     let error = tune(&pipeline, &samples, 1, folder.path()).unwrap_err().to_string();
     assert!(error.contains("state.json") && error.contains("begin again"), "{error}");

@@ -39,13 +39,7 @@ enum Stored {
 }
 
 fn main() -> ExitCode {
-    match run(RandomModelArgs::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    terminal::end(run(RandomModelArgs::parse()), |_| 1)
 }
 
 fn run(args: RandomModelArgs) -> anyhow::Result<()> {
@@ -63,6 +57,5 @@ fn run(args: RandomModelArgs) -> anyhow::Result<()> {
         Stored::F32 => safetensors::Dtype::F32,
     };
     pipeline::write_synthetic(&preset, &args.out, dtype, args.seed)?;
-    println!("{}", args.out.display());
-    Ok(())
+    terminal::line(args.out.display())
 }

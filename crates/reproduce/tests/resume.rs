@@ -127,6 +127,34 @@ fn run_with_lost_and_damaged_units_says_so_and_gives_identical_files() {
 }
 
 #[test]
+fn run_with_damaged_checkpoints_says_so_and_begins_them_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, first) = (folder.path().join("store"), folder.path().join("first"));
+    run(&context(&store), &[Part::Figure3], &first, &mut |_| {}).unwrap();
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    let mut damaged = Vec::new();
+    for picture in stored(&store).iter().filter(|path| name(path).ends_with(".42-0.png")) {
+        let unit = name(picture).replace(".42-0.png", "");
+        std::fs::remove_file(picture.with_file_name(format!("{unit}.json"))).unwrap();
+        let state = picture.with_file_name(format!("{unit}.training/state.json"));
+        std::fs::create_dir(state.parent().unwrap()).unwrap();
+        std::fs::write(&state, "{").unwrap();
+        damaged.push(state);
+    }
+    let (second, mut said) = (folder.path().join("second"), Vec::new());
+    run(&context(&store), &[Part::Figure3], &second, &mut |event| {
+        if let Event::Damaged(damage) = event {
+            said.push(damage.path);
+        }
+    })
+    .unwrap();
+    // The teacher is not trained.
+    assert!(damaged.len() > 2 && said.len() == damaged.len() - 1, "{said:?}");
+    assert!(said.iter().all(|path| damaged.contains(path) && !path.exists()));
+    assert_eq!(tables(&first), tables(&second));
+}
+
+#[test]
 fn run_of_results_that_are_no_numbers_names_the_unit_and_stores_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut experiment = experiment();

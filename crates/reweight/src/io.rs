@@ -32,6 +32,9 @@ impl Policy {
             Some("yaml" | "yml") => from_yaml(&text).map_err(format)?,
             _ => return Err(format("expected a file `.toml`, `.json`, `.yaml` or `.yml`".into())),
         };
+        if policy.blocks.is_none() && policy.freeu.is_none() {
+            return Err(format("expected `blocks` or `freeu`, found neither".into()));
+        }
         if let Some(freeu) = &policy.freeu {
             freeu.check().map_err(|error| format(error.to_string()))?;
         }
@@ -47,7 +50,33 @@ impl Policy {
     }
 }
 
+/// Deepest nesting of flow collections in YAML, and longest indentation: matrices need three levels.
+const MAX_NESTING: usize = 64;
+const MAX_INDENTATION: usize = 256;
+
+/// Refuses what would take the parser time that grows with the square of its nesting.
+fn check_nesting(yaml: &str) -> Result<(), String> {
+    let mut depth = 0usize;
+    for (number, line) in yaml.lines().enumerate() {
+        let indicator = |c: char| matches!(c, ' ' | '\t' | '-' | '?' | ':');
+        let indentation = line.chars().take_while(|c| indicator(*c)).count();
+        for byte in line.bytes() {
+            match byte {
+                b'[' | b'{' => depth += 1,
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth > MAX_NESTING || indentation > MAX_INDENTATION {
+                let line = number + 1;
+                return Err(format!("line {line}: expected a matrix, found deeper nesting"));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn from_yaml(text: &str) -> Result<Policy, String> {
+    check_nesting(text)?;
     let file: AuthorsYaml = serde_yaml_ng::from_str(text).map_err(|error| error.to_string())?;
     let blocks = match (file.importance_weight_matrix, file.history_weight_threshold_matrix_list) {
         (Some(weights), _) => BlockWeights::new(weights),
@@ -89,6 +118,40 @@ mod tests {
         let thresholds = from_yaml(history).unwrap().blocks.unwrap();
         assert_eq!(thresholds.thresholds()[0], [0.5, 1.5]);
         assert!(from_yaml("something_else: 1\n").is_err());
+    }
+
+    #[test]
+    fn from_yaml_nesting_is_refused_before_it_takes_time() {
+        let levels = 200_000;
+        for text in [
+            format!("importance_weight_matrix: {}", "[".repeat(levels)),
+            "{".repeat(levels),
+            "[\n".repeat(levels),
+            "- ".repeat(levels),
+            "? ".repeat(levels),
+            (0..2000).map(|level| format!("{}- a:\n", " ".repeat(level))).collect(),
+        ] {
+            let start = std::time::Instant::now();
+            assert!(from_yaml(&text).unwrap_err().contains("deeper nesting"));
+            assert!(start.elapsed().as_secs() < 2, "{:?}", start.elapsed());
+        }
+    }
+
+    #[test]
+    fn from_file_without_any_weights_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("a.toml", ""),
+            ("a.toml", "# nothing\n"),
+            ("a.json", "{}"),
+            ("a.json", r#"{"blocks": null, "freeu": null}"#),
+            ("a.yaml", ""),
+        ] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let error = Policy::from_file(&path).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("expected"), "{error}");
+        }
     }
 
     #[test]

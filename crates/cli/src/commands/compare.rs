@@ -12,7 +12,6 @@ use crate::commands::sample;
 use crate::failure::{OrUsage, usage};
 use crate::options::{ModelOptions, SamplingOptions, policy};
 use crate::outputs::{OutputOptions, Outputs};
-use crate::terminal;
 
 /// Arguments of `compare`.
 #[derive(Args)]
@@ -80,12 +79,14 @@ pub fn run(args: CompareArgs) -> anyhow::Result<()> {
     let FreeU { b1, b2, s1, s2, .. } = freeu;
     let generation = args.sampling.resolve(&pipeline)?;
     let weights = policy(Some(&args.weights), generation.calls()?, &pipeline)?;
-    let request = pipeline.request(&generation, 0..generation.samples())?;
     let policies = [("vanilla", Policy::default()), ("weighted", weights), ("FreeU", freeu.into())];
-    let mut columns = Vec::new();
-    for (name, policy) in &policies {
-        let latents = sample(&pipeline, &request, policy, name)?;
-        columns.push(pipeline.pictures(latents)?);
+    let mut columns = policies.each_ref().map(|_| Vec::new());
+    for samples in generation.batches() {
+        let request = pipeline.request(&generation, samples)?;
+        for ((name, policy), column) in policies.iter().zip(&mut columns) {
+            let latents = sample(&pipeline, &request, policy, name)?;
+            column.extend(pipeline.pictures(latents)?);
+        }
     }
     let grid = grid(&columns);
     let sha256 = pipeline.fingerprint()?;

@@ -5,8 +5,6 @@ use clap::builder::RangedU64ValueParser;
 use downloads::{fetch, planned};
 use hub::{DownloadOptions, Manifest, Settings, Variant, plan, preset};
 
-use crate::terminal;
-
 /// Arguments of `unet-reweight download`.
 #[derive(Args)]
 #[command(

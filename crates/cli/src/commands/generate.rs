@@ -10,7 +10,6 @@ use serde_json::json;
 use crate::commands::sample;
 use crate::options::{ModelOptions, SamplingOptions, policy};
 use crate::outputs::{Kind, OutputOptions, Outputs};
-use crate::terminal;
 
 /// Name of the file of noise and latents.
 const LATENTS: &str = "latents.safetensors";

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use unet_core::{PartCost, parameter_count};
 
 use crate::options::{named_model, side};
-use crate::terminal;
 
 /// Tokens of a prompt, begin, end and padding included.
 const TOKENS: usize = 77;

@@ -27,7 +27,7 @@ fn sample(
             bar.inc(1);
             Control::Continue
         })
-        .with_context(|| format!("sampling {what}"))?;
+        .with_context(|| what.to_string())?;
     bar.finish_and_clear();
     Ok(latents)
 }

@@ -16,7 +16,6 @@ use crate::commands::progress_bar;
 use crate::failure::{OrUsage, usage};
 use crate::options::{ModelOptions, SamplingOptions, count, facts};
 use crate::outputs::{Kind, OutputOptions, Outputs};
-use crate::terminal;
 
 /// Names of the result, its table and its drawing.
 const RESULT: &str = "probe.json";

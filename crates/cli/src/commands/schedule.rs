@@ -1,6 +1,6 @@
 //! `schedule`: block weights from a probe's result or by rule.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use pipeline::PipelineConfigs;
@@ -11,7 +11,6 @@ use unet_core::UNet2DConditionConfig;
 use crate::failure::{OrUsage, usage};
 use crate::options::{default_model, steps};
 use crate::outputs::{Kind as OutputKind, OutputOptions, Outputs};
-use crate::terminal;
 
 /// Arguments of `schedule`.
 #[derive(Args)]
@@ -110,11 +109,17 @@ impl ScheduleArgs {
     /// The model's U-Net; a folder needs no more than `unet/config.json`.
     fn unet(&self) -> anyhow::Result<UNet2DConditionConfig> {
         let model = self.model.clone().map_or_else(default_model, Ok)?;
-        let file = PathBuf::from(&model).join("unet/config.json");
+        let file = unet_file(&model);
         if file.is_file() {
             return Ok(UNet2DConditionConfig::from_file(file)?);
         }
         Ok(PipelineConfigs::open(&model, None)?.unet)
+    }
+
+    /// The files that are read.
+    fn inputs(&self) -> Vec<PathBuf> {
+        let model = self.model.iter().flat_map(|model| [model.into(), unet_file(model)]);
+        self.probe.iter().cloned().chain(model).collect()
     }
 }
 
@@ -124,7 +129,7 @@ pub fn run(args: ScheduleArgs) -> anyhow::Result<()> {
     let range = WeightRange::new(args.low.unwrap_or(0.98), args.high.unwrap_or(1.1)).or_usage()?;
     if let Some(path) = &args.out {
         let outputs = Outputs::new().with(path, OutputKind::Schedule);
-        outputs.check(args.probe.as_deref(), &args.output)?;
+        outputs.check(args.inputs().iter().map(PathBuf::as_path), &args.output)?;
     }
     let steps = args.steps.unwrap_or(20);
     let weights = match args.kind {
@@ -144,6 +149,11 @@ pub fn run(args: ScheduleArgs) -> anyhow::Result<()> {
         Some(path) => Ok(files::write_atomically(path, text)?),
         None => terminal::line(text),
     }
+}
+
+/// The U-Net's configuration, where a model is a folder.
+fn unet_file(model: &str) -> PathBuf {
+    Path::new(model).join("unet/config.json")
 }
 
 fn scores(args: &ScheduleArgs) -> anyhow::Result<ImportanceScores> {

@@ -3,11 +3,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::path::Path;
 use std::rc::Rc;
 
+use files::FileError;
 use pictures::RgbImage;
 use pipeline::{Control, Pipeline, SampleRequest};
-use pruning::{FineTuning, SkipSets, TeacherPictures, fine_tune, teacher};
+use pruning::{FineTuning, PruningError, SkipSets, TeacherPictures, fine_tune, teacher};
 use reweight::Policy;
 
 use super::context::Context;
@@ -15,17 +17,22 @@ use super::decoded::Decoded;
 use super::library::Library;
 use super::request::{latent_shape, noise, request};
 use super::results::{Finished, SeedPictures};
+use super::store::Damage;
 use crate::ReproduceError;
 use crate::plan::{Fidelity, Student, Unit};
 
 /// Fine-tunes a student, or takes the teacher, and stores its pictures of both seeds.
-pub(crate) fn student(library: &Library<'_>, student: &Student) -> Result<(), ReproduceError> {
+pub(crate) fn student(
+    library: &Library<'_>,
+    student: &Student,
+    damaged: &mut dyn FnMut(Damage),
+) -> Result<(), ReproduceError> {
     let context = library.context;
     let experiment = context.experiment();
     let folder = library.training_folder(student);
     let (pipeline, policy, losses) = match student {
         Student::Teacher => (teacher(&context.pipeline), Policy::default(), Vec::new()),
-        Student::Pruned(skips) => fine_tuned(context, skips, &folder)?,
+        Student::Pruned(skips) => fine_tuned(context, skips, &folder, damaged)?,
     };
     let mut seeds = Vec::new();
     for seed in [experiment.train_seed, experiment.test_seed] {
@@ -47,7 +54,8 @@ pub(crate) fn student(library: &Library<'_>, student: &Student) -> Result<(), Re
 fn fine_tuned(
     context: &Context,
     skips: &SkipSets,
-    folder: &std::path::Path,
+    folder: &Path,
+    damaged: &mut dyn FnMut(Damage),
 ) -> Result<(Pipeline, Policy, Vec<f64>), ReproduceError> {
     let (experiment, size) = (context.experiment(), context.study.size);
     let Some(pruning) = &experiment.pruning else {
@@ -61,7 +69,15 @@ fn fine_tuned(
         checkpoint_every: (size.pruning_epochs / 10).max(1),
     };
     let samples = samples(context, experiment.train_seed)?;
-    let student = fine_tune(&context.pipeline, &skips, &samples, &settings, folder, &mut |_| {})?;
+    let tune = || fine_tune(&context.pipeline, &skips, &samples, &settings, folder, &mut |_| {});
+    let student = match tune() {
+        Err(PruningError::Checkpoint { path, reason }) => {
+            damaged(Damage { path, reason });
+            std::fs::remove_dir_all(folder).map_err(FileError::at(folder))?;
+            tune()?
+        }
+        tuned => tuned?,
+    };
     Ok((context.pipeline.with_unet(student.unet), Policy::from(skips), student.losses))
 }
 

@@ -19,7 +19,7 @@ use crate::plan::{self, Part, Shard, Unit, pruning_probe};
 pub enum Event {
     /// A unit was computed.
     Progress(Progress),
-    /// A stored file is damaged; its unit is computed again.
+    /// A stored file is damaged; what it held is computed again.
     Damaged(Damage),
 }
 
@@ -55,7 +55,7 @@ pub fn work(
     if let Some(probe) = pruning_probe(study, parts) {
         let unit = Unit::Probe(probe);
         if !is_done(&library, &unit, events) {
-            worker.run(&[&unit])?;
+            worker.run(&[&unit], events)?;
         }
     }
     let strategies = library.strategies(parts)?;
@@ -71,7 +71,7 @@ pub fn work(
     while !rest.is_empty() {
         let together = together(rest, context.options.picture_batch).len().max(1);
         let (now, later) = rest.split_at(together);
-        worker.run(now)?;
+        worker.run(now, events)?;
         rest = later;
         left -= cost(now);
         let share = left as f64 / (total - left).max(1) as f64;
@@ -110,7 +110,7 @@ impl<'a> Worker<'a> {
 
     /// Computes and stores units that can be computed [`together`]; those they depend on must be
     /// done.
-    fn run(&self, units: &[&Unit]) -> Result<(), ReproduceError> {
+    fn run(&self, units: &[&Unit], events: &mut dyn FnMut(Event)) -> Result<(), ReproduceError> {
         let Some(first) = units.first() else { return Ok(()) };
         let done = match first {
             Unit::Probe(unit) => probe(&self.library, unit),
@@ -118,7 +118,9 @@ impl<'a> Worker<'a> {
             Unit::Picture(_) => sample_pictures(&self.library, &together(units, units.len())),
             Unit::Score(sample) => score(&self.library, &self.decoded, sample),
             Unit::Identity(sample) => compare(&self.library, &self.decoded, sample),
-            Unit::Student(unit) => student(&self.library, unit),
+            Unit::Student(unit) => {
+                student(&self.library, unit, &mut |damage| events(Event::Damaged(damage)))
+            }
             Unit::Fidelity(fidelity) => self.judge.compare(&self.decoded, fidelity),
         };
         let unit = first.to_string();

@@ -1,10 +1,8 @@
 //! `cargo xtask quality`: how well the shipped model's pictures show what they were asked for.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Parser;
 use pictures::Dataset;
 use pipeline::{DeviceChoice, Pipeline, Precision};
@@ -43,13 +41,7 @@ struct QualityArgs {
 }
 
 fn main() -> ExitCode {
-    match run(QualityArgs::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    terminal::end(run(QualityArgs::parse()), |_| 1)
 }
 
 fn run(args: QualityArgs) -> anyhow::Result<()> {
@@ -64,6 +56,5 @@ fn run(args: QualityArgs) -> anyhow::Result<()> {
         seed: args.seed,
     };
     let quality = quality(&pipeline, &train, &summary.concepts, settings)?;
-    let text = serde_json::to_string_pretty(&quality)?;
-    writeln!(std::io::stdout(), "{text}").context("standard output")
+    terminal::pretty_json(&quality)
 }

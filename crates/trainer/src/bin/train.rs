@@ -50,13 +50,7 @@ enum Stage {
 }
 
 fn main() -> ExitCode {
-    match run(TrainArgs::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    terminal::end(run(TrainArgs::parse()), |_| 1)
 }
 
 fn run(args: TrainArgs) -> anyhow::Result<()> {
@@ -79,13 +73,13 @@ fn train_scorer(args: &TrainArgs, recipe: &Path, out: &Path) -> anyhow::Result<(
         update(bar.get_or_insert_with(|| new_bar(name)), progress);
     };
     let summary = trainer::train_scorer_model(&recipe, &args.data, &args.work, out, &mut show)?;
-    eprintln!(
+    terminal::note(format_args!(
         "{} pairs; held out: the right caption of {} nearest in {:.1} %; written to `{}`",
         summary.pairs,
         summary.held_out.candidates,
         100.0 * summary.held_out.caption_of_picture_top1,
         out.display()
-    );
+    ));
     Ok(())
 }
 
@@ -106,13 +100,13 @@ fn train_pipeline(args: &TrainArgs, recipe: &Path, out: &Path) -> anyhow::Result
     };
     let summary = trainer::train(&recipe, &args.data, &args.work, out, stages, &mut show)?;
     if let Some(summary) = summary {
-        eprintln!(
+        terminal::note(format_args!(
             "{} concepts, {} pictures, autoencoder {:.2} dB; written to `{}`",
             summary.concepts.len(),
             summary.pictures,
             summary.autoencoder_psnr,
             out.display()
-        );
+        ));
     }
     Ok(())
 }
@@ -132,7 +126,8 @@ fn update(bar: &ProgressBar, progress: Progress) {
         progress.loss, progress.gradient_norm
     );
     if bar.is_hidden() && progress.step.is_multiple_of(50) {
-        eprintln!("{} {}/{} {message}", bar.prefix(), progress.step, progress.steps);
+        let (step, steps) = (progress.step, progress.steps);
+        terminal::note(format_args!("{} {step}/{steps} {message}", bar.prefix()));
     }
     bar.set_message(message);
 }

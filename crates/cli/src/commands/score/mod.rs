@@ -11,8 +11,6 @@ use metrics::{Number, mean_interval};
 use pipeline::{DeviceChoice, Precision};
 use serde_json::{Value, json};
 
-use crate::terminal;
-
 /// Arguments of `score`.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  unet-reweight score clip out\n  \

@@ -16,7 +16,6 @@ use crate::commands::progress_bar;
 use crate::failure::usage;
 use crate::options::{count, default_scorer};
 use crate::outputs::{Kind, OutputOptions, Outputs};
-use crate::terminal;
 
 /// Networks whose features sets are compared by.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -204,9 +203,12 @@ pub(super) fn fid(args: &FidArgs) -> anyhow::Result<()> {
         return Err(usage("expected a second set to compare with, or --save-stats FILE"));
     }
     if let Some(path) = &args.save_stats {
-        let inputs = [Some(args.a.as_path()), args.b.as_deref(), args.network.weights.as_deref()];
+        let mut inputs: Vec<PathBuf> = args.network.weights.iter().cloned().collect();
+        for side in [Some(&args.a), args.b.as_ref()].into_iter().flatten() {
+            inputs.extend(if side.is_dir() { list_pictures(side)? } else { vec![side.clone()] });
+        }
         let outputs = Outputs::new().with(path, Kind::Statistics);
-        outputs.check(inputs.into_iter().flatten(), &args.output)?;
+        outputs.check(inputs.iter().map(PathBuf::as_path), &args.output)?;
     }
     let needs_network = [Some(&args.a), args.b.as_ref()].into_iter().flatten().any(|p| !is_npz(p));
     let network = if needs_network { Some(args.network.load()?) } else { None };

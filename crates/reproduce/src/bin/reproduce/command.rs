@@ -32,7 +32,7 @@ pub(crate) fn run(args: ReproduceArgs) -> anyhow::Result<()> {
         }
         nothing = false;
         let study = Study::new(experiment, args.scale(), &root)?;
-        println!("{}: {}", study.name(), file.display());
+        terminal::line(format_args!("{}: {}", study.name(), file.display()))?;
         if args.dry_run {
             let estimate = dry_run(&args, &study, &parts, &options, &root, measured)?;
             total += estimate.seconds();
@@ -45,7 +45,7 @@ pub(crate) fn run(args: ReproduceArgs) -> anyhow::Result<()> {
         bail!("none of the experiments makes such a table or figure");
     }
     if args.dry_run {
-        println!("in all about {} of one {}", spoken(total), args.device);
+        terminal::line(format_args!("in all about {} of one {}", spoken(total), args.device))?;
     }
     Ok(())
 }
@@ -74,17 +74,18 @@ fn compute(
     if let Some(shard) = args.shard {
         reproduce::work(&context, parts, shard, &mut show)?;
         bar.close();
-        println!("shard {}/{} is done", shard.index + 1, shard.count);
+        terminal::line(format_args!("shard {}/{} is done", shard.index + 1, shard.count))?;
         return Ok(());
     }
     let outcome = reproduce::run(&context, parts, &out, &mut show)?;
     bar.close();
-    let terminal = console::Term::stdout();
-    let width = terminal.is_term().then(|| terminal.size().1);
+    let screen = console::Term::stdout();
+    let width = screen.is_term().then(|| screen.size().1);
     for table in &outcome.tables {
-        println!("{}", table.to_text(width));
+        terminal::line(table.to_text(width))?;
     }
     let names: Vec<String> = outcome.files.iter().map(|path| path.display().to_string()).collect();
-    eprintln!("wrote {} in {}", names.join(", "), spoken(start.elapsed().as_secs_f64()));
+    let (names, time) = (names.join(", "), spoken(start.elapsed().as_secs_f64()));
+    terminal::note(format_args!("wrote {names} in {time}"));
     Ok(())
 }

@@ -30,7 +30,7 @@ pub(crate) fn dry_run(
     #[cfg(feature = "download")]
     for package in study.packages() {
         if let Some(line) = downloads::missing(&package)? {
-            println!("{line}");
+            terminal::line(line)?;
         }
     }
     // What is not here yet has no results either.
@@ -41,13 +41,16 @@ pub(crate) fn dry_run(
         Err(error) => return Err(error.into()),
     };
     let estimate = estimate(study, context.as_ref(), parts, shard, rate)?;
-    println!("  {} units of work, {} of them done", estimate.units, estimate.done);
-    println!(
+    terminal::line(format_args!(
+        "  {} units of work, {} of them done",
+        estimate.units, estimate.done
+    ))?;
+    terminal::line(format_args!(
         "  {} U-Net samples to compute, in at least {} calls of at most {} samples",
         estimate.unet_samples,
         estimate.unet_samples.div_ceil(options.unet_batch as u64),
         options.unet_batch
-    );
+    ))?;
     let source = match estimate.measured {
         None => "as given".to_string(),
         Some(measured) => {
@@ -61,11 +64,11 @@ pub(crate) fn dry_run(
             )
         }
     };
-    println!(
+    terminal::line(format_args!(
         "  about {} at {:.4} s a sample ({source}); decoding and scoring come on top",
         spoken(estimate.seconds()),
         estimate.seconds_per_sample
-    );
-    println!("  about {} of results on disk", HumanBytes(estimate.disk_bytes));
+    ))?;
+    terminal::line(format_args!("  about {} of results on disk", HumanBytes(estimate.disk_bytes)))?;
     Ok(estimate)
 }

@@ -23,7 +23,7 @@ impl Bar {
         match event {
             Event::Progress(progress) => self.advance(progress),
             Event::Damaged(damage) => self.bar.suspend(|| {
-                eprintln!("warning: {damage}; it is computed again");
+                terminal::warn(format_args!("{damage}; it is computed again"));
             }),
         }
     }
@@ -35,7 +35,7 @@ impl Bar {
         self.bar.set_message(format!("{left} left"));
         if self.bar.is_hidden() && self.last.get().elapsed() > Duration::from_secs(15) {
             self.last.set(Instant::now());
-            eprintln!("{}/{} units, {left} left", progress.done, progress.units);
+            terminal::note(format_args!("{}/{} units, {left} left", progress.done, progress.units));
         }
     }
 
