@@ -27,6 +27,14 @@ pub enum ProbeError {
         /// What is wrong.
         reason: String,
     },
+    /// A file is no importance map.
+    #[error("`{path}`: {reason}; expected the importance map that `importance` wrote")]
+    Map {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A report has no JSON form.
     #[error(transparent)]
     Serialise(#[from] serde_json::Error),

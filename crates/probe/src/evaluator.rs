@@ -3,15 +3,16 @@
 use burn::tensor::{Tensor, TensorData};
 use pipeline::{Conditioning, Pipeline, Prediction, SampleRequest, Trajectory};
 use reweight::StepWeights;
+use scheduler::NoiseSchedule;
 use unet_core::Intervention;
 
 use crate::non_finite::{FirstNonFinite, is_finite};
-use crate::{Candidate, Evaluator, ProbeError};
+use crate::{Candidate, DifferenceEvaluator, Evaluator, NoiseLevel, ProbeError};
 
 /// One step of the teacher's trajectory.
 #[derive(Debug)]
 struct TeacherStep {
-    timestep: f64,
+    level: NoiseLevel,
     /// What the U-Net is given, `[samples, …]`, doubled where guided.
     input: Tensor<4>,
     /// The teacher's raw predictions, one vector per sample.
@@ -66,10 +67,17 @@ impl<'a> UNetEvaluator<'a> {
         self.calls
     }
 
+    /// Timestep and noise level of every step.
+    pub fn levels(&self) -> Vec<NoiseLevel> {
+        let steps = self.batches.first().map(|(_, _, steps)| steps.as_slice()).unwrap_or_default();
+        steps.iter().map(|step| step.level).collect()
+    }
+
     fn teacher(&mut self, request: &SampleRequest) -> Result<Vec<TeacherStep>, ProbeError> {
         let (conditioning, samples) = (request.unet_conditioning(), request.samples());
         let doubled = conditioning.batch() / samples;
         let most = (self.unet_batch / doubled).max(1);
+        let schedule = NoiseSchedule::new(&request.scheduler_config);
         let mut trajectory = Trajectory::new(request)?;
         let mut steps = Vec::new();
         while let Some(step) = trajectory.advance::<ProbeError>(|info, input| {
@@ -92,8 +100,10 @@ impl<'a> UNetEvaluator<'a> {
             Ok(joined(parts))
         })? {
             self.calls += conditioning.batch();
+            let (timestep, sigma) = (step.info.timestep, step.info.sigma);
+            let sigma = sigma.map_or_else(|| schedule.sigma(timestep), f64::from);
             steps.push(TeacherStep {
-                timestep: step.info.timestep,
+                level: NoiseLevel { timestep, sigma },
                 input: step.input.repeat_dim(0, doubled),
                 raw: per_sample(step.prediction.raw),
             });
@@ -151,6 +161,49 @@ fn squared_distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
 }
 
+impl UNetEvaluator<'_> {
+    /// Shows `see` the raw prediction of every candidate for every sample (their positions come
+    /// first), and tells on how many samples the U-Net was run.
+    fn predict_each(
+        &self,
+        batch: usize,
+        step: usize,
+        candidates: &[Candidate<'_>],
+        see: &mut dyn FnMut(usize, usize, &[f32]),
+    ) -> Result<usize, ProbeError> {
+        let (conditioning, sizes, steps) = &self.batches[batch];
+        let teacher = &steps[step];
+        let samples = teacher.raw.len();
+        // Candidates times samples, cut into U-Net calls wherever they fill up.
+        let pairs: Vec<(usize, usize)> =
+            (0..candidates.len()).flat_map(|c| (0..samples).map(move |s| (c, s))).collect();
+        for chunk in pairs.chunks(self.unet_batch) {
+            let device = teacher.input.device();
+            let picked: Vec<i64> = chunk.iter().map(|(_, sample)| *sample as i64).collect();
+            let picked = Tensor::from_data(TensorData::new(picked, [chunk.len()]), &device);
+            let chosen = Conditioning {
+                embeds: conditioning.embeds.clone().select(0, picked.clone()),
+                pooled: conditioning.pooled.clone().map(|pooled| pooled.select(0, picked.clone())),
+            };
+            let weights = chunk.iter().map(|(c, _)| candidates[*c].weights.to_vec()).collect();
+            let thresholds =
+                chunk.iter().map(|(c, _)| candidates[*c].thresholds.to_vec()).collect();
+            let student = StepWeights::new(weights, thresholds);
+            let input = teacher.input.clone().select(0, picked);
+            let predict = |seen: Option<&dyn Intervention>| {
+                let (input, sizes) = (input.clone(), sizes.as_ref());
+                self.pipeline.predict(input, teacher.level.timestep, &chosen, 1.0, sizes, seen)
+            };
+            let predicted =
+                self.finite(step, "the student's prediction", Some(&student), predict)?;
+            for ((candidate, sample), values) in chunk.iter().zip(per_sample(predicted.raw)) {
+                see(*candidate, *sample, &values);
+            }
+        }
+        Ok(pairs.len())
+    }
+}
+
 impl Evaluator for UNetEvaluator<'_> {
     fn batches(&self) -> usize {
         self.batches.len()
@@ -170,39 +223,31 @@ impl Evaluator for UNetEvaluator<'_> {
         step: usize,
         candidates: &[Candidate<'_>],
     ) -> Result<Vec<f64>, ProbeError> {
-        let (conditioning, sizes, steps) = &self.batches[batch];
-        let teacher = &steps[step];
-        let samples = teacher.raw.len();
-        let values_per_sample = teacher.raw.first().map_or(0, Vec::len);
+        let teacher = &self.batches[batch].2[step].raw;
+        let count = teacher.iter().map(Vec::len).sum::<usize>() as f64;
         let mut sums = vec![0.0; candidates.len()];
-        // Candidates times samples, cut into U-Net calls wherever they fill up.
-        let pairs: Vec<(usize, usize)> =
-            (0..candidates.len()).flat_map(|c| (0..samples).map(move |s| (c, s))).collect();
-        for chunk in pairs.chunks(self.unet_batch) {
-            let device = teacher.input.device();
-            let picked: Vec<i64> = chunk.iter().map(|(_, sample)| *sample as i64).collect();
-            let picked = Tensor::from_data(TensorData::new(picked, [chunk.len()]), &device);
-            let chosen = Conditioning {
-                embeds: conditioning.embeds.clone().select(0, picked.clone()),
-                pooled: conditioning.pooled.clone().map(|pooled| pooled.select(0, picked.clone())),
-            };
-            let weights = chunk.iter().map(|(c, _)| candidates[*c].weights.to_vec()).collect();
-            let thresholds =
-                chunk.iter().map(|(c, _)| candidates[*c].thresholds.to_vec()).collect();
-            let student = StepWeights::new(weights, thresholds);
-            let input = teacher.input.clone().select(0, picked);
-            let predict = |seen: Option<&dyn Intervention>| {
-                let (input, sizes) = (input.clone(), sizes.as_ref());
-                self.pipeline.predict(input, teacher.timestep, &chosen, 1.0, sizes, seen)
-            };
-            let predicted =
-                self.finite(step, "the student's prediction", Some(&student), predict)?;
-            self.calls += chunk.len();
-            for ((candidate, sample), values) in chunk.iter().zip(per_sample(predicted.raw)) {
-                sums[*candidate] += squared_distance(&values, &teacher.raw[*sample]);
-            }
-        }
-        let count = (samples * values_per_sample) as f64;
+        self.calls +=
+            self.predict_each(batch, step, candidates, &mut |candidate, sample, values| {
+                sums[candidate] += squared_distance(values, &teacher[sample]);
+            })?;
         Ok(sums.into_iter().map(|sum| sum / count).collect())
+    }
+}
+
+impl DifferenceEvaluator for UNetEvaluator<'_> {
+    fn differences(
+        &mut self,
+        batch: usize,
+        step: usize,
+        candidates: &[Candidate<'_>],
+    ) -> Result<Vec<Vec<f64>>, ProbeError> {
+        let teacher = &self.batches[batch].2[step].raw;
+        let mut differences = vec![Vec::new(); candidates.len()];
+        self.calls +=
+            self.predict_each(batch, step, candidates, &mut |candidate, sample, values| {
+                let pairs = values.iter().zip(&teacher[sample]);
+                differences[candidate].extend(pairs.map(|(a, b)| f64::from(*a) - f64::from(*b)));
+            })?;
+        Ok(differences)
     }
 }

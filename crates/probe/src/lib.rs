@@ -4,13 +4,18 @@
 //!
 //! The search itself knows no tensors: it asks an [`Evaluator`] for the loss of candidates.
 //! [`UNetEvaluator`] answers with a real pipeline.
+//!
+//! Beside the vote stand cheaper [`Estimates`] of what a block does to the prediction; an
+//! [`ImportanceMap`] holds what either says.
 
 #![warn(missing_docs)]
 
+mod agreement;
 mod config;
 mod draws;
 mod error;
 mod evaluator;
+mod importance;
 mod non_finite;
 mod report;
 mod search;
@@ -19,10 +24,15 @@ mod statistics;
 mod update;
 mod voting;
 
+pub use agreement::Agreement;
 pub use config::{PerStep, ProbeConfig};
 pub use draws::{CounterDraws, DrawAddress, UniformDraws};
 pub use error::ProbeError;
 pub use evaluator::UNetEvaluator;
+pub use importance::{
+    Cost, DERIVATIVE_STEP, Details, DifferenceEvaluator, Estimates, Estimator, Evidence,
+    ImportanceMap, ImportanceMethod, MAX_MASK_BLOCKS, NoiseLevel, SkipSet, Subject,
+};
 pub use report::{ProbeReport, block_labels};
 pub use search::{Candidate, Evaluator, Progress, energy, fitness, perturb, search};
 pub use state::{ProbeState, RoundState};

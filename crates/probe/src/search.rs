@@ -181,7 +181,11 @@ fn one_step(
 
 /// A loss that is no number compares as rejected: a broken model would reject everything in
 /// silence.
-fn check_losses(losses: &[f64], candidates: usize, step: usize) -> Result<(), ProbeError> {
+pub(crate) fn check_losses(
+    losses: &[f64],
+    candidates: usize,
+    step: usize,
+) -> Result<(), ProbeError> {
     if losses.len() != candidates {
         let found = losses.len();
         return Err(ProbeError::Evaluator(format!(

@@ -6,7 +6,8 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, FloatDType, Tensor};
 use pipeline::{Guidance, Pipeline, SampleRequest, initial_noise};
 use probe::{
-    Candidate, CounterDraws, Evaluator, PerStep, ProbeConfig, ProbeState, UNetEvaluator, search,
+    Candidate, CounterDraws, Estimates, Estimator, Evaluator, PerStep, ProbeConfig, ProbeState,
+    UNetEvaluator, search,
 };
 use scheduler::SchedulerKind;
 
@@ -99,5 +100,42 @@ fn unet_evaluator_results_do_not_depend_on_the_batch() {
     let first = run(1);
     for unet_batch in [3, 8, 64] {
         assert_eq!(first, run(unet_batch), "batch {unet_batch}");
+    }
+}
+
+#[test]
+fn estimates_of_the_shipped_model_do_not_depend_on_the_batch() {
+    let pipeline =
+        Pipeline::from_folder(shipped_model(), FloatDType::F32, &Device::flex()).unwrap();
+    let prompts = pipeline.encode_prompts(&["a cartoon of a dragon".to_string()]).unwrap();
+    let negative = pipeline.encode_negative(None, &prompts).unwrap();
+    let one = |seed: u64, steps: usize| SampleRequest {
+        prompts: prompts.clone(),
+        guidance: Some(Guidance { scale: 3.0, negative: negative.clone() }),
+        noise: initial_noise(&[seed], [4, 16, 16], pipeline.device()),
+        steps,
+        ..request(&pipeline)
+    };
+    for (estimator, seeds, steps) in
+        [(Estimator::Derivative, 2, 2), (Estimator::Skip, 2, 2), (Estimator::Masks, 1, 1)]
+    {
+        let requests: Vec<SampleRequest> = (0..seeds).map(|seed| one(seed, steps)).collect();
+        let run = |unet_batch: usize| {
+            let mut evaluator = UNetEvaluator::new(&pipeline, &requests, unet_batch).unwrap();
+            let mut estimates = Estimates::new(estimator);
+            estimates.complete(&mut evaluator, &mut |_| Ok(())).unwrap();
+            let samples = seeds as usize * steps * 2;
+            assert_eq!(evaluator.unet_samples(), samples * estimator.predictions(7));
+            let levels = evaluator.levels();
+            assert!(levels.len() == steps && levels.iter().all(|level| level.sigma > 0.0));
+            assert!(levels.windows(2).all(|pair| pair[0].sigma > pair[1].sigma));
+            estimates
+        };
+        let first = run(1);
+        let positive = |values: &[f64]| values.iter().filter(|value| **value > 0.0).count() >= 7;
+        assert!(first.measured.iter().flatten().all(|values| positive(values)));
+        for unet_batch in [3, 8] {
+            assert!(first == run(unet_batch), "{estimator:?}, batch {unet_batch}");
+        }
     }
 }

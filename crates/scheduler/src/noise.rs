@@ -35,6 +35,17 @@ impl NoiseSchedule {
         self.alphas_cumprod.iter().map(sigma).collect()
     }
 
+    /// σ at a timestep from 0 on, which may lie between two training timesteps: linear between
+    /// theirs.
+    pub fn sigma(&self, timestep: f64) -> f64 {
+        let sigmas = self.sigmas();
+        let last = sigmas.len() - 1;
+        let at = timestep.clamp(0.0, last as f64);
+        let below = at.floor() as usize;
+        let above = (below + 1).min(last);
+        sigmas[below] + (at - below as f64) * (sigmas[above] - sigmas[below])
+    }
+
     /// ᾱ of every training timestep.
     pub fn alphas_cumprod(&self) -> &[f32] {
         &self.alphas_cumprod
@@ -126,4 +137,18 @@ fn rescale_zero_terminal_snr(betas: &[f32]) -> Vec<f32> {
             1.0 - alpha
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sigma_lies_between_those_of_its_neighbours() {
+        let schedule = NoiseSchedule::new(&SchedulerConfig::default());
+        let sigmas = schedule.sigmas();
+        assert_eq!(schedule.sigma(500.0), sigmas[500]);
+        assert_eq!(schedule.sigma(500.5), (sigmas[500] + sigmas[501]) / 2.0);
+        assert_eq!(schedule.sigma(5000.0), sigmas[sigmas.len() - 1]);
+    }
 }
