@@ -1,6 +1,5 @@
 //! The program `reproduce` where nobody takes what it says.
 
-#![cfg(unix)]
 
 use std::process::{Command, Stdio};
 
