@@ -1,6 +1,5 @@
 //! The program `reproduce` where nobody takes what it says.
 
-
 use std::process::{Command, Stdio};
 
 fn dry_run() -> Command {
