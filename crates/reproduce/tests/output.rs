@@ -1,7 +1,5 @@
 //! The program `reproduce` where nobody takes what it says.
 
-#![cfg(unix)]
-
 use std::process::{Command, Stdio};
 
 fn dry_run() -> Command {
