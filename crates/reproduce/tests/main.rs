@@ -1,5 +1,6 @@
 //! Tests of the experiments from outside, in one program: it is linked once.
 
+#[cfg(unix)]
 mod output;
 mod paper_path;
 mod report;
