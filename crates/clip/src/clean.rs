@@ -4,11 +4,16 @@
 /// bytes, inside of a character. A line is looked at as a whole here.
 const WHOLE_LINES: i32 = i32::MAX;
 
-/// What transformers' slow tokenizer does to a text first: ftfy's repairs (mojibake, HTML
-/// entities, curly quotes, ligatures, NFC), white space collapsed, lower case.
-pub(crate) fn clean(text: &str) -> String {
+/// ftfy's repairs: mojibake, HTML entities, curly quotes, ligatures, NFC.
+pub(crate) fn repair(text: &str) -> String {
     let config = plsfix::TextFixerConfig { max_decode_length: WHOLE_LINES, ..Default::default() };
-    collapse(&plsfix::fix_text(text, Some(&config)))
+    plsfix::fix_text(text, Some(&config))
+}
+
+/// What transformers' slow tokenizer does to a text first: ftfy's repairs, white space collapsed,
+/// lower case.
+pub(crate) fn clean(text: &str) -> String {
+    collapse(&repair(text))
 }
 
 /// White space collapsed, lower case.

@@ -8,7 +8,7 @@ use tokenizers::Model;
 use tokenizers::models::bpe::BPE;
 
 use crate::ClipError;
-use crate::clean::{byte_characters, byte_tokens, clean, collapse};
+use crate::clean::{byte_characters, byte_tokens, clean, collapse, repair};
 use crate::tokenizer_files::{
     MAX_LENGTH, Merges, Settings, Vocabulary, broken, parse_merges, read_merges, read_vocab,
 };
@@ -173,7 +173,7 @@ impl CLIPTokenizer {
     /// The ids open_clip's `SimpleTokenizer` gives (and hpsv2's copy of it): special tokens are not
     /// recognised inside a text, HTML entities are resolved twice more, and 0 fills up.
     pub fn encode_open_clip(&self, text: &str, context_length: usize) -> Vec<u32> {
-        let fixed = plsfix::fix_text(text, None);
+        let fixed = repair(text);
         let once = htmlize::unescape(fixed.as_str());
         let resolved = htmlize::unescape(once.as_ref() as &str);
         let mut ids = vec![self.bos];

@@ -60,3 +60,12 @@ fn openai_ids_are_those_of_the_published_vocabulary() {
     assert_eq!(sdxl.tokenize("a cat"), [320, 2368]);
     assert!(CLIPTokenizer::openai("no token").is_err());
 }
+
+#[test]
+fn encode_texts_of_megabytes_end_where_the_model_does() {
+    let tokenizer = CLIPTokenizer::openai("!").unwrap();
+    // A character of two bytes lies across every even one.
+    let text = format!("a{}", "ä".repeat(1_100_000));
+    assert_eq!(tokenizer.encode(&text).len(), 77);
+    assert_eq!(tokenizer.encode_open_clip(&text, 77).len(), 77);
+}
