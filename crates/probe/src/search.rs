@@ -170,6 +170,7 @@ fn one_step(
         if let Some(i) = accepted {
             runs.best[step].copy_from_slice(&weights[i]);
             runs.accepted[0] += 1;
+            runs.accepted_at[step] += 1;
         }
         let proposal = &runs.best[step];
         for (q, p) in runs.thresholds[step].iter_mut().zip(proposal) {
