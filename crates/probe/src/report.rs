@@ -48,9 +48,9 @@ pub struct ProbeReport {
     /// Best weights of each round, in [0, 1]; since version 2.
     #[serde(default)]
     pub best: Vec<StepMatrix>,
-    /// Accepted candidates of each round at each step; since version 2.
+    /// Acceptances `[round][epoch][step]`; since version 2.
     #[serde(default)]
-    pub accepted_at: Vec<Vec<usize>>,
+    pub accepted_at: Vec<Vec<Vec<usize>>>,
 }
 
 fn first_version() -> u32 {
@@ -146,7 +146,7 @@ impl ProbeReport {
         let older = self.version == first_version();
         let fits = |matrix: &StepMatrix| matrix.check_shape(steps, blocks).is_ok();
         let accepted = || {
-            let sums = self.accepted_at.iter().map(|steps| steps.iter().sum::<usize>());
+            let sums = self.accepted_at.iter().map(|round| round.iter().flatten().sum::<usize>());
             sums.eq(self.accepted_of_tried.iter().map(|[accepted, _]| *accepted))
         };
         let follows = [
@@ -227,7 +227,7 @@ mod tests {
             ("version", json!(3), "version 1 or 2, found 3"),
             ("agreement", json!([]), "`agreement`"),
             ("best", json!([[[1.0, 1.0, 1.0]]]), "`best`"),
-            ("accepted_at", json!([[1, 0], [0, 0]]), "`accepted_at`"),
+            ("accepted_at", json!([[[1, 0]], [[0, 0]]]), "`accepted_at`"),
             ("importance", json!([[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]), "`importance`"),
             ("importance", json!([[0.5, 0.5, 1.5], [0.5, 0.5, 0.5]]), "found 1.5"),
             ("scores", json!([[2, 5, 5]]), "`scores`"),

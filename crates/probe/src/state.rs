@@ -17,9 +17,9 @@ pub struct RoundState {
     pub history: Vec<StepMatrix>,
     /// Accepted and tried steps so far.
     pub accepted: [usize; 2],
-    /// Accepted at each inference step so far.
+    /// Acceptances of each epoch so far, `[epoch][step]`: one at most for each batch.
     #[serde(default)]
-    pub accepted_at: Vec<usize>,
+    pub accepted_at: Vec<Vec<usize>>,
 }
 
 /// A probe between two epochs: everything needed to go on.
@@ -57,13 +57,7 @@ impl ProbeState {
             let best = StepMatrix::from_rows((0..steps).map(row).collect())?;
             let thresholds = StepMatrix::filled(steps, blocks, 0.0);
             let history = vec![thresholds.clone()];
-            Ok(RoundState {
-                best,
-                history,
-                thresholds,
-                accepted: [0, 0],
-                accepted_at: vec![0; steps],
-            })
+            Ok(RoundState { best, history, thresholds, accepted: [0, 0], accepted_at: Vec::new() })
         };
         let rounds = (0..config.rounds).map(&mut round).collect::<Result<_, ProbeError>>()?;
         Ok(Self { config: config.clone(), epoch: 0, rounds })
@@ -112,8 +106,9 @@ impl ProbeState {
             round.history.len() == self.epoch + 1
                 && round.history.last() == Some(&round.thresholds)
                 && round.accepted[0] <= round.accepted[1]
-                && round.accepted_at.len() == steps
-                && round.accepted_at.iter().sum::<usize>() == round.accepted[0]
+                && round.accepted_at.len() == self.epoch
+                && round.accepted_at.iter().all(|epoch| epoch.len() == steps)
+                && round.accepted_at.iter().flatten().sum::<usize>() == round.accepted[0]
         };
         let differs = if self.config != *config {
             "its settings differ"

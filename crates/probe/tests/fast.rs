@@ -58,7 +58,7 @@ fn search_on_tables_decides_as_the_search_itself() {
         assert_eq!(found.thresholds(), expected.thresholds(), "{update:?}");
         for (found, expected) in found.rounds.iter().zip(&expected.rounds) {
             assert_eq!(found.accepted_at, expected.accepted_at);
-            assert_eq!(found.accepted_at.iter().sum::<usize>(), found.accepted[0]);
+            assert_eq!(found.accepted_at.iter().flatten().sum::<usize>(), found.accepted[0]);
         }
     }
 }
