@@ -3,10 +3,13 @@
 pub mod compare;
 pub mod download;
 pub mod generate;
+pub mod importance;
 pub mod inspect;
 pub mod probe;
 pub mod schedule;
 pub mod score;
+mod search;
+mod table;
 
 use anyhow::Context;
 use burn::tensor::Tensor;
