@@ -61,7 +61,12 @@ pub(crate) fn seeded_weightings(
             Weighting::Inverted(experiment.ablation_range),
             Weighting::FreeU(experiment.freeu),
         ]),
-        Part::Table1 | Part::Table2 | Part::Figure3 => {}
+        Part::Table1
+        | Part::Table1Seeds
+        | Part::Table2
+        | Part::Controls
+        | Part::Figure3
+        | Part::FewerSteps => {}
     }
     Ok(weightings)
 }

@@ -83,10 +83,10 @@ impl Keys<'_> {
                 "picture": self.of(&Unit::Picture(*sample)),
                 "scorer": self.fingerprints.scorer,
             }),
-            Unit::Identity(sample) => json!({
+            Unit::Identity(pair) => json!({
                 "kind": "identity",
-                "picture": self.of(&Unit::Picture(*sample)),
-                "vanilla": self.of(&Unit::Picture(sample.vanilla())),
+                "picture": self.of(&Unit::Picture(pair.sample)),
+                "vanilla": self.of(&Unit::Picture(pair.vanilla())),
                 "lpips": self.fingerprints.lpips,
             }),
             Unit::Student(student) => self.student(student),

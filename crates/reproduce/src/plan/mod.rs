@@ -2,6 +2,7 @@
 //! model or touches a result.
 
 mod comparisons;
+mod control;
 mod cost;
 mod experiment;
 mod experiment_file;
@@ -16,6 +17,7 @@ mod units;
 mod weighting;
 
 pub(crate) use comparisons::{SeedRole, block_weightings, compared, seeded_weightings, shown};
+pub(crate) use control::{Control, ControlGroup, Rule, control_groups, fewer_steps_weightings};
 pub(crate) use cost::{bytes, samples};
 pub use experiment::Experiment;
 pub(crate) use keys::{Fingerprints, Key, Keys, content};
@@ -24,6 +26,6 @@ pub use settings::{PromptSettings, PruningSettings, Scale, Scales, ScorerConfig,
 pub use shard::Shard;
 pub use study::Study;
 pub(crate) use study::{Example, base, model_name};
-pub(crate) use unit::{Fidelity, Probe, Sample, Student, Unit};
+pub(crate) use unit::{Fidelity, Likened, Probe, Sample, Student, Unit};
 pub(crate) use units::{pruning_probe, units};
 pub(crate) use weighting::Weighting;

@@ -52,6 +52,12 @@ pub struct Size {
     pub epochs: usize,
     /// Candidates of a probe.
     pub candidates: usize,
+    /// Noise seeds of Table I's one prompt.
+    #[serde(default = "Size::usual_table1_seeds")]
+    pub table1_seeds: usize,
+    /// Orders of the blocks over which the control with shuffled blocks is averaged.
+    #[serde(default = "Size::usual_shuffles")]
+    pub shuffles: usize,
     /// Values of Fig. 4's lower end, spread over the list.
     pub figure4_points: usize,
     /// Samples a pruned student is fine-tuned on, and compared by.
@@ -60,6 +66,17 @@ pub struct Size {
     /// Passes over them.
     #[serde(default)]
     pub pruning_epochs: usize,
+}
+
+impl Size {
+    /// As many as the authors' scripts ask for.
+    fn usual_table1_seeds() -> usize {
+        20
+    }
+
+    fn usual_shuffles() -> usize {
+        3
+    }
 }
 
 /// Prompts without pictures, by category.
@@ -108,6 +125,6 @@ pub struct PruningSettings {
     pub batch: usize,
     /// Inception of the Fréchet distance: its package or file; the scorer's features where absent.
     pub inception: Option<String>,
-    /// LPIPS: its package, or a file of the alex network; not measured where absent.
+    /// LPIPS: its package, or a file of the alex network; the experiment's where absent.
     pub lpips: Option<String>,
 }

@@ -100,7 +100,8 @@ impl Study {
         Self::new(self.experiment, self.scale, root)
     }
 
-    /// All examples, category by category, the focus prompt last where it is one of its own.
+    /// All examples, category by category, then the focus prompt and Table I's where they are their
+    /// own.
     ///
     /// # Errors
     /// [`ReproduceError`] saying how to fetch prompts that are absent.
@@ -126,10 +127,15 @@ impl Study {
                 _ => None,
             },
             pruning.and_then(|pruning| pruning.inception.as_deref()),
+            experiment.lpips.as_deref(),
             pruning.and_then(|pruning| pruning.lpips.as_deref()),
         ];
         let is_package = |name: &&str| hub::packages().iter().any(|package| package.name == *name);
-        named.into_iter().flatten().filter(is_package).map(String::from).collect()
+        let mut packages: Vec<String> =
+            named.into_iter().flatten().filter(is_package).map(String::from).collect();
+        // LPIPS may stand in two places.
+        packages.dedup();
+        packages
     }
 
     /// The experiment.
@@ -155,6 +161,15 @@ impl Study {
     /// The example of Table II and Fig. 3.
     pub(crate) fn focus(&self) -> usize {
         if self.experiment.focus_prompt.is_some() { self.count() } else { 0 }
+    }
+
+    /// The example of Table I over many seeds.
+    pub(crate) fn table1_example(&self) -> usize {
+        match (&self.experiment.table1_prompt, &self.experiment.focus_prompt) {
+            (Some(_), Some(_)) => self.count() + 1,
+            (Some(_), None) => self.count(),
+            (None, _) => self.focus(),
+        }
     }
 
     /// Whether there are real pictures to measure Eq. 2 on.
@@ -224,9 +239,9 @@ fn pictures(experiment: &Experiment, size: Size, root: &Path) -> Result<Loaded, 
     Ok(Loaded { side: Some(pictures.size), groups })
 }
 
-/// The examples of all groups, then the focus prompt where it is one of its own.
+/// The examples of all groups, then the focus prompt and Table I's where they are their own.
 fn in_order(groups: Vec<(String, Vec<Example>)>, experiment: &Experiment) -> Arc<[Example]> {
-    let focus = experiment.focus_prompt.iter();
-    let focus = focus.map(|text| Example { text: text.clone(), pixels: None });
-    groups.into_iter().flat_map(|(_, examples)| examples).chain(focus).collect()
+    let own = experiment.focus_prompt.iter().chain(&experiment.table1_prompt);
+    let own = own.map(|text| Example { text: text.clone(), pixels: None });
+    groups.into_iter().flat_map(|(_, examples)| examples).chain(own).collect()
 }

@@ -17,8 +17,8 @@ pub(crate) enum Unit {
     Picture(Sample),
     /// The preference score of such a picture.
     Score(Sample),
-    /// How close such a picture is to the vanilla one.
-    Identity(Sample),
+    /// How close such a picture is to a vanilla one.
+    Identity(Likened),
     /// Pictures of the focus prompt by a pruned student, or by the teacher.
     Student(Student),
     /// How far a student's pictures are from the teacher's.
@@ -41,6 +41,14 @@ pub(crate) struct Sample {
     pub(crate) weighting: Weighting,
 }
 
+/// A picture beside the vanilla one of the same prompt and seed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Likened {
+    pub(crate) sample: Sample,
+    /// Inference steps of the vanilla picture.
+    pub(crate) vanilla_steps: usize,
+}
+
 /// Whose pictures.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Student {
@@ -60,13 +68,24 @@ pub(crate) struct Fidelity {
 impl Sample {
     /// The probe its weighting comes from, where it comes from one.
     pub(crate) fn probe(&self) -> Option<Probe> {
-        let Self { example, steps, .. } = *self;
-        self.weighting.needs_probe().then_some(Probe { example, steps })
+        let Self { example, steps, weighting, .. } = *self;
+        let steps = match weighting {
+            Weighting::Control(control) => control.probed_steps.unwrap_or(steps),
+            _ => steps,
+        };
+        weighting.needs_probe().then_some(Probe { example, steps })
     }
 
-    /// The same sample without any weighting.
-    pub(crate) fn vanilla(&self) -> Self {
-        Self { weighting: Weighting::Vanilla, ..*self }
+    /// Beside the vanilla picture of as many steps.
+    pub(crate) fn beside_vanilla(self) -> Likened {
+        Likened { sample: self, vanilla_steps: self.steps }
+    }
+}
+
+impl Likened {
+    /// The vanilla sample.
+    pub(crate) fn vanilla(&self) -> Sample {
+        Sample { weighting: Weighting::Vanilla, steps: self.vanilla_steps, ..self.sample }
     }
 }
 
@@ -79,7 +98,9 @@ impl fmt::Display for Unit {
             Self::Snr(sample) => write!(f, "signal-to-noise ratio of {sample}"),
             Self::Picture(sample) => write!(f, "picture of {sample}"),
             Self::Score(sample) => write!(f, "score of {sample}"),
-            Self::Identity(sample) => write!(f, "likeness to the vanilla picture of {sample}"),
+            Self::Identity(Likened { sample, vanilla_steps }) => {
+                write!(f, "likeness to the vanilla picture of {vanilla_steps} steps of {sample}")
+            }
             Self::Student(Student::Teacher) => write!(f, "pictures of the teacher"),
             Self::Student(Student::Pruned(skips)) => {
                 write!(f, "pictures of the student without {skips}")

@@ -6,10 +6,11 @@ use pruning::{SkipSets, Strategy, distinct_skips};
 use reweight::StepMatrix;
 
 use super::comparisons::{SeedRole, block_weightings, compared, seeded_weightings};
+use super::control::{control_groups, fewer_steps_weightings};
 use super::part::Part;
 use super::shard::Shard;
 use super::study::Study;
-use super::unit::{Fidelity, Probe, Sample, Student, Unit};
+use super::unit::{Fidelity, Likened, Probe, Sample, Student, Unit};
 use super::weighting::Weighting;
 use crate::ReproduceError;
 
@@ -34,6 +35,9 @@ pub(crate) fn units(
     for part in parts {
         match part {
             Part::Table1 => queue.table1(),
+            Part::Table1Seeds => queue.table1_seeds(),
+            Part::Controls => queue.controls()?,
+            Part::FewerSteps => queue.fewer_steps(),
             Part::Table2 => {
                 let (example, steps) = (study.focus(), study.experiment.steps);
                 if shard.has(example) {
@@ -72,6 +76,13 @@ impl Queue<'_> {
         (0..self.study.count()).filter(|example| self.shard.has(*example)).collect()
     }
 
+    /// The probe that a sample's weighting comes from.
+    fn probe_of(&mut self, sample: &Sample) {
+        if let Some(probe) = sample.probe() {
+            self.add(Unit::Probe(probe));
+        }
+    }
+
     /// A picture and its score, where there is a scorer.
     fn scored_picture(&mut self, sample: Sample) {
         if self.study.has_scorer() {
@@ -97,6 +108,59 @@ impl Queue<'_> {
         }
     }
 
+    /// Table I's one prompt; runs that share the work share its seeds.
+    fn table1_seeds(&mut self) {
+        let study = self.study;
+        let example = study.table1_example();
+        for weighting in block_weightings(study) {
+            let shard = self.shard;
+            for seed in (0..study.size.table1_seeds).filter(|seed| shard.has(*seed)) {
+                for steps in study.experiment.table1_scored_steps.iter().copied() {
+                    self.scored_picture(Sample { example, seed: seed as u64, steps, weighting });
+                }
+            }
+        }
+    }
+
+    /// Weightings of the same mean, on the test seed.
+    fn controls(&mut self) -> Result<(), ReproduceError> {
+        let (study, experiment) = (self.study, &self.study.experiment);
+        let (seed, steps) = (SeedRole::Test.of(experiment), experiment.steps);
+        for group in control_groups(study)? {
+            for weighting in std::iter::once(Weighting::Vanilla).chain(group.weightings()) {
+                for example in self.examples() {
+                    let sample = Sample { example, seed, steps, weighting };
+                    self.probe_of(&sample);
+                    if study.has_pictures() {
+                        self.add(Unit::Snr(sample));
+                    }
+                    if group.is_scored(study) {
+                        self.scored_picture(sample);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Pictures of one step less, and the vanilla ones of all steps, on the test seed.
+    fn fewer_steps(&mut self) {
+        let experiment = &self.study.experiment;
+        let (seed, all) = (SeedRole::Test.of(experiment), experiment.steps);
+        for weighting in fewer_steps_weightings(self.study) {
+            for example in self.examples() {
+                let sample = Sample { example, seed, steps: all - 1, weighting };
+                let pair = Likened { sample, vanilla_steps: all };
+                self.probe_of(&sample);
+                for sample in [pair.vanilla(), sample] {
+                    self.add(Unit::Picture(sample));
+                    self.scored_picture(sample);
+                }
+                self.add(Unit::Identity(pair));
+            }
+        }
+    }
+
     /// The parts that compare weightings on both seeds.
     fn seeded(&mut self, part: Part) -> Result<(), ReproduceError> {
         let experiment = &self.study.experiment;
@@ -113,7 +177,7 @@ impl Queue<'_> {
                     if part == Part::Pictures {
                         self.add(Unit::Picture(sample));
                         if weighting != Weighting::Vanilla {
-                            self.add(Unit::Identity(sample));
+                            self.add(Unit::Identity(sample.beside_vanilla()));
                         }
                     } else if self.study.has_pictures() {
                         self.add(Unit::Snr(sample));

@@ -3,6 +3,8 @@
 use reweight::{FreeU, WeightRange};
 use serde::{Deserialize, Serialize};
 
+use super::control::Control;
+
 /// How a U-Net is weighted in one row of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -15,6 +17,8 @@ pub(crate) enum Weighting {
     Importance(WeightRange),
     /// Inverted importance (Eq. 8).
     Inverted(WeightRange),
+    /// A schedule that those two are compared with.
+    Control(Control),
     /// FreeU.
     FreeU(FreeU),
 }
@@ -22,7 +26,11 @@ pub(crate) enum Weighting {
 impl Weighting {
     /// Whether it needs a probe of the prompt.
     pub(crate) fn needs_probe(&self) -> bool {
-        matches!(self, Self::Importance(_) | Self::Inverted(_))
+        match self {
+            Self::Importance(_) | Self::Inverted(_) => true,
+            Self::Control(control) => control.needs_probe(),
+            Self::Vanilla | Self::Block { .. } | Self::FreeU(_) => false,
+        }
     }
 
     /// As tables name it.
@@ -33,6 +41,7 @@ impl Weighting {
             Self::Block { block, .. } => format!("blk-{block}"),
             Self::Importance(ends) => range(ends),
             Self::Inverted(ends) => format!("{} inverted", range(ends)),
+            Self::Control(control) => control.label(&range(&control.range)),
             Self::FreeU(_) => "FreeU".into(),
         }
     }

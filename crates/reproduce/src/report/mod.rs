@@ -4,6 +4,8 @@ mod build;
 mod cell;
 mod chart;
 mod comparison;
+mod controls;
+mod fewer_steps;
 mod grid;
 mod identity;
 mod measure;
@@ -12,6 +14,7 @@ mod page;
 mod paper;
 mod pruned;
 mod ranking;
+mod seeds;
 mod table;
 
 pub use cell::Cell;

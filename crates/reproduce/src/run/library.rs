@@ -9,7 +9,7 @@ use super::context::Context;
 use super::results::{Finished, Likeness, Ratios, Sampled, Scored, SeedPictures, UnitResult};
 use super::store::Damage;
 use crate::ReproduceError;
-use crate::plan::{Fidelity, Key, Part, Probe, Sample, Student, Unit, pruning_probe};
+use crate::plan::{Fidelity, Key, Likened, Part, Probe, Sample, Student, Unit, pruning_probe};
 
 /// Reads and writes results by their unit.
 #[derive(Clone, Copy)]
@@ -67,8 +67,8 @@ impl<'a> Library<'a> {
         self.result(&Unit::Score(*sample))
     }
 
-    pub(crate) fn likeness(&self, sample: &Sample) -> Result<Likeness, ReproduceError> {
-        self.result(&Unit::Identity(*sample))
+    pub(crate) fn likeness(&self, pair: &Likened) -> Result<Likeness, ReproduceError> {
+        self.result(&Unit::Identity(*pair))
     }
 
     pub(crate) fn distances(&self, fidelity: &Fidelity) -> Result<Distances, ReproduceError> {

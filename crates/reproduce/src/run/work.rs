@@ -117,7 +117,7 @@ impl<'a> Worker<'a> {
             Unit::Snr(sample) => self.snr.measure(sample),
             Unit::Picture(_) => sample_pictures(&self.library, &together(units, units.len())),
             Unit::Score(sample) => score(&self.library, &self.decoded, sample),
-            Unit::Identity(sample) => compare(&self.library, &self.decoded, sample),
+            Unit::Identity(pair) => compare(&self.library, &self.decoded, pair),
             Unit::Student(unit) => {
                 student(&self.library, unit, &mut |damage| events(Event::Damaged(damage)))
             }

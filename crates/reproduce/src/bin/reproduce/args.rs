@@ -26,7 +26,8 @@ pub(crate) struct ReproduceArgs {
     /// paper's four models].
     #[arg(long)]
     experiment: Vec<PathBuf>,
-    /// Only these tables: I, II, III, IV, V, VI.
+    /// Only these tables: I, II, III, IV, V, VI, `I-seeds` (I for one prompt and many seeds), `controls`
+    /// (schedules of the same mean), `fewer-steps`.
     #[arg(long, value_parser = table)]
     table: Vec<Part>,
     /// Only these figures: 3, 4, or `pictures`.
@@ -126,7 +127,11 @@ impl ReproduceArgs {
 }
 
 fn table(text: &str) -> Result<Part, String> {
-    Part::table(text).ok_or_else(|| format!("expected a table from I to VI, found `{text}`"))
+    Part::table(text).ok_or_else(|| {
+        format!(
+            "expected a table from I to VI, `I-seeds`, `controls` or `fewer-steps`, found `{text}`"
+        )
+    })
 }
 
 fn figure(text: &str) -> Result<Part, String> {
