@@ -66,7 +66,8 @@ pub(crate) fn seeded_weightings(
         | Part::Table2
         | Part::Controls
         | Part::Figure3
-        | Part::FewerSteps => {}
+        | Part::FewerSteps
+        | Part::TableA => {}
     }
     Ok(weightings)
 }
@@ -82,6 +83,13 @@ pub(crate) fn block_weightings(study: &Study) -> Vec<Weighting> {
 pub(crate) fn shown(study: &Study) -> Vec<usize> {
     let first =
         |category: &super::study::Category| category.examples.clone().take(study.size.sampled);
+    study.categories.iter().flat_map(first).collect()
+}
+
+/// Examples by which estimates of importance are judged: the first of each category.
+pub(crate) fn judged(study: &Study) -> Vec<usize> {
+    let first =
+        |category: &super::study::Category| category.examples.clone().take(study.size.judged);
     study.categories.iter().flat_map(first).collect()
 }
 

@@ -34,6 +34,8 @@ pub(crate) enum Rule {
     Shuffled(u32),
     /// Inverted importance, shifted to the mean of the importance-based weights.
     MatchedInverse,
+    /// Importance by how much the prediction moves with a block's weight.
+    Derivative,
     /// Sec. III-F. In more than one step its mean is that of the importance-based weights: a block's
     /// weights average to the middle of the range over the steps, the bottleneck's are at its end.
     Empirical,
@@ -52,7 +54,7 @@ impl Control {
 
     /// Whether it needs a probe of the prompt.
     pub(crate) fn needs_probe(&self) -> bool {
-        self.rule != Rule::Empirical
+        !matches!(self.rule, Rule::Derivative | Rule::Empirical)
     }
 
     /// As tables name it, after its range.
@@ -63,6 +65,7 @@ impl Control {
             Rule::Constant => format!("constant at the mean of {range}"),
             Rule::Shuffled(order) => format!("{range} on shuffled blocks ({order})"),
             Rule::MatchedInverse => format!("{range} inverted, at the same mean"),
+            Rule::Derivative => format!("{range} by derivative"),
             Rule::Empirical => format!("{range} empirical"),
         }
     }
@@ -100,7 +103,8 @@ pub(crate) fn control_groups(study: &Study) -> Result<Vec<ControlGroup>, Reprodu
     let experiment = &study.experiment;
     let main = experiment.ablation_range;
     let orders = 0..study.size.shuffles as u32;
-    let compared = [Rule::MatchedInverse, Rule::Empirical].map(|rule| Control::new(rule, main));
+    let rules = [Rule::MatchedInverse, Rule::Derivative, Rule::Empirical];
+    let compared = rules.map(|rule| Control::new(rule, main));
     let mut groups = vec![ControlGroup {
         constant: Control::new(Rule::Constant, main),
         shuffled: orders.map(|order| Control::new(Rule::Shuffled(order), main)).collect(),

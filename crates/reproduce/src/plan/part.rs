@@ -39,11 +39,14 @@ pub enum Part {
     FewerSteps,
     /// Pictures side by side, with FreeU.
     Pictures,
+    /// Which importance is true: estimates against measured effects.
+    #[serde(rename = "table-a")]
+    TableA,
 }
 
 impl Part {
-    /// All parts, in the paper's order; those it does not have stand where they belong.
-    pub const ALL: [Self; 12] = [
+    /// All parts, in the paper's order; those it does not have stand where they belong, or last.
+    pub const ALL: [Self; 13] = [
         Self::Table1,
         Self::Table1Seeds,
         Self::Table2,
@@ -56,10 +59,11 @@ impl Part {
         Self::Figure4,
         Self::FewerSteps,
         Self::Pictures,
+        Self::TableA,
     ];
 
     /// The table of a Roman or Arabic number, or one that the paper lacks by its name: `I-seeds`,
-    /// `controls`, `fewer-steps`.
+    /// `controls`, `fewer-steps`, `A`.
     pub fn table(number: &str) -> Option<Self> {
         Some(match number.to_uppercase().as_str() {
             "I" | "1" => Self::Table1,
@@ -71,6 +75,7 @@ impl Part {
             "I-SEEDS" | "1-SEEDS" => Self::Table1Seeds,
             "CONTROLS" => Self::Controls,
             "FEWER-STEPS" => Self::FewerSteps,
+            "A" => Self::TableA,
             _ => return None,
         })
     }

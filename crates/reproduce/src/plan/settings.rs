@@ -53,11 +53,20 @@ pub struct Size {
     /// Candidates of a probe.
     pub candidates: usize,
     /// Noise seeds of Table I's one prompt.
-    #[serde(default = "Size::usual_table1_seeds")]
+    #[serde(default = "twenty")]
     pub table1_seeds: usize,
     /// Orders of the blocks over which the control with shuffled blocks is averaged.
-    #[serde(default = "Size::usual_shuffles")]
+    #[serde(default = "three")]
     pub shuffles: usize,
+    /// Whether its losses come from the derivatives and a table of skip sets.
+    #[serde(default)]
+    pub fast: bool,
+    /// Prompts of each category by which estimates of importance are judged.
+    #[serde(default = "two")]
+    pub judged: usize,
+    /// Rounds of a search that is to have converged.
+    #[serde(default = "many")]
+    pub converged_rounds: usize,
     /// Values of Fig. 4's lower end, spread over the list.
     pub figure4_points: usize,
     /// Samples a pruned student is fine-tuned on, and compared by.
@@ -68,15 +77,21 @@ pub struct Size {
     pub pruning_epochs: usize,
 }
 
-impl Size {
-    /// As many as the authors' scripts ask for.
-    fn usual_table1_seeds() -> usize {
-        20
-    }
+/// As many as the authors' scripts ask for.
+fn twenty() -> usize {
+    20
+}
 
-    fn usual_shuffles() -> usize {
-        3
-    }
+fn three() -> usize {
+    3
+}
+
+fn two() -> usize {
+    2
+}
+
+fn many() -> usize {
+    1000
 }
 
 /// Prompts without pictures, by category.

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use probe::{Effect, Estimator};
 use pruning::SkipSets;
 
+use super::control::{Control, Rule};
 use super::weighting::Weighting;
 
 /// One piece of work whose result is stored.
@@ -11,6 +13,12 @@ use super::weighting::Weighting;
 pub(crate) enum Unit {
     /// The importance of every block for one prompt.
     Probe(Probe),
+    /// The vote of a search that has converged.
+    Search(Search),
+    /// What an estimator of importance measures.
+    Estimates(Measured),
+    /// What each block does to the result.
+    Effects(Influence),
     /// Eq. 2 on one picture, at every inference step.
     Snr(Sample),
     /// A picture sampled from one prompt.
@@ -30,6 +38,31 @@ pub(crate) enum Unit {
 pub(crate) struct Probe {
     pub(crate) example: usize,
     pub(crate) steps: usize,
+}
+
+/// A search of many rounds, which only the fast form can afford.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Search {
+    pub(crate) example: usize,
+    pub(crate) steps: usize,
+    /// Perturbed up and down, not only down.
+    pub(crate) both_ways: bool,
+}
+
+/// An estimate of the importance for one prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Measured {
+    pub(crate) example: usize,
+    pub(crate) steps: usize,
+    pub(crate) estimator: Estimator,
+}
+
+/// The effect of each block at each step on the result for one prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Influence {
+    pub(crate) example: usize,
+    pub(crate) steps: usize,
+    pub(crate) effect: Effect,
 }
 
 /// One example under one weighting, from the noise of one seed.
@@ -76,6 +109,18 @@ impl Sample {
         weighting.needs_probe().then_some(Probe { example, steps })
     }
 
+    /// The estimate its weighting comes from, where it comes from one.
+    pub(crate) fn estimate(&self) -> Option<Measured> {
+        let Self { example, steps, weighting, .. } = *self;
+        let estimator = Estimator::Derivative;
+        match weighting {
+            Weighting::Control(Control { rule: Rule::Derivative, .. }) => {
+                Some(Measured { example, steps, estimator })
+            }
+            _ => None,
+        }
+    }
+
     /// Beside the vanilla picture of as many steps.
     pub(crate) fn beside_vanilla(self) -> Likened {
         Likened { sample: self, vanilla_steps: self.steps }
@@ -94,6 +139,15 @@ impl fmt::Display for Unit {
         match self {
             Self::Probe(Probe { example, steps }) => {
                 write!(f, "probe of example {example} ({steps} steps)")
+            }
+            Self::Search(Search { example, steps, .. }) => {
+                write!(f, "search to convergence for example {example} ({steps} steps)")
+            }
+            Self::Estimates(Measured { example, steps, estimator }) => {
+                write!(f, "{estimator:?} estimates of example {example} ({steps} steps)")
+            }
+            Self::Effects(Influence { example, steps, effect }) => {
+                write!(f, "{effect:?} effects in example {example} ({steps} steps)")
             }
             Self::Snr(sample) => write!(f, "signal-to-noise ratio of {sample}"),
             Self::Picture(sample) => write!(f, "picture of {sample}"),

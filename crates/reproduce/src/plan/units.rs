@@ -5,12 +5,14 @@ use std::collections::HashSet;
 use pruning::{SkipSets, Strategy, distinct_skips};
 use reweight::StepMatrix;
 
-use super::comparisons::{SeedRole, block_weightings, compared, seeded_weightings};
+use probe::{Effect, Estimator};
+
+use super::comparisons::{SeedRole, block_weightings, compared, judged, seeded_weightings};
 use super::control::{control_groups, fewer_steps_weightings};
 use super::part::Part;
 use super::shard::Shard;
 use super::study::Study;
-use super::unit::{Fidelity, Likened, Probe, Sample, Student, Unit};
+use super::unit::{Fidelity, Influence, Likened, Measured, Probe, Sample, Search, Student, Unit};
 use super::weighting::Weighting;
 use crate::ReproduceError;
 
@@ -44,6 +46,7 @@ pub(crate) fn units(
                     queue.add(Unit::Probe(Probe { example, steps }));
                 }
             }
+            Part::TableA => queue.table_a(),
             Part::Figure3 => queue.figure3(strategies)?,
             _ => queue.seeded(*part)?,
         }
@@ -62,7 +65,7 @@ struct Queue<'a> {
 impl Queue<'_> {
     fn add(&mut self, unit: Unit) {
         let stage = match unit {
-            Unit::Probe(_) => 0,
+            Unit::Probe(_) | Unit::Search(_) | Unit::Estimates(_) | Unit::Effects(_) => 0,
             Unit::Snr(_) | Unit::Picture(_) | Unit::Student(_) => 1,
             Unit::Score(_) | Unit::Identity(_) | Unit::Fidelity(_) => 2,
         };
@@ -76,10 +79,13 @@ impl Queue<'_> {
         (0..self.study.count()).filter(|example| self.shard.has(*example)).collect()
     }
 
-    /// The probe that a sample's weighting comes from.
-    fn probe_of(&mut self, sample: &Sample) {
+    /// The probe or the estimate that a sample's weighting comes from.
+    fn sources(&mut self, sample: &Sample) {
         if let Some(probe) = sample.probe() {
             self.add(Unit::Probe(probe));
+        }
+        if let Some(estimate) = sample.estimate() {
+            self.add(Unit::Estimates(estimate));
         }
     }
 
@@ -130,7 +136,7 @@ impl Queue<'_> {
             for weighting in std::iter::once(Weighting::Vanilla).chain(group.weightings()) {
                 for example in self.examples() {
                     let sample = Sample { example, seed, steps, weighting };
-                    self.probe_of(&sample);
+                    self.sources(&sample);
                     if study.has_pictures() {
                         self.add(Unit::Snr(sample));
                     }
@@ -151,12 +157,30 @@ impl Queue<'_> {
             for example in self.examples() {
                 let sample = Sample { example, seed, steps: all - 1, weighting };
                 let pair = Likened { sample, vanilla_steps: all };
-                self.probe_of(&sample);
+                self.sources(&sample);
                 for sample in [pair.vanilla(), sample] {
                     self.add(Unit::Picture(sample));
                     self.scored_picture(sample);
                 }
                 self.add(Unit::Identity(pair));
+            }
+        }
+    }
+
+    /// Every estimate of importance, and the effects it is judged by.
+    fn table_a(&mut self) {
+        let (steps, shard, blocks) = (self.study.experiment.steps, self.shard, self.study.blocks());
+        for example in judged(self.study).into_iter().filter(|example| shard.has(*example)) {
+            self.add(Unit::Probe(Probe { example, steps }));
+            for both_ways in [false, true] {
+                self.add(Unit::Search(Search { example, steps, both_ways }));
+            }
+            let possible = |estimator: &Estimator| estimator.check(blocks).is_ok();
+            for estimator in Estimator::ALL.into_iter().filter(possible) {
+                self.add(Unit::Estimates(Measured { example, steps, estimator }));
+            }
+            for effect in Effect::BOTH {
+                self.add(Unit::Effects(Influence { example, steps, effect }));
             }
         }
     }

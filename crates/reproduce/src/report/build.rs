@@ -9,6 +9,7 @@ use super::pruned::figure3;
 use super::ranking::table2;
 use super::seeds::table1_seeds;
 use super::table::Table;
+use super::verdict::table_a;
 use crate::ReproduceError;
 use crate::plan::Part;
 use crate::run::Library;
@@ -100,6 +101,7 @@ pub(crate) fn build(library: &Library<'_>, parts: &[Part]) -> Result<Rendered, R
                     add(controls(library, *measure)?, None);
                 }
             }
+            Part::TableA => add(table_a(library)?, None),
             Part::Figure3 => {
                 let (table, svg) = figure3(library)?;
                 add(table, Some(Figure { name: "figure-3", svg }));

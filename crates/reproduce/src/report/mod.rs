@@ -16,6 +16,7 @@ mod pruned;
 mod ranking;
 mod seeds;
 mod table;
+mod verdict;
 
 pub use cell::Cell;
 pub use output::{Outcome, run};

@@ -13,7 +13,7 @@ use super::library::Library;
 use crate::ReproduceError;
 use crate::plan::{Control, Rule, Sample, Weighting};
 
-/// The policy of a sample; the probe it comes from must be done.
+/// The policy of a sample; the probe or estimate it comes from must be done.
 pub(crate) fn policy(library: &Library<'_>, sample: &Sample) -> Result<Policy, ReproduceError> {
     let (steps, blocks) = (sample.steps, library.context.study.blocks());
     Ok(match sample.weighting {
@@ -58,6 +58,7 @@ fn weights(
             let inverted = BlockWeights::inverted(&scores(library, sample)?, range);
             inverted.shifted_to_mean(important()?.mean())?
         }
+        Rule::Derivative => BlockWeights::importance(&estimated(library, sample)?, range),
         Rule::Empirical => {
             BlockWeights::empirical(&context.study.unet.blocks(), sample.steps, range)
         }
@@ -76,6 +77,14 @@ fn scores(library: &Library<'_>, sample: &Sample) -> Result<ImportanceScores, Re
     }
     let timesteps = |steps| timesteps(library.context, steps);
     Ok(scores.resampled(&timesteps(probe.steps)?, &timesteps(sample.steps)?)?)
+}
+
+/// The importance by derivatives.
+fn estimated(library: &Library<'_>, sample: &Sample) -> Result<ImportanceScores, ReproduceError> {
+    let estimate = sample.estimate().ok_or_else(|| {
+        ReproduceError::Experiment(format!("{} needs an estimate", sample.weighting.label()))
+    })?;
+    Ok(library.estimates(&estimate)?.scores()?)
 }
 
 fn timesteps(context: &Context, steps: usize) -> Result<Vec<f64>, ReproduceError> {

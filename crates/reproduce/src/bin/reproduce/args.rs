@@ -27,7 +27,7 @@ pub(crate) struct ReproduceArgs {
     #[arg(long)]
     experiment: Vec<PathBuf>,
     /// Only these tables: I, II, III, IV, V, VI, `I-seeds` (I for one prompt and many seeds), `controls`
-    /// (schedules of the same mean), `fewer-steps`.
+    /// (schedules of the same mean), `fewer-steps`, A (which importance is true).
     #[arg(long, value_parser = table)]
     table: Vec<Part>,
     /// Only these figures: 3, 4, or `pictures`.
@@ -129,7 +129,7 @@ impl ReproduceArgs {
 fn table(text: &str) -> Result<Part, String> {
     Part::table(text).ok_or_else(|| {
         format!(
-            "expected a table from I to VI, `I-seeds`, `controls` or `fewer-steps`, found `{text}`"
+            "expected a table from I to VI, `I-seeds`, `controls`, `fewer-steps` or A, found `{text}`"
         )
     })
 }
