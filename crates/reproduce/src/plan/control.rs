@@ -78,10 +78,10 @@ pub(crate) struct ControlGroup {
     pub(crate) constant: Weighting,
     /// The importance-based weights on other blocks; none where that is not asked.
     pub(crate) shuffled: Vec<Weighting>,
-    /// What is compared with them.
+    /// What is compared with them, the importance-based weights first.
     pub(crate) compared: Vec<Weighting>,
-    /// Whether pictures are sampled where Eq. 2 can be measured, too.
-    scored: bool,
+    /// Whether its pictures are scored where Eq. 2 can be measured, too.
+    sampled: bool,
 }
 
 impl ControlGroup {
@@ -91,9 +91,17 @@ impl ControlGroup {
         constant.chain(&self.shuffled).chain(&self.compared).copied()
     }
 
-    /// Whether its pictures are scored.
-    pub(crate) fn is_scored(&self, study: &Study) -> bool {
-        study.has_scorer() && (self.scored || !study.has_pictures())
+    /// What of it is left where pictures are scored: beside Eq. 2, which tells smaller differences
+    /// and costs a tenth, one range by importance, inverted and by derivative; all otherwise.
+    pub(crate) fn scored(mut self, study: &Study) -> Option<Self> {
+        if study.has_pictures() {
+            self.shuffled.clear();
+            self.compared.retain(|weighting| match weighting {
+                Weighting::Control(control) => control.rule != Rule::Empirical,
+                _ => true,
+            });
+        }
+        (self.sampled || !study.has_pictures()).then_some(self)
     }
 }
 
@@ -109,7 +117,7 @@ pub(crate) fn control_groups(study: &Study) -> Result<Vec<ControlGroup>, Reprodu
         constant: Control::new(Rule::Constant, main),
         shuffled: orders.map(|order| Control::new(Rule::Shuffled(order), main)).collect(),
         compared: [Weighting::Importance(main)].into_iter().chain(compared).collect(),
-        scored: true,
+        sampled: true,
     }];
     let mut seen = vec![main];
     for range in experiment.ranges.iter().copied().chain(experiment.figure4_ranges(study.size)?) {
@@ -119,7 +127,7 @@ pub(crate) fn control_groups(study: &Study) -> Result<Vec<ControlGroup>, Reprodu
                 constant: Control::new(Rule::Constant, range),
                 shuffled: Vec::new(),
                 compared: vec![Weighting::Importance(range)],
-                scored: false,
+                sampled: false,
             });
         }
     }

@@ -8,7 +8,7 @@ use reweight::StepMatrix;
 use probe::{Effect, Estimator};
 
 use super::comparisons::{SeedRole, block_weightings, compared, judged, seeded_weightings};
-use super::control::{control_groups, fewer_steps_weightings};
+use super::control::{ControlGroup, control_groups, fewer_steps_weightings};
 use super::part::Part;
 use super::shard::Shard;
 use super::study::Study;
@@ -132,18 +132,22 @@ impl Queue<'_> {
     fn controls(&mut self) -> Result<(), ReproduceError> {
         let (study, experiment) = (self.study, &self.study.experiment);
         let (seed, steps) = (SeedRole::Test.of(experiment), experiment.steps);
-        for group in control_groups(study)? {
-            for weighting in std::iter::once(Weighting::Vanilla).chain(group.weightings()) {
-                for example in self.examples() {
-                    let sample = Sample { example, seed, steps, weighting };
-                    self.sources(&sample);
-                    if study.has_pictures() {
-                        self.add(Unit::Snr(sample));
-                    }
-                    if group.is_scored(study) {
-                        self.scored_picture(sample);
-                    }
-                }
+        let groups = control_groups(study)?;
+        let vanilla = || std::iter::once(Weighting::Vanilla);
+        let measured = groups.iter().flat_map(ControlGroup::weightings);
+        let measured: Vec<_> = vanilla().chain(measured).collect();
+        let scored = groups.iter().cloned().filter_map(|group| group.scored(study));
+        let scored = scored.flat_map(|group| group.weightings().collect::<Vec<_>>());
+        let scored: Vec<_> = vanilla().chain(scored).collect();
+        for example in self.examples() {
+            let sample = |weighting| Sample { example, seed, steps, weighting };
+            for sample in measured.iter().copied().map(sample).filter(|_| study.has_pictures()) {
+                self.sources(&sample);
+                self.add(Unit::Snr(sample));
+            }
+            for sample in scored.iter().copied().map(sample) {
+                self.sources(&sample);
+                self.scored_picture(sample);
             }
         }
         Ok(())

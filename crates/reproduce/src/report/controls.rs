@@ -4,7 +4,7 @@ use super::cell::Cell;
 use super::measure::{Measure, brackets};
 use super::table::Table;
 use crate::ReproduceError;
-use crate::plan::{ControlGroup, Sample, SeedRole, Study, Weighting, control_groups};
+use crate::plan::{ControlGroup, Sample, SeedRole, Weighting, control_groups};
 use crate::run::{Library, mean_weight};
 
 /// Every schedule beside vanilla, beside the constant of its mean weight, and beside itself on
@@ -15,8 +15,14 @@ pub(crate) fn controls(library: &Library<'_>, measure: Measure) -> Result<Table,
     let vanilla = values.of(&[Weighting::Vanilla])?;
     let first = [Some(Cell::plain(1.0)), vanilla.as_deref().map(Cell::mean), None, None];
     let mut rows = vec![(Weighting::Vanilla.label(), first.to_vec())];
-    for group in control_groups(study)?.iter().filter(|group| is_measured(group, study, measure)) {
-        rows.extend(group_rows(&values, group, vanilla.as_deref())?);
+    for group in control_groups(study)? {
+        let group = match measure {
+            Measure::Snr => Some(group),
+            Measure::Score => group.scored(study),
+        };
+        if let Some(group) = group {
+            rows.extend(group_rows(&values, &group, vanilla.as_deref())?);
+        }
     }
     let name = measure.name(context);
     let columns = vec![
@@ -28,11 +34,6 @@ pub(crate) fn controls(library: &Library<'_>, measure: Measure) -> Result<Table,
     let title = format!("Controls of Tables III to VI and Fig. 4: the same mean weight ({name})");
     let name = format!("controls{}", measure.suffix(study));
     Ok(Table { name, title, note: note(library, measure), columns, rows })
-}
-
-/// Eq. 2 is measured of all; pictures are sampled of some.
-fn is_measured(group: &ControlGroup, study: &Study, measure: Measure) -> bool {
-    measure == Measure::Snr || group.is_scored(study) || !study.has_scorer()
 }
 
 /// What the rows' means are of.
@@ -77,10 +78,8 @@ impl Values<'_> {
         references: [Option<&[f64]>; 3],
     ) -> Result<Vec<Option<Cell>>, ReproduceError> {
         let values = self.of(weightings)?;
-        let mut cells = vec![match weightings.first() {
-            Some(weighting) => Some(self.mean_weight(*weighting)?),
-            None => None,
-        }];
+        let weight = weightings.first().map(|weighting| self.mean_weight(*weighting));
+        let mut cells = vec![weight.transpose()?];
         for reference in references {
             cells.push(match (&values, reference) {
                 (Some(values), Some(reference)) => Some(Cell::paired(values, reference)?),
@@ -102,11 +101,9 @@ fn group_rows(
     let shuffled = values.of(&group.shuffled)?;
     let mut rows =
         vec![(group.constant.label(), values.row(&[group.constant], [vanilla, None, None])?)];
-    if let Some(weighting) = group.shuffled.first() {
-        let (label, count) = (weighting.label(), group.shuffled.len());
-        let label = label.rsplit_once(" (").map_or(label.as_str(), |(label, _)| label);
-        let cells = values.row(&group.shuffled, [vanilla, constant, None])?;
-        rows.push((format!("{label} (mean of {count})"), cells));
+    if let (Some(weighting), count @ 1..) = (group.compared.first(), group.shuffled.len()) {
+        let label = format!("{} on shuffled blocks (mean of {count})", weighting.label());
+        rows.push((label, values.row(&group.shuffled, [vanilla, constant, None])?));
     }
     for weighting in &group.compared {
         // The shuffled weights are the importance-based ones.
@@ -122,7 +119,8 @@ fn note(library: &Library<'_>, measure: Measure) -> String {
     let experiment = context.experiment();
     let some = match measure {
         Measure::Score if study.has_pictures() => {
-            " Pictures are sampled of the range of Tables V and VI alone."
+            " Pictures are sampled of the range of Tables V and VI alone, without shuffled blocks \
+             and the empirical schedule: Eq. 2 tells smaller differences."
         }
         _ => "",
     };

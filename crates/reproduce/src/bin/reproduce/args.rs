@@ -166,6 +166,9 @@ mod tests {
             assert!(error.exit_code() == 2 && text.contains(option), "{text}");
             assert!(text.contains(value), "{text}");
         }
+        let tables = ["reproduce", "--table=controls", "--table", "I-seeds", "--table=fewer-steps"];
+        let parts = ReproduceArgs::try_parse_from(tables).unwrap().parts();
+        assert_eq!(parts, [Part::Controls, Part::Table1Seeds, Part::FewerSteps]);
         let args = ReproduceArgs::try_parse_from(["reproduce", "--seconds-per-sample=0.5"]);
         assert_eq!(args.unwrap().seconds_per_sample, Some(0.5));
     }
