@@ -7,6 +7,9 @@ use crate::ReproduceError;
 use crate::plan::{ControlGroup, Sample, SeedRole, Weighting, control_groups};
 use crate::run::{Library, mean_weight};
 
+/// The column of differences to the constant.
+pub(super) const TO_CONSTANT: usize = 2;
+
 /// Every schedule beside vanilla, beside the constant of its mean weight, and beside itself on
 /// shuffled blocks.
 pub(crate) fn controls(library: &Library<'_>, measure: Measure) -> Result<Table, ReproduceError> {

@@ -45,7 +45,8 @@ pub(crate) fn fewer_steps(library: &Library<'_>) -> Result<Table, ReproduceError
         "SSIM".into(),
         "LPIPS".into(),
     ];
-    let title = format!("Efficiency (Fig. 1a): {} beside {}", spoken(fewer), spoken(all));
+    let title =
+        format!("Efficiency of Fig. 1a: {} beside {} ({score})", spoken(fewer), spoken(all));
     Ok(Table { name: "fewer-steps".into(), title, note: note(library), columns, rows })
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn identity(library: &Library<'_>) -> Result<Table, ReproduceError> {
     }
     Ok(Table {
         name: "pictures".into(),
-        title: "Identity: how close weighted pictures stay to the vanilla ones".into(),
+        title: format!("Identity: how close weighted pictures stay to the vanilla ones ({score})"),
         note: note(library),
         columns,
         rows,

@@ -15,6 +15,7 @@ mod paper;
 mod pruned;
 mod ranking;
 mod seeds;
+mod summary;
 mod table;
 mod verdict;
 
