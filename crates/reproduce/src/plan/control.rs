@@ -42,8 +42,8 @@ pub(crate) enum Rule {
 }
 
 impl Control {
-    /// By `rule` from `range`, by a probe of as many steps as the sample has.
-    pub(crate) fn new(rule: Rule, range: WeightRange) -> Weighting {
+    /// Weights from `range` by a rule, after a probe of as many steps as the sample has.
+    pub(crate) fn by(rule: Rule, range: WeightRange) -> Weighting {
         Weighting::Control(Self { rule, range, probed_steps: None })
     }
 
@@ -112,10 +112,10 @@ pub(crate) fn control_groups(study: &Study) -> Result<Vec<ControlGroup>, Reprodu
     let main = experiment.ablation_range;
     let orders = 0..study.size.shuffles as u32;
     let rules = [Rule::MatchedInverse, Rule::Derivative, Rule::Empirical];
-    let compared = rules.map(|rule| Control::new(rule, main));
+    let compared = rules.map(|rule| Control::by(rule, main));
     let mut groups = vec![ControlGroup {
-        constant: Control::new(Rule::Constant, main),
-        shuffled: orders.map(|order| Control::new(Rule::Shuffled(order), main)).collect(),
+        constant: Control::by(Rule::Constant, main),
+        shuffled: orders.map(|order| Control::by(Rule::Shuffled(order), main)).collect(),
         compared: [Weighting::Importance(main)].into_iter().chain(compared).collect(),
         sampled: true,
     }];
@@ -124,7 +124,7 @@ pub(crate) fn control_groups(study: &Study) -> Result<Vec<ControlGroup>, Reprodu
         if !seen.contains(&range) {
             seen.push(range);
             groups.push(ControlGroup {
-                constant: Control::new(Rule::Constant, range),
+                constant: Control::by(Rule::Constant, range),
                 shuffled: Vec::new(),
                 compared: vec![Weighting::Importance(range)],
                 sampled: false,

@@ -2,7 +2,7 @@
 
 use super::cell::Cell;
 use super::measure::{Measure, brackets};
-use super::table::Table;
+use super::table::{Row, Table};
 use crate::ReproduceError;
 use crate::plan::{ControlGroup, Sample, SeedRole, Weighting, control_groups};
 use crate::run::{Library, mean_weight};
@@ -98,7 +98,7 @@ fn group_rows(
     values: &Values<'_>,
     group: &ControlGroup,
     vanilla: Option<&[f64]>,
-) -> Result<Vec<(String, Vec<Option<Cell>>)>, ReproduceError> {
+) -> Result<Vec<Row>, ReproduceError> {
     let constant = values.of(&[group.constant])?;
     let constant = constant.as_deref();
     let shuffled = values.of(&group.shuffled)?;

@@ -25,8 +25,11 @@ pub struct Table {
     /// Name of each column after the first.
     pub columns: Vec<String>,
     /// Label and cells of each row.
-    pub rows: Vec<(String, Vec<Option<Cell>>)>,
+    pub rows: Vec<Row>,
 }
+
+/// Label and cells of a row.
+pub(crate) type Row = (String, Vec<Option<Cell>>);
 
 /// A cell as people read it; a dash where nothing was measured.
 pub(crate) fn text(cell: Option<&Cell>) -> String {
