@@ -15,12 +15,15 @@ mod config;
 mod draws;
 mod error;
 mod evaluator;
+mod fit;
 mod importance;
 mod non_finite;
 mod report;
 mod search;
+mod span;
 mod state;
 mod statistics;
+mod student;
 mod update;
 mod voting;
 
@@ -29,13 +32,20 @@ pub use config::{PerStep, ProbeConfig};
 pub use draws::{CounterDraws, DrawAddress, UniformDraws};
 pub use error::ProbeError;
 pub use evaluator::UNetEvaluator;
+pub use fit::{
+    BlockComponents, CaptionedPicture, FitOutcome, FitPlan, FitReport, FitSettings, FitState,
+    FittedWeights, GroupFit, Noised, PictureEvaluator, PictureMoments, PictureNoise, Proposition,
+    StepComponents, StepMoments, TargetEvaluator,
+};
 pub use importance::{
     Cost, DERIVATIVE_STEP, Details, DifferenceEvaluator, Estimates, Estimator, Evidence,
     ImportanceMap, ImportanceMethod, MAX_MASK_BLOCKS, NoiseLevel, SkipSet, Subject,
 };
 pub use report::{ProbeReport, block_labels};
 pub use search::{Candidate, Evaluator, Progress, energy, fitness, perturb, search};
+pub use span::Span;
 pub use state::{ProbeState, RoundState};
 pub use statistics::{Interval, VoteSummary, bootstrap_scores, kendalls_w};
+pub use student::Mean;
 pub use update::{AcceptedWeights, RejectedWeights, UpdateStrategy};
 pub use voting::{Vote, vote};
