@@ -34,6 +34,8 @@ enum Command {
     Generate(commands::generate::GenerateArgs),
     /// Measure how much each block matters at each step for a prompt.
     Probe(commands::probe::ProbeArgs),
+    /// Fit block weights to real pictures, and tell which way each block is to be turned.
+    Fit(commands::fit::FitArgs),
     /// Write a schedule of block weights.
     Schedule(commands::schedule::ScheduleArgs),
     /// Make the same picture vanilla, re-weighted and with FreeU, side by side.
@@ -61,6 +63,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Generate(args) => commands::generate::run(args),
         Command::Probe(args) => commands::probe::run(args),
+        Command::Fit(args) => commands::fit::run(args),
         Command::Schedule(args) => commands::schedule::run(args),
         Command::Compare(args) => commands::compare::run(args),
         Command::Score(args) => commands::score::run(args),

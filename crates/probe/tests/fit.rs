@@ -173,9 +173,8 @@ fn report(evaluator: &Linear, state: &FitState) -> Result<FitReport, ProbeError>
 fn what_is_gained_in_sample_holds_out_of_sample_where_it_is_real() {
     let mut evaluator = Linear::new(vec![vec![0.1, -0.2], vec![0.0, 0.0]], 0.3, 40);
     let mut state = FitState::new(plan(20, 20, 4));
-    let mut samples = 0;
-    state.complete(&mut evaluator, &mut |_, done| Ok(samples += done)).unwrap();
-    assert_eq!(samples, state.plan.unet_samples(2, 2));
+    state.complete(&mut evaluator, &mut |_| Ok(())).unwrap();
+    assert_eq!(state.unet_samples(2, 2), state.plan.unet_samples(2, 2));
     let report = report(&evaluator, &state).unwrap();
     let tested = report.tested.as_ref().unwrap();
     // The derivatives' variance is 2/3, the noise's 0.03: 0.03 + 0.05 · 2/3 by 0.03.
@@ -220,12 +219,17 @@ fn fits_interrupted_after_any_piece_resume_to_the_same_bytes() {
     let mut evaluator = Linear::new(vec![vec![0.1, -0.2], vec![0.0, 0.1]], 0.3, 4);
     let mut whole = FitState::new(plan(3, 1, 2));
     let mut pieces = 0;
-    whole.complete(&mut evaluator, &mut |_, _| Ok(pieces += 1)).unwrap();
+    whole
+        .complete(&mut evaluator, &mut |_| {
+            pieces += 1;
+            Ok(())
+        })
+        .unwrap();
     assert_eq!(pieces, 4 + 2 + 4);
     let expected = report(&evaluator, &whole).unwrap().to_json().unwrap();
     for stop in 1..pieces {
         let (mut saved, mut seen) = (String::new(), 0);
-        let interrupted = FitState::new(plan(3, 1, 2)).complete(&mut evaluator, &mut |state, _| {
+        let interrupted = FitState::new(plan(3, 1, 2)).complete(&mut evaluator, &mut |state| {
             saved = serde_json::to_string(state).unwrap();
             seen += 1;
             let stopped = || ProbeError::Interrupted { epoch: 0, reason: "test".into() };
@@ -234,7 +238,7 @@ fn fits_interrupted_after_any_piece_resume_to_the_same_bytes() {
         assert!(interrupted.is_err());
         let mut resumed: FitState = serde_json::from_str(&saved).unwrap();
         assert!(report(&evaluator, &resumed).is_err(), "unfinished");
-        resumed.complete(&mut evaluator, &mut |_, _| Ok(())).unwrap();
+        resumed.complete(&mut evaluator, &mut |_| Ok(())).unwrap();
         assert_eq!(report(&evaluator, &resumed).unwrap().to_json().unwrap(), expected);
     }
     let message = |plan: &FitPlan, steps, blocks| {
@@ -249,10 +253,10 @@ fn fits_interrupted_after_any_piece_resume_to_the_same_bytes() {
 fn plans_that_do_not_fit_are_refused_and_so_are_values_that_are_no_numbers() {
     let mut evaluator = Linear::new(vec![vec![0.1, -0.2]], 0.3, 4);
     for plan in [plan(0, 4, 0), plan(3, 2, 0), plan(3, 1, 1), plan(3, 1, 4)] {
-        let refused = FitState::new(plan).complete(&mut evaluator, &mut |_, _| Ok(()));
+        let refused = FitState::new(plan).complete(&mut evaluator, &mut |_| Ok(()));
         assert!(matches!(refused, Err(ProbeError::Config(_))), "{refused:?}");
     }
     evaluator.noise = f64::NAN;
-    let broken = FitState::new(plan(3, 1, 0)).complete(&mut evaluator, &mut |_, _| Ok(()));
+    let broken = FitState::new(plan(3, 1, 0)).complete(&mut evaluator, &mut |_| Ok(()));
     assert!(matches!(broken, Err(ProbeError::NotFinite { step: 0, .. })), "{broken:?}");
 }

@@ -45,7 +45,7 @@ fn fits_of_the_shipped_model_do_not_depend_on_the_batch() {
     let run = |unet_batch: usize| {
         let mut evaluator = PictureEvaluator::new(&pipeline, &pictures, 2, unet_batch).unwrap();
         let mut state = FitState::new(plan.clone());
-        state.complete(&mut evaluator, &mut |_, _| Ok(())).unwrap();
+        state.complete(&mut evaluator, &mut |_| Ok(())).unwrap();
         assert_eq!(evaluator.unet_samples(), plan.unet_samples(2, 7));
         serde_json::to_string(&state).unwrap()
     };

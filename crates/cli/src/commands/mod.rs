@@ -2,9 +2,12 @@
 
 pub mod compare;
 pub mod download;
+pub mod fit;
 pub mod generate;
 pub mod inspect;
 pub mod probe;
+mod prompts;
+mod saved;
 pub mod schedule;
 pub mod score;
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use charts::heatmap_svg;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
@@ -10,9 +10,9 @@ use files::write_atomically;
 use probe::{
     CounterDraws, PerStep, ProbeConfig, ProbeError, ProbeReport, ProbeState, UNetEvaluator, search,
 };
-use serde_json::json;
 
 use crate::commands::progress_bar;
+use crate::commands::saved::SavedState;
 use crate::failure::{OrUsage, usage};
 use crate::options::{ModelOptions, SamplingOptions, count, facts};
 use crate::outputs::{Kind, OutputOptions, Outputs};
@@ -113,12 +113,10 @@ pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
     facts["model_sha256"] = pipeline.fingerprint()?.into();
     let mut evaluator = UNetEvaluator::new(&pipeline, &[request], args.unet_batch)?;
     let mut draws = CounterDraws::new(config.seed);
-    let state_path = args.out.join("state.json");
-    let mut state = match saved(&state_path, &facts)? {
+    let saved = SavedState::new(&args.out, &facts);
+    let mut state = match saved.read::<ProbeState>()? {
         Some(state) => {
-            state
-                .check_continues(&config, steps, blocks)
-                .with_context(|| format!("`{}`; remove it to begin anew", state_path.display()))?;
+            state.check_continues(&config, steps, blocks).with_context(|| saved.begin_anew())?;
             state
         }
         None => ProbeState::new(&config, steps, blocks, &mut draws)?,
@@ -130,29 +128,15 @@ pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
         &mut draws,
         &mut |progress| bar.set_position(progress.done as u64),
         &mut |state| {
-            let text = json!({ "facts": facts, "state": state }).to_string();
-            write_atomically(&state_path, text.as_bytes()).map_err(|error| {
-                ProbeError::Interrupted { epoch: state.epoch, reason: error.to_string() }
+            saved.write(state).map_err(|error| ProbeError::Interrupted {
+                epoch: state.epoch,
+                reason: error.to_string(),
             })
         },
     )?;
     bar.finish_and_clear();
     let blocks = pipeline.unet().config().blocks();
     report(&args.out, args.json, &ProbeReport::new(facts, &state, &blocks)?)
-}
-
-/// The state of an interrupted probe of the same prompt, seeds, steps and model.
-fn saved(path: &Path, facts: &serde_json::Value) -> anyhow::Result<Option<ProbeState>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = files::read_to_string(path)?;
-    let named = || format!("`{}`", path.display());
-    let mut saved: serde_json::Value = serde_json::from_str(&text).with_context(named)?;
-    if saved["facts"] != *facts {
-        bail!("`{}` is of another probe; choose another --out", path.display());
-    }
-    Ok(Some(serde_json::from_value(saved["state"].take()).with_context(named)?))
 }
 
 fn report(out: &Path, as_json: bool, report: &ProbeReport) -> anyhow::Result<()> {

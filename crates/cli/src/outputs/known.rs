@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::seal::is_sealed;
+
 /// Longest JSON file that is looked into.
 const LONGEST_JSON: u64 = 256 << 20;
 
@@ -27,6 +29,10 @@ pub enum Kind {
     ProbeTable,
     /// A probe's drawing.
     ProbeDrawing,
+    /// The result of a fit.
+    FitResult,
+    /// A schedule with a seal, which tells whether people changed it by hand.
+    SealedSchedule,
     /// A schedule, which people may have written or changed by hand.
     Schedule,
     /// Statistics of pictures, which other programs write too.
@@ -59,6 +65,8 @@ impl Kind {
             Self::ProbeResult => json_has(path, &["facts", "importance", "ranking"]),
             Self::ProbeTable => starts_with(path, b"step,block,path,importance,"),
             Self::ProbeDrawing => starts_with(path, b"<svg xmlns="),
+            Self::FitResult => json_has(path, &["facts", "plan", "groups", "fitted"]),
+            Self::SealedSchedule => is_sealed(path),
             Self::Schedule | Self::Statistics => false,
         }
     }
@@ -72,6 +80,8 @@ impl fmt::Display for Kind {
             Self::Map => "map of differences",
             Self::Latents => "file of latents",
             Self::ProbeResult | Self::ProbeTable | Self::ProbeDrawing => "result of a probe",
+            Self::FitResult => "result of a fit",
+            Self::SealedSchedule => "unchanged result",
             Self::Schedule => "mere result",
             Self::Statistics => "mere result",
         })

@@ -85,6 +85,14 @@ impl FitState {
         Self { plan, moments, components, reweighted }
     }
 
+    /// U-Net samples that it stands for, of so many steps and blocks.
+    pub fn unet_samples(&self, steps: usize, blocks: usize) -> usize {
+        let (seeds, crossed) = (self.plan.seeds.len(), self.plan.crossed);
+        self.moments.len() * steps * seeds * (blocks + 1)
+            + self.components.len() * crossed * crossed * (blocks + 2)
+            + self.reweighted.len() * steps * seeds
+    }
+
     /// Checks that a saved state continues a fit by `plan` of so many steps and blocks.
     ///
     /// # Errors
@@ -118,8 +126,7 @@ impl FitState {
 
     /// Measures what is left: moments, the terms of Proposition 1, and the weights' effect.
     ///
-    /// `after` sees the state after every piece, to save it, and how many U-Net samples it stands for;
-    /// an error from it ends the run.
+    /// `after` sees the state after every piece, to save it; an error from it ends the run.
     ///
     /// # Errors
     /// As [`Self::check_continues`]; [`ProbeError::NotFinite`] for a value that is not finite; what
@@ -127,23 +134,22 @@ impl FitState {
     pub fn complete(
         &mut self,
         evaluator: &mut dyn TargetEvaluator,
-        after: &mut dyn FnMut(&Self, usize) -> Result<(), ProbeError>,
+        after: &mut dyn FnMut(&Self) -> Result<(), ProbeError>,
     ) -> Result<(), ProbeError> {
         let (steps, blocks) = (evaluator.steps(), evaluator.blocks());
         let plan = self.plan.clone();
         plan.check(evaluator.pictures())?;
         self.check_continues(&plan, steps, blocks)?;
-        let per_picture = steps * plan.seeds.len();
         let pictures = plan.fitted + plan.tested;
         for picture in self.moments.len()..pictures {
             self.moments.push(PictureMoments::measure(evaluator, picture, &plan.seeds)?);
-            after(self, per_picture * (blocks + 1))?;
+            after(self)?;
         }
         if plan.crossed > 0 {
             let (crossed, seeds) = (Vec::from_iter(0..plan.crossed), plan.shared_seeds());
             for step in self.components.len()..steps {
                 self.components.push(StepComponents::measure(evaluator, &crossed, &seeds, step)?);
-                after(self, plan.crossed * plan.crossed * (blocks + 2))?;
+                after(self)?;
             }
         }
         let weights = self.weights()?.weights;
@@ -158,7 +164,7 @@ impl FitState {
             let variances: Vec<f64> = errors.iter().map(|error| covariance(error, error)).collect();
             let rows = variances.chunks(plan.seeds.len()).map(<[f64]>::to_vec);
             self.reweighted.push(rows.collect());
-            after(self, per_picture)?;
+            after(self)?;
         }
         Ok(())
     }

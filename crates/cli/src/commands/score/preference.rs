@@ -9,9 +9,9 @@ use metrics::ClipScorer;
 use pictures::{RgbImage, list_pictures};
 use serde_json::json;
 
-use super::prompts::prompts;
 use super::{RunOptions, print_values};
 use crate::commands::progress_bar;
+use crate::commands::prompts::prompts;
 use crate::options::default_scorer;
 
 /// Which pictures, for which prompts.
