@@ -38,14 +38,15 @@ pub use fit::{
     StepComponents, StepMoments, TargetEvaluator,
 };
 pub use importance::{
-    Cost, DERIVATIVE_STEP, Details, DifferenceEvaluator, Estimates, Estimator, Evidence,
-    ImportanceMap, ImportanceMethod, MAX_MASK_BLOCKS, NoiseLevel, SkipSet, Subject,
+    Cost, DERIVATIVE_STEP, Details, DifferenceEvaluator, Effect, Effects, Estimates, Estimator,
+    Evidence, FastEvaluator, ImportanceMap, ImportanceMethod, LOWERED, MAX_MASK_BLOCKS, NoiseLevel,
+    SkipSet, Subject, read_scores,
 };
 pub use report::{ProbeReport, block_labels};
 pub use search::{Candidate, Evaluator, Progress, energy, fitness, perturb, search};
 pub use span::Span;
 pub use state::{ProbeState, RoundState};
-pub use statistics::{Interval, VoteSummary, bootstrap_scores, kendalls_w};
+pub use statistics::{Interval, VoteSummary, bootstrap_scores, kendalls_w, spearman};
 pub use student::Mean;
 pub use update::{AcceptedWeights, RejectedWeights, UpdateStrategy};
 pub use voting::{Vote, vote};

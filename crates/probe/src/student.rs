@@ -45,8 +45,7 @@ pub(crate) fn standard_error(values: &[f64]) -> f64 {
 /// The 97.5th percentile of Student's t with `freedom` (1 or more) degrees of freedom; above 10 by
 /// the expansion of Abramowitz and Stegun, 26.7.5, within 0.0002.
 ///
-/// Source: tables of Student's t and of the normal distribution, as R prints `qt(0.975, n)` and
-/// `qnorm(0.975)`.
+/// Source: the usual tables of Student's t and of the normal distribution.
 pub(crate) fn student_t(freedom: usize) -> f64 {
     const EXACT: [f64; 10] = [
         12.706_205, 4.302_653, 3.182_446, 2.776_445, 2.570_582, 2.446_912, 2.364_624, 2.306_004,

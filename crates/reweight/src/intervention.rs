@@ -15,8 +15,8 @@ pub struct StepWeights {
     thresholds: Vec<Vec<f64>>,
 }
 
-/// Whether a block of that weight runs.
-fn runs(weight: f64, threshold: f64) -> bool {
+/// Whether a block of that weight runs, and is not skipped by its threshold.
+pub fn runs(weight: f64, threshold: f64) -> bool {
     weight + SKIP_TOLERANCE >= threshold
 }
 

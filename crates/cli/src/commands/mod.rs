@@ -4,12 +4,15 @@ pub mod compare;
 pub mod download;
 pub mod fit;
 pub mod generate;
+pub mod importance;
 pub mod inspect;
 pub mod probe;
 mod prompts;
 mod saved;
 pub mod schedule;
 pub mod score;
+mod search;
+mod table;
 
 use anyhow::Context;
 use burn::tensor::Tensor;

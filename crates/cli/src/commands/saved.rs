@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// How often a state is written that is offered more often.
 const PERIOD: Duration = Duration::from_secs(5);
 
-/// The file `state.json` of a command: its state, and what it is of.
+/// The file of a command's state, and what it is of.
 pub struct SavedState<'a> {
     path: PathBuf,
     facts: &'a Value,
@@ -21,9 +21,9 @@ pub struct SavedState<'a> {
 }
 
 impl<'a> SavedState<'a> {
-    /// The state in the folder `out` of what `facts` name.
-    pub fn new(out: &Path, facts: &'a Value) -> Self {
-        Self { path: out.join("state.json"), facts, written: Cell::new(Instant::now()) }
+    /// The state, kept in `path`, of what `facts` name.
+    pub fn new(path: &Path, facts: &'a Value) -> Self {
+        Self { path: path.into(), facts, written: Cell::new(Instant::now()) }
     }
 
     /// The state, where there is one.

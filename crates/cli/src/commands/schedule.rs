@@ -1,10 +1,10 @@
-//! `schedule`: block weights from a probe's result or by rule.
+//! `schedule`: block weights from measured importance or by rule.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use pipeline::PipelineConfigs;
-use probe::ProbeReport;
+use probe::read_scores;
 use reweight::{BlockWeights, ImportanceScores, Policy, WeightRange};
 use unet_core::UNet2DConditionConfig;
 
@@ -23,8 +23,8 @@ pub struct ScheduleArgs {
     /// Kind of schedule.
     #[arg(value_enum)]
     kind: Kind,
-    /// Result of `probe` (importance, inverted).
-    #[arg(long)]
+    /// Result of `importance` or `probe` (importance, inverted).
+    #[arg(long, visible_alias = "map")]
     probe: Option<PathBuf>,
     /// Lower end of the weights (all but static) [default: 0.98].
     #[arg(long, allow_negative_numbers = true)]
@@ -159,8 +159,9 @@ fn unet_file(model: &str) -> PathBuf {
 fn scores(args: &ScheduleArgs) -> anyhow::Result<ImportanceScores> {
     let Some(path) = &args.probe else {
         return Err(usage(
-            "this kind of schedule needs --probe, the result of `unet-reweight probe`",
+            "this kind of schedule needs --probe, the result of `unet-reweight importance` or \
+             `unet-reweight probe`",
         ));
     };
-    Ok(ProbeReport::read(path)?.importance)
+    Ok(read_scores(path)?)
 }

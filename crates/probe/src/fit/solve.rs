@@ -1,9 +1,47 @@
-//! Least squares with a ridge, of few unknowns.
+//! Least squares with a ridge and bounds, of few unknowns.
 
 /// Eigenvalues below this share of the largest count as 0.
 const NEGLIGIBLE: f64 = 1e-12;
 /// Sweeps of Jacobi's method; it converges quadratically, in six to ten.
 const SWEEPS: usize = 30;
+
+/// Sweeps of coordinate descent.
+const DESCENTS: usize = 10_000;
+
+/// The `x` within `±limit` of least `½ xᵀ(A + λI)x − bᵀx`, for a symmetric `A` without negative
+/// eigenvalues, given by its rows and decomposed.
+pub(super) fn solve_within(
+    matrix: &[f64],
+    eigen: &Eigen,
+    b: &[f64],
+    lambda: f64,
+    limit: f64,
+) -> Vec<f64> {
+    let mut x = eigen.solve(b, lambda);
+    if x.iter().all(|value| value.abs() <= limit) {
+        return x;
+    }
+    // Coordinate by coordinate, which ends at the least value as the bounds are a box.
+    let size = b.len();
+    x.iter_mut().for_each(|value| *value = value.clamp(-limit, limit));
+    for _ in 0..DESCENTS {
+        let mut moved = 0.0f64;
+        for i in 0..size {
+            let (row, curvature) = (&matrix[i * size..][..size], matrix[i * (size + 1)] + lambda);
+            let product: f64 = row.iter().zip(&x).map(|(a, x)| a * x).sum();
+            let others = product - row[i] * x[i];
+            if curvature > 0.0 {
+                let next = ((b[i] - others) / curvature).clamp(-limit, limit);
+                moved = moved.max((next - x[i]).abs());
+                x[i] = next;
+            }
+        }
+        if moved <= f64::EPSILON * limit {
+            break;
+        }
+    }
+    x
+}
 
 /// A symmetric matrix by its eigenvalues and eigenvectors.
 pub(super) struct Eigen {
@@ -114,6 +152,24 @@ mod tests {
                 // Directions of no extent are left alone: none are in these rows, to rounding.
                 prop_assert!((found - expected).abs() < 1e-8, "{found} {expected}");
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn solve_within_finds_the_least_value_in_the_box(
+            rows in proptest::collection::vec([-2.0f64..2.0, -2.0..2.0, -2.0..2.0], 3..9),
+            b in [-1.0f64..1.0, -1.0..1.0, -1.0..1.0],
+            other in [-0.2f64..0.2, -0.2..0.2, -0.2..0.2],
+        ) {
+            let (matrix, lambda) = (gram(&rows), 0.05);
+            let x = solve_within(&matrix, &Eigen::of(&matrix, 3), &b, lambda, 0.2);
+            prop_assert!(x.iter().all(|value| value.abs() <= 0.2));
+            let value = |x: &[f64]| -> f64 {
+                let quadratic = product(&matrix, x);
+                (0..3).map(|i| x[i] * (0.5 * (quadratic[i] + lambda * x[i]) - b[i])).sum()
+            };
+            prop_assert!(value(&x) <= value(&other) + 1e-9);
         }
     }
 

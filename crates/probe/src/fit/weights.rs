@@ -4,7 +4,7 @@ use reweight::{BlockWeights, StepMatrix};
 use serde::{Deserialize, Serialize};
 
 use super::moments::{PictureMoments, StepMoments};
-use super::solve::Eigen;
+use super::solve::{Eigen, solve_within};
 use crate::ProbeError;
 use crate::span::Span;
 
@@ -16,15 +16,15 @@ pub struct FitSettings {
     pub span: Span,
     /// Ridge λ as a share of the mean diagonal of `JᵀJ`, 0 or more.
     pub ridge: f64,
-    /// Largest change of a weight from 1, above 0 and at most 1: where the solution goes beyond, the
-    /// ridge is doubled until it does not, as the first-order model holds near 1 only.
+    /// Largest change of a weight from 1, above 0 and at most 1, as the first-order model holds near
+    /// 1 only.
     pub limit: f64,
 }
 
 impl Default for FitSettings {
-    /// Weights of every step's own, a ridge of 0.01, changes of at most 0.2.
+    /// Weights of every step's own, a ridge of 0.1, changes of at most 0.2.
     fn default() -> Self {
-        Self { span: Span::Step, ridge: 0.01, limit: 0.2 }
+        Self { span: Span::Step, ridge: 0.1, limit: 0.2 }
     }
 }
 
@@ -36,8 +36,8 @@ pub struct GroupFit {
     pub steps: Vec<usize>,
     /// The weights, 0 or more.
     pub weights: Vec<f64>,
-    /// The ridge they took, as a share of the mean diagonal of `JᵀJ`.
-    pub ridge: f64,
+    /// The blocks whose weight the limit holds back.
+    pub held: Vec<usize>,
     /// Condition number of `JᵀJ`; infinite (`null` in JSON) where a direction has no extent.
     #[serde(with = "infinite")]
     pub condition: f64,
@@ -68,8 +68,9 @@ impl FitSettings {
         Ok(())
     }
 
-    /// `1 + (JᵀJ + λI)⁻¹Jᵀρ` for every group of steps, J and ρ over all `pictures`. A block that does
-    /// not move the prediction keeps its weight of 1.
+    /// `1 + (JᵀJ + λI)⁻¹Jᵀρ` for every group of steps, J and ρ over all `pictures`; where that goes
+    /// beyond the limit, the best weights within it. A block that does not move the prediction keeps
+    /// its weight of 1.
     ///
     /// # Errors
     /// [`ProbeError::Config`] as [`Self::check`], and where there is no picture, step or block.
@@ -107,21 +108,16 @@ impl FitSettings {
         let eigen = Eigen::of(&sums.gram, blocks);
         let diagonal =
             (0..blocks).map(|i| sums.gram[i * (blocks + 1)]).sum::<f64>() / blocks as f64;
-        let mut ridge = self.ridge;
-        let change = loop {
-            let change = eigen.solve(&sums.gradient, ridge * diagonal);
-            if change.iter().all(|u| u.abs() <= self.limit) {
-                break change;
-            }
-            ridge = if ridge == 0.0 { FIRST_RIDGE } else { 2.0 * ridge };
-        };
-        let weights = change.iter().map(|u| 1.0 + u).collect();
-        GroupFit { steps, weights, ridge, condition: eigen.condition() }
+        let (lambda, limit) = (self.ridge * diagonal, self.limit);
+        let change = solve_within(&sums.gram, &eigen, &sums.gradient, lambda, limit);
+        GroupFit {
+            steps,
+            weights: change.iter().map(|u| 1.0 + u).collect(),
+            held: (0..blocks).filter(|block| change[*block].abs() == limit).collect(),
+            condition: eigen.condition(),
+        }
     }
 }
-
-/// The ridge that is tried after none.
-const FIRST_RIDGE: f64 = 1e-6;
 
 /// Infinity as `null`.
 mod infinite {

@@ -6,7 +6,7 @@ use crate::Interval;
 use crate::student::student_t;
 
 /// The rank of every value, from 1 for the least; equal values share the mean of their ranks.
-pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
+pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
     let rank = |value: &f64| {
         let below = values.iter().filter(|other| *other < value).count() as f64;
         let equal = values.iter().filter(|other| *other == value).count() as f64;

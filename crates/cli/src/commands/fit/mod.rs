@@ -22,9 +22,10 @@ use crate::options::{ModelOptions, count, steps};
 use crate::outputs::{Kind, OutputOptions, Outputs, sealed};
 use sets::PictureOptions;
 
-/// Names of the result and the schedule.
+/// Names of the result, the schedule and the state.
 const RESULT: &str = "fit.json";
 const SCHEDULE: &str = "schedule.toml";
+const STATE: &str = "state.json";
 
 /// Arguments of `fit`.
 #[derive(Args)]
@@ -46,7 +47,7 @@ pub struct FitArgs {
     /// Ridge, as a share of the mean diagonal of the normal equations, 0 or more.
     #[arg(long, default_value_t = FitSettings::default().ridge, allow_negative_numbers = true)]
     ridge: f64,
-    /// Largest change of a weight from 1, at most 1; the ridge is raised until it holds.
+    /// Largest change of a weight from 1, at most 1.
     #[arg(long, default_value_t = FitSettings::default().limit, allow_negative_numbers = true)]
     limit: f64,
     /// Seed of the noise, and of the split.
@@ -126,7 +127,7 @@ pub fn run(args: FitArgs) -> anyhow::Result<()> {
     let mut facts = sets.facts();
     facts["steps"] = args.steps.into();
     facts["model_sha256"] = pipeline.fingerprint()?.into();
-    let saved = SavedState::new(&args.out, &facts);
+    let saved = SavedState::new(&args.out.join(STATE), &facts);
     let (steps, blocks) = (evaluator.steps(), evaluator.blocks());
     let mut state = saved.read()?.unwrap_or_else(|| FitState::new(plan.clone()));
     state.check_continues(&plan, steps, blocks).with_context(|| saved.begin_anew())?;

@@ -13,15 +13,10 @@ pub fn report(report: &FitReport) -> anyhow::Result<()> {
             (name, group.weights.iter().map(|weight| format!("{weight:.4}")).collect())
         }),
     )?;
-    if let Some((at, group)) =
-        report.groups.iter().enumerate().max_by(|(_, a), (_, b)| a.ridge.total_cmp(&b.ridge))
-        && group.ridge > plan.settings.ridge
-    {
-        let name = plan.settings.span.name(at, report.steps.len());
-        terminal::line(format_args!(
-            "the ridge was raised to keep weights within ±{} of 1, most at {name}: to {}",
-            plan.settings.limit, group.ridge
-        ))?;
+    let held = report.groups.iter().map(|group| group.held.len()).sum::<usize>();
+    if held > 0 {
+        let limit = plan.settings.limit;
+        terminal::line(format_args!("{held} weights are held at the limit, ±{limit} from 1"))?;
     }
     terminal::line("change of the signal-to-noise ratio (Eq. 2) in dB")?;
     terminal::line(format_args!("{:>8}  {:>28}  {:>28}", "", "in sample", "out of sample"))?;
