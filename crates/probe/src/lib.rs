@@ -6,7 +6,9 @@
 //! [`UNetEvaluator`] answers with a real pipeline.
 //!
 //! Beside the vote stand cheaper [`Estimates`] of what a block does to the prediction; an
-//! [`ImportanceMap`] holds what either says.
+//! [`ImportanceMap`] holds what either says. None of these says which way a block is to be turned:
+//! [`FitState`] does for the signal-to-noise ratio of real pictures, [`TuneState`] for a score of
+//! generated ones.
 
 #![warn(missing_docs)]
 
@@ -24,6 +26,7 @@ mod span;
 mod state;
 mod statistics;
 mod student;
+mod tune;
 mod update;
 mod voting;
 
@@ -48,5 +51,8 @@ pub use span::Span;
 pub use state::{ProbeState, RoundState};
 pub use statistics::{Interval, VoteSummary, bootstrap_scores, kendalls_w, spearman};
 pub use student::Mean;
+pub use tune::{
+    Evaluation, SampleSet, ScoreEvaluator, Trial, TuneReport, TuneSettings, TuneState, Tuned,
+};
 pub use update::{AcceptedWeights, RejectedWeights, UpdateStrategy};
 pub use voting::{Vote, vote};

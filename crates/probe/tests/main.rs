@@ -8,3 +8,4 @@ mod importance;
 mod pictures;
 mod search;
 mod support;
+mod tune;
