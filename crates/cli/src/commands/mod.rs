@@ -11,8 +11,10 @@ mod prompts;
 mod saved;
 pub mod schedule;
 pub mod score;
+mod scorer;
 mod search;
 mod table;
+pub mod tune;
 
 use anyhow::Context;
 use burn::tensor::Tensor;

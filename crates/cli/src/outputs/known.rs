@@ -31,6 +31,8 @@ pub enum Kind {
     ProbeDrawing,
     /// The result of a fit.
     FitResult,
+    /// The result of a search of weights.
+    TuneResult,
     /// A schedule with a seal, which tells whether people changed it by hand.
     SealedSchedule,
     /// A schedule, which people may have written or changed by hand.
@@ -69,6 +71,7 @@ impl Kind {
             Self::ProbeTable => starts_with(path, b"step,block,path,importance,"),
             Self::ProbeDrawing => starts_with(path, b"<svg xmlns="),
             Self::FitResult => json_has(path, &["facts", "plan", "groups", "fitted"]),
+            Self::TuneResult => json_has(path, &["facts", "settings", "trials", "summary"]),
             Self::SealedSchedule => is_sealed(path),
             Self::Schedule | Self::Statistics => false,
         }
@@ -84,6 +87,7 @@ impl fmt::Display for Kind {
             Self::Latents => "file of latents",
             Self::ProbeResult | Self::ProbeTable | Self::ProbeDrawing => "result of a probe",
             Self::FitResult => "result of a fit",
+            Self::TuneResult => "result of a search of weights",
             Self::SealedSchedule => "unchanged result",
             Self::Schedule => "mere result",
             Self::Statistics => "mere result",

@@ -2,11 +2,13 @@
 
 use probe::{FitOutcome, FitReport, Mean, Proposition};
 
+use crate::commands::table::print_cells;
+
 /// Prints weights, what they change, and the terms of Proposition 1.
 pub fn report(report: &FitReport) -> anyhow::Result<()> {
     let FitReport { blocks, plan, .. } = report;
     terminal::line("fitted weights")?;
-    table(
+    print_cells(
         blocks,
         report.groups.iter().enumerate().map(|(at, group)| {
             let name = plan.settings.span.name(at, report.steps.len());
@@ -77,7 +79,7 @@ fn proposition(report: &FitReport, proposition: &Proposition) -> anyhow::Result<
     terminal::line("Proposition 1")?;
     for (name, term) in terms {
         terminal::line(name)?;
-        table(
+        print_cells(
             &report.blocks,
             steps.iter().enumerate().map(|(step, components)| {
                 let cells = components.blocks.iter().map(|block| format!("{:.4}", term(block)));
@@ -104,19 +106,4 @@ fn decibels(mean: Mean) -> String {
         }
         None => format!("{:+.4}", mean.mean),
     }
-}
-
-/// Rows of a cell for each block.
-fn table(
-    blocks: &[String],
-    rows: impl Iterator<Item = (String, Vec<String>)>,
-) -> anyhow::Result<()> {
-    terminal::line(format_args!("{:>8}  {}", "", blocks.join("  ")))?;
-    for (name, cells) in rows {
-        let padded = cells.iter().zip(blocks);
-        let cells: Vec<String> =
-            padded.map(|(cell, label)| format!("{cell:>width$}", width = label.len())).collect();
-        terminal::line(format_args!("{name:>8}  {}", cells.join("  ")))?;
-    }
-    Ok(())
 }
