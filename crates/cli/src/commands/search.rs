@@ -77,6 +77,13 @@ impl SearchOptions {
         Ok(config)
     }
 
+    /// Adds to the facts of a search what is not in its settings.
+    pub fn add_to(&self, facts: &mut Value) {
+        if self.fast {
+            facts["fast"] = true.into();
+        }
+    }
+
     /// Refuses settings of the search where there is none.
     pub fn check_unused(&self, method: &str) -> anyhow::Result<()> {
         for (option, given) in [
@@ -105,13 +112,9 @@ impl SearchOptions {
         state_path: &Path,
     ) -> anyhow::Result<ProbeState> {
         let (steps, blocks) = (evaluator.steps(), evaluator.blocks());
-        let mut facts = facts.clone();
-        if self.fast {
-            facts["fast"] = true.into();
-        }
         let prompt = facts["prompt"].as_str().unwrap_or_default().to_string();
         let mut draws = CounterDraws::for_prompt(config, &prompt);
-        let saved = SavedState::new(state_path, &facts);
+        let saved = SavedState::new(state_path, facts);
         let mut state = match saved.read::<ProbeState>()? {
             Some(state) => {
                 let named = || saved.begin_anew();
