@@ -26,6 +26,8 @@ use sets::PictureOptions;
 const RESULT: &str = "fit.json";
 const SCHEDULE: &str = "schedule.toml";
 const STATE: &str = "state.json";
+/// Pictures that are crossed with noises where no number is given.
+const CROSSED: usize = 8;
 
 /// Arguments of `fit`.
 #[derive(Args)]
@@ -57,9 +59,9 @@ pub struct FitArgs {
     #[arg(long, default_value_t = 1, value_parser = count())]
     draws: usize,
     /// Fitted pictures, crossed with as many noises, from which the terms of Proposition 1 are
-    /// taken; 0 for none.
-    #[arg(long, default_value_t = 8, value_parser = RangedU64ValueParser::<usize>::new().range(0..=1000))]
-    proposition: usize,
+    /// taken; 0 for none [default: 8, or as many as there are].
+    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(0..=1000))]
+    proposition: Option<usize>,
     /// Largest number of samples of one U-Net call; results do not depend on it.
     #[arg(long, default_value_t = 32, value_parser = count())]
     unet_batch: usize,
@@ -97,7 +99,7 @@ impl FitArgs {
             fitted,
             tested,
             seeds: (0..self.draws as u64).map(|draw| self.seed.wrapping_add(draw)).collect(),
-            crossed: self.proposition,
+            crossed: self.proposition.unwrap_or(if fitted < 2 { 0 } else { CROSSED.min(fitted) }),
             settings: self.settings(),
         }
     }
