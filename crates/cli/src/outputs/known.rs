@@ -27,6 +27,10 @@ pub enum Kind {
     ProbeResult,
     /// Measured effects.
     Effects,
+    /// The page about a prompt's blocks.
+    Page,
+    /// What it shows.
+    Explanation,
     /// A probe's table.
     ProbeTable,
     /// A probe's drawing.
@@ -71,6 +75,8 @@ impl Kind {
                     || json_has(path, &["facts", "method", "scores", "ranking"])
             }
             Self::Effects => json_has(path, &["facts", "latents", "psnr"]),
+            Self::Page => starts_with(path, b"<!doctype html>"),
+            Self::Explanation => json_has(path, &["facts", "blocks", "importance", "pictures"]),
             Self::ProbeTable => starts_with(path, b"step,block,path,"),
             Self::ProbeDrawing => starts_with(path, b"<svg xmlns="),
             Self::FitResult => json_has(path, &["facts", "plan", "groups", "fitted"]),
@@ -91,6 +97,7 @@ impl fmt::Display for Kind {
             Self::ProbeResult | Self::Effects | Self::ProbeTable | Self::ProbeDrawing => {
                 "result of a probe"
             }
+            Self::Page | Self::Explanation => "page about a prompt",
             Self::FitResult => "result of a fit",
             Self::TuneResult => "result of a search of weights",
             Self::SealedSchedule => "unchanged result",

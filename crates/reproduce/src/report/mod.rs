@@ -12,6 +12,7 @@ mod page;
 mod paper;
 mod pruned;
 mod ranking;
+mod summary;
 mod table;
 mod verdict;
 
