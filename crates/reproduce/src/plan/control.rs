@@ -36,6 +36,10 @@ pub(crate) enum Rule {
     MatchedInverse,
     /// Importance by how much the prediction moves with a block's weight.
     Derivative,
+    /// The least-squares fit to real pictures: the same weights for every prompt.
+    Fitted,
+    /// Nothing: the mean of the fitted weights everywhere.
+    FittedConstant,
     /// Sec. III-F. In more than one step its mean is that of the importance-based weights: a block's
     /// weights average to the middle of the range over the steps, the bottleneck's are at its end.
     Empirical,
@@ -54,7 +58,8 @@ impl Control {
 
     /// Whether it needs a probe of the prompt.
     pub(crate) fn needs_probe(&self) -> bool {
-        !matches!(self.rule, Rule::Derivative | Rule::Empirical)
+        use Rule::{Derivative, Empirical, Fitted, FittedConstant};
+        !matches!(self.rule, Derivative | Empirical | Fitted | FittedConstant)
     }
 
     /// As tables name it, after its range.
@@ -66,6 +71,8 @@ impl Control {
             Rule::Shuffled(order) => format!("{range} on shuffled blocks ({order})"),
             Rule::MatchedInverse => format!("{range} inverted, at the same mean"),
             Rule::Derivative => format!("{range} by derivative"),
+            Rule::Fitted => "fitted".into(),
+            Rule::FittedConstant => "constant at the mean of fitted".into(),
             Rule::Empirical => format!("{range} empirical"),
         }
     }
@@ -105,7 +112,7 @@ impl ControlGroup {
     }
 }
 
-/// The range of Tables V and VI with every control, and each other range of Tables III and IV and of
+/// The range of Tables V and VI with every control, the fitted weights, and each other range of Tables III and IV and of
 /// Fig. 4 beside its constant.
 pub(crate) fn control_groups(study: &Study) -> Result<Vec<ControlGroup>, ReproduceError> {
     let experiment = &study.experiment;
@@ -119,6 +126,14 @@ pub(crate) fn control_groups(study: &Study) -> Result<Vec<ControlGroup>, Reprodu
         compared: [Weighting::Importance(main)].into_iter().chain(compared).collect(),
         sampled: true,
     }];
+    if !study.held_out.is_empty() {
+        groups.push(ControlGroup {
+            constant: Control::by(Rule::FittedConstant, main),
+            shuffled: Vec::new(),
+            compared: vec![Control::by(Rule::Fitted, main)],
+            sampled: false,
+        });
+    }
     let mut seen = vec![main];
     for range in experiment.ranges.iter().copied().chain(experiment.figure4_ranges(study.size)?) {
         if !seen.contains(&range) {

@@ -1,7 +1,7 @@
 //! What a unit costs: samples of the U-Net, and bytes of its result.
 
 use super::study::Study;
-use super::unit::{Influence, Measured, Probe, Search, Student, Unit};
+use super::unit::{Fit, Influence, Measured, Probe, Search, Student, Unit};
 
 /// Samples the U-Net runs on for a unit; a training step counts as four (the teacher, and the
 /// student forwards and backwards).
@@ -26,6 +26,8 @@ pub(crate) fn samples(study: &Study, unit: &Unit) -> u64 {
             let partial = product(&[study.blocks(), *steps, *steps + 1]) / 2;
             (doubled as u64).saturating_mul(partial.saturating_add(*steps as u64))
         }
+        // Vanilla and the derivatives, then the fitted weights.
+        Unit::Fit(Fit { steps }) => product(&[study.held_out.len(), *steps, study.blocks() + 2]),
         Unit::Snr(sample) => sample.steps as u64,
         Unit::Picture(sample) => product(&[doubled, sample.steps]),
         Unit::Score(_) | Unit::Identity(_) | Unit::Fidelity(_) => 0,
@@ -60,6 +62,10 @@ pub(crate) fn bytes(study: &Study, unit: &Unit) -> u64 {
             product(&[20, *steps, estimator.predictions(study.blocks()).pow(2)])
         }
         Unit::Effects(Influence { steps, .. }) => product(&[80, *steps, study.blocks()]),
+        Unit::Fit(Fit { steps }) => {
+            let values = study.blocks() * (study.blocks() + 1);
+            product(&[20, study.held_out.len(), *steps, values + 2])
+        }
         Unit::Snr(sample) => product(&[20, sample.steps]),
         Unit::Picture(_) => picture.saturating_add(150),
         Unit::Score(_) => 16_000,

@@ -134,6 +134,7 @@ fn check_size(scale: &str, size: Size, pruned: bool) -> Result<(), ReproduceErro
     within("prompts", size.prompts, 10_000)?;
     within("table1_seeds", size.table1_seeds, 10_000)?;
     within("shuffles", size.shuffles, 1000)?;
+    within("fitted", size.fitted, 10_000)?;
     if pruned {
         within("pruning_samples", size.pruning_samples, 100_000)?;
         within("pruning_epochs", size.pruning_epochs, 1_000_000)?;

@@ -1,12 +1,13 @@
 //! The key of a unit: a hash of everything its result depends on.
 
 use files::sha256_bytes;
+use probe::{FitPlan, FitSettings};
 use pruning::STUDENT_VERSION;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::study::{Example, Study};
-use super::unit::{Fidelity, Influence, Measured, Probe, Sample, Search, Student, Unit};
+use super::unit::{Fidelity, Fit, Influence, Measured, Probe, Sample, Search, Student, Unit};
 
 /// Changes whenever a unit's result would change for the same settings.
 const FORMAT: u32 = 3;
@@ -40,6 +41,8 @@ pub(crate) struct Fingerprints {
     pub(crate) lpips: Vec<String>,
     /// Of each example's pixels, or of its text.
     pub(crate) contents: Vec<String>,
+    /// Of the pixels and the text of each picture that is held out.
+    pub(crate) held_out: Vec<[String; 2]>,
 }
 
 impl Fingerprints {
@@ -57,6 +60,13 @@ pub(crate) fn content(example: &Example) -> String {
     };
     // Lists of numbers and texts have no way to fail.
     sha256_bytes(json.unwrap_or_default())
+}
+
+/// How weights are fitted to the pictures that are held out.
+pub(crate) fn fit_plan(study: &Study) -> FitPlan {
+    let seeds = vec![study.experiment.train_seed];
+    let settings = FitSettings::default();
+    FitPlan { fitted: study.held_out.len(), tested: 0, seeds, crossed: 0, settings }
 }
 
 /// Makes the keys of a study's units.
@@ -94,6 +104,15 @@ impl Keys<'_> {
                 "effect": effect,
                 "scorer": self.fingerprints.scorer,
                 "lpips": self.fingerprints.lpips,
+            }),
+            Unit::Fit(Fit { steps }) => json!({
+                "kind": "fit",
+                "format": FORMAT,
+                "model": self.fingerprints.model,
+                "size": self.study.picture_size,
+                "pictures": self.fingerprints.held_out,
+                "steps": steps,
+                "plan": fit_plan(self.study),
             }),
             Unit::Snr(sample) => {
                 let mut value = self.sampled("snr", sample);
@@ -162,6 +181,9 @@ impl Keys<'_> {
             "weighting": sample.weighting,
             "probe": sample.probe().map(|probe| self.of(&Unit::Probe(probe))),
         });
+        if let Some(fit) = sample.fit() {
+            value["fit"] = json!(self.of(&Unit::Fit(fit)));
+        }
         if let Some(estimate) = sample.estimate() {
             value["estimate"] = json!(self.of(&Unit::Estimates(estimate)));
         }

@@ -22,14 +22,14 @@ pub(crate) use comparisons::{
 pub(crate) use control::{Control, ControlGroup, Rule, control_groups, fewer_steps_weightings};
 pub(crate) use cost::{bytes, samples};
 pub use experiment::Experiment;
-pub(crate) use keys::{Fingerprints, Key, Keys, content};
+pub(crate) use keys::{Fingerprints, Key, Keys, content, fit_plan};
 pub use part::Part;
 pub use settings::{PromptSettings, PruningSettings, Scale, Scales, ScorerConfig, Size};
 pub use shard::Shard;
 pub use study::Study;
 pub(crate) use study::{Example, base, model_name};
 pub(crate) use unit::{
-    Fidelity, Influence, Likened, Measured, Probe, Sample, Search, Student, Unit,
+    Fidelity, Fit, Influence, Likened, Measured, Probe, Sample, Search, Student, Unit,
 };
 pub(crate) use units::{pruning_probe, units};
 pub(crate) use weighting::Weighting;

@@ -67,6 +67,9 @@ pub struct Size {
     /// Rounds of a search that is to have converged.
     #[serde(default = "many")]
     pub converged_rounds: usize,
+    /// Pictures of each category, none of the prompts', that the fitted weights are fitted on.
+    #[serde(default = "three")]
+    pub fitted: usize,
     /// Values of Fig. 4's lower end, spread over the list.
     pub figure4_points: usize,
     /// Samples a pruned student is fine-tuned on, and compared by.

@@ -29,6 +29,8 @@ pub struct Study {
     pub(crate) categories: Vec<Category>,
     /// Absent where the prompts are still to be fetched.
     examples: Option<Arc<[Example]>>,
+    /// Pictures that no table measures, to fit weights on; none where there are none to spare.
+    pub(crate) held_out: Arc<[Example]>,
 }
 
 /// A category of examples.
@@ -57,8 +59,10 @@ impl Study {
         let configs = PipelineConfigs::open(&model_name(&experiment, root), base(&experiment))?;
         let size = experiment.size(scale);
         let mut picture_size = configs.default_size()[0];
+        let mut spare = Vec::new();
         let (counts, examples): (Vec<_>, _) = match load(&experiment, size, root) {
-            Ok(Loaded { side, groups }) => {
+            Ok(Loaded { side, groups, held_out }) => {
+                spare = held_out;
                 picture_size = side.unwrap_or(picture_size);
                 let counts = groups.iter().map(|(name, all)| (name.clone(), all.len())).collect();
                 (counts, Some(in_order(groups, &experiment)))
@@ -85,6 +89,7 @@ impl Study {
             unet: configs.unet,
             categories,
             examples,
+            held_out: spare.into(),
             experiment,
         })
     }
@@ -204,6 +209,8 @@ pub(crate) fn base(experiment: &Experiment) -> Option<&str> {
 struct Loaded {
     side: Option<usize>,
     groups: Vec<(String, Vec<Example>)>,
+    /// Pictures beyond those of the scale.
+    held_out: Vec<Example>,
 }
 
 fn load(experiment: &Experiment, size: Size, root: &Path) -> Result<Loaded, ReproduceError> {
@@ -214,7 +221,7 @@ fn load(experiment: &Experiment, size: Size, root: &Path) -> Result<Loaded, Repr
                 .into_iter()
                 .map(|(name, texts)| (name, texts.into_iter().map(example).collect()))
                 .collect();
-            Ok(Loaded { side: None, groups })
+            Ok(Loaded { side: None, groups, held_out: Vec::new() })
         }
         None => pictures(experiment, size, root),
     }
@@ -233,10 +240,12 @@ fn pictures(experiment: &Experiment, size: Size, root: &Path) -> Result<Loaded, 
         }
     }
     groups.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut held_out = Vec::new();
     for (_, examples) in &mut groups {
-        examples.truncate(size.prompts);
+        let rest = examples.split_off(size.prompts.min(examples.len()));
+        held_out.extend(rest.into_iter().take(size.fitted));
     }
-    Ok(Loaded { side: Some(pictures.size), groups })
+    Ok(Loaded { side: Some(pictures.size), groups, held_out })
 }
 
 /// The examples of all groups, then the focus prompt and Table I's where they are their own.

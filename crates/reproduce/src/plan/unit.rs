@@ -19,6 +19,8 @@ pub(crate) enum Unit {
     Estimates(Measured),
     /// What each block does to the result.
     Effects(Influence),
+    /// The least-squares weights for real pictures.
+    Fit(Fit),
     /// Eq. 2 on one picture, at every inference step.
     Snr(Sample),
     /// A picture sampled from one prompt.
@@ -63,6 +65,12 @@ pub(crate) struct Influence {
     pub(crate) example: usize,
     pub(crate) steps: usize,
     pub(crate) effect: Effect,
+}
+
+/// A fit to the pictures that are held out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fit {
+    pub(crate) steps: usize,
 }
 
 /// One example under one weighting, from the noise of one seed.
@@ -121,6 +129,12 @@ impl Sample {
         }
     }
 
+    /// The fit its weights come from, where they come from one.
+    pub(crate) fn fit(&self) -> Option<Fit> {
+        let Weighting::Control(Control { rule, .. }) = self.weighting else { return None };
+        matches!(rule, Rule::Fitted | Rule::FittedConstant).then_some(Fit { steps: self.steps })
+    }
+
     /// Beside the vanilla picture of as many steps.
     pub(crate) fn beside_vanilla(self) -> Likened {
         Likened { sample: self, vanilla_steps: self.steps }
@@ -149,6 +163,7 @@ impl fmt::Display for Unit {
             Self::Effects(Influence { example, steps, effect }) => {
                 write!(f, "{effect:?} effects in example {example} ({steps} steps)")
             }
+            Self::Fit(Fit { steps }) => write!(f, "weights fitted to pictures ({steps} steps)"),
             Self::Snr(sample) => write!(f, "signal-to-noise ratio of {sample}"),
             Self::Picture(sample) => write!(f, "picture of {sample}"),
             Self::Score(sample) => write!(f, "score of {sample}"),

@@ -66,6 +66,7 @@ impl Queue<'_> {
     fn add(&mut self, unit: Unit) {
         let stage = match unit {
             Unit::Probe(_) | Unit::Search(_) | Unit::Estimates(_) | Unit::Effects(_) => 0,
+            Unit::Fit(_) => 0,
             Unit::Snr(_) | Unit::Picture(_) | Unit::Student(_) => 1,
             Unit::Score(_) | Unit::Identity(_) | Unit::Fidelity(_) => 2,
         };
@@ -79,13 +80,17 @@ impl Queue<'_> {
         (0..self.study.count()).filter(|example| self.shard.has(*example)).collect()
     }
 
-    /// The probe or the estimate that a sample's weighting comes from.
+    /// The probe, the estimate or the fit that a sample's weighting comes from; every run of several
+    /// fits for itself.
     fn sources(&mut self, sample: &Sample) {
         if let Some(probe) = sample.probe() {
             self.add(Unit::Probe(probe));
         }
         if let Some(estimate) = sample.estimate() {
             self.add(Unit::Estimates(estimate));
+        }
+        if let Some(fit) = sample.fit() {
+            self.add(Unit::Fit(fit));
         }
     }
 

@@ -127,12 +127,19 @@ fn note(library: &Library<'_>, measure: Measure) -> String {
         }
         _ => "",
     };
+    let fitted = match (measure, study.held_out.len()) {
+        (Measure::Snr, count @ 1..) => format!(
+            " Fitted: least-squares weights for {count} other pictures, one schedule for all \
+             prompts."
+        ),
+        _ => String::new(),
+    };
     format!(
         "{}; means over {} prompts, noise seed {} (test), {} steps; {}. What differs from vanilla \
          but not from the constant of the same mean weight is the effect of turning all blocks, \
          whichever is important; what does not differ from the same weights on shuffled blocks owes \
          nothing to which block got which. Shuffled: a seeded order of the blocks for each prompt, \
-         mean over {} of them. Inverted at the same mean: Eq. 8's weights and a constant. By derivative: Eq. 7 with the blocks ranked by how far the prediction moves with their weight. Empirical: Sec. III-F.{some}",
+         mean over {} of them. Inverted at the same mean: Eq. 8's weights and a constant. By derivative: Eq. 7 with the blocks ranked by how far the prediction moves with their weight. Empirical: Sec. III-F.{fitted}{some}",
         measure.what(context),
         study.count(),
         SeedRole::Test.of(experiment),

@@ -117,6 +117,7 @@ impl Context {
                 .map(|checkpoint| checkpoint.sha256.clone())
                 .collect(),
             contents: examples.iter().map(content).collect(),
+            held_out: study.held_out.iter().map(|of| [content(of), of.text.clone()]).collect(),
         };
         Ok(Self {
             scorer,

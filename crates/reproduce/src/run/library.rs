@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use probe::{Estimates, Vote};
+use probe::{Estimates, FitState, Vote};
 use pruning::{Distances, Strategy, strategies};
 
 use super::context::Context;
@@ -12,7 +12,7 @@ use super::results::{
 use super::store::Damage;
 use crate::ReproduceError;
 use crate::plan::{
-    Fidelity, Influence, Key, Likened, Measured, Part, Probe, Sample, Search, Student, Unit,
+    Fidelity, Fit, Influence, Key, Likened, Measured, Part, Probe, Sample, Search, Student, Unit,
     pruning_probe,
 };
 
@@ -47,6 +47,7 @@ impl<'a> Library<'a> {
             Unit::Probe(_) | Unit::Search(_) => self.has::<Voted>(unit),
             Unit::Estimates(_) => self.has::<Estimates>(unit),
             Unit::Effects(_) => self.has::<MeasuredEffects>(unit),
+            Unit::Fit(_) => self.has::<FitState>(unit),
             Unit::Snr(_) => self.has::<Ratios>(unit),
             Unit::Picture(_) => Ok(self.read_png(unit)?.is_some()),
             Unit::Score(_) => self.has::<Scored>(unit),
@@ -76,6 +77,10 @@ impl<'a> Library<'a> {
 
     pub(crate) fn estimates(&self, measured: &Measured) -> Result<Estimates, ReproduceError> {
         self.result(&Unit::Estimates(*measured))
+    }
+
+    pub(crate) fn fit(&self, fit: &Fit) -> Result<FitState, ReproduceError> {
+        self.result(&Unit::Fit(*fit))
     }
 
     pub(crate) fn effects(&self, influence: &Influence) -> Result<MeasuredEffects, ReproduceError> {

@@ -3,6 +3,7 @@
 mod context;
 mod decoded;
 mod estimate;
+mod fit;
 mod importance;
 mod library;
 mod probe;

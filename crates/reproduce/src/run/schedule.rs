@@ -13,7 +13,7 @@ use super::library::Library;
 use crate::ReproduceError;
 use crate::plan::{Control, Rule, Sample, Weighting};
 
-/// The policy of a sample; the probe or estimate it comes from must be done.
+/// The policy of a sample; the probe, estimate or fit it comes from must be done.
 pub(crate) fn policy(library: &Library<'_>, sample: &Sample) -> Result<Policy, ReproduceError> {
     let (steps, blocks) = (sample.steps, library.context.study.blocks());
     Ok(match sample.weighting {
@@ -59,6 +59,10 @@ fn weights(
             inverted.shifted_to_mean(important()?.mean())?
         }
         Rule::Derivative => BlockWeights::importance(&estimated(library, sample)?, range),
+        Rule::Fitted => fitted(library, sample)?,
+        Rule::FittedConstant => {
+            BlockWeights::constant(sample.steps, blocks, fitted(library, sample)?.mean())?
+        }
         Rule::Empirical => {
             BlockWeights::empirical(&context.study.unet.blocks(), sample.steps, range)
         }
@@ -85,6 +89,14 @@ fn estimated(library: &Library<'_>, sample: &Sample) -> Result<ImportanceScores,
         ReproduceError::Experiment(format!("{} needs an estimate", sample.weighting.label()))
     })?;
     Ok(library.estimates(&estimate)?.scores()?)
+}
+
+/// The weights fitted to real pictures.
+fn fitted(library: &Library<'_>, sample: &Sample) -> Result<BlockWeights, ReproduceError> {
+    let fit = sample.fit().ok_or_else(|| {
+        ReproduceError::Experiment(format!("{} needs a fit", sample.weighting.label()))
+    })?;
+    Ok(library.fit(&fit)?.weights()?.weights)
 }
 
 fn timesteps(context: &Context, steps: usize) -> Result<Vec<f64>, ReproduceError> {
