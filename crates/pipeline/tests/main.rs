@@ -4,6 +4,7 @@ mod bad_models;
 mod diffusers;
 mod generation;
 mod half;
+mod reuse;
 mod shipped_model;
 mod single_file;
 mod support;
