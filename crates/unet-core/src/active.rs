@@ -19,7 +19,7 @@ pub(crate) struct ActiveBlock<'a> {
 enum Plan {
     /// The same with all of them.
     Whole(BlockMode, Vec<usize>),
-    Parts(Parts),
+    Parts(Box<Parts>),
 }
 
 /// Samples by what is done with them.
@@ -62,7 +62,8 @@ impl<'a> ActiveBlock<'a> {
                 let scale = self.scale.clone();
                 self.output(transformer, site, (*mode, samples), scale, hidden, context)
             }
-            Plan::Parts(Parts { parts, order }) => {
+            Plan::Parts(parts) => {
+                let Parts { parts, order } = &**parts;
                 let device = hidden.device();
                 let outputs = parts.iter().map(|(mode, samples)| {
                     let chosen = indices(samples, &device);
@@ -128,7 +129,7 @@ impl Plan {
         for (place, sample) in parts.iter().flat_map(|(_, samples)| samples).enumerate() {
             order[*sample] = place;
         }
-        Self::Parts(Parts { parts, order: indices(&order, device) })
+        Self::Parts(Box::new(Parts { parts, order: indices(&order, device) }))
     }
 }
 

@@ -7,6 +7,7 @@ pub mod inspect;
 pub mod probe;
 pub mod schedule;
 pub mod score;
+mod skip;
 
 use anyhow::Context;
 use burn::tensor::Tensor;
