@@ -33,6 +33,8 @@ enum Command {
     /// Make pictures from a prompt.
     Generate(commands::generate::GenerateArgs),
     /// Measure how much each block matters at each step for a prompt.
+    Importance(commands::importance::ImportanceArgs),
+    /// The same by the paper's Importance Probe: search and vote.
     Probe(commands::probe::ProbeArgs),
     /// Write a schedule of block weights.
     Schedule(commands::schedule::ScheduleArgs),
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Generate(args) => commands::generate::run(args),
+        Command::Importance(args) => commands::importance::run(args),
         Command::Probe(args) => commands::probe::run(args),
         Command::Schedule(args) => commands::schedule::run(args),
         Command::Compare(args) => commands::compare::run(args),

@@ -99,6 +99,9 @@ pub fn count() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=1_000_000)
 }
 
+/// Seeds where none are given.
+const DEFAULT_SEEDS: [u64; 1] = [42];
+
 /// How pictures are sampled.
 #[derive(Args)]
 pub struct SamplingOptions {
@@ -115,8 +118,8 @@ pub struct SamplingOptions {
     /// Guidance scale, 0 or 1 for none; the preset's own where absent, else 3.
     #[arg(long, allow_negative_numbers = true)]
     guidance: Option<f64>,
-    /// Seeds, one picture each.
-    #[arg(long, value_delimiter = ',', default_value = "42")]
+    /// Seeds, one picture each [default: 42].
+    #[arg(long, value_delimiter = ',')]
     seeds: Vec<u64>,
     /// Noise a seed stands for: counter (our own), torch-cpu, torch-cuda (PyTorch's, in the
     /// weights' data type), or torch-cpu-legacy (that of
@@ -144,7 +147,15 @@ pub struct SamplingOptions {
 impl SamplingOptions {
     /// Seeds, one picture each.
     pub fn seeds(&self) -> &[u64] {
-        &self.seeds
+        if self.seeds.is_empty() { &DEFAULT_SEEDS } else { &self.seeds }
+    }
+
+    /// With these seeds where none are given.
+    pub fn or_seeds(mut self, seeds: &[u64]) -> Self {
+        if self.seeds.is_empty() {
+            self.seeds = seeds.to_vec();
+        }
+        self
     }
 
     /// The file of initial noise, where there is one: something that is read.
@@ -155,10 +166,11 @@ impl SamplingOptions {
     /// What is to be generated with a model; warns where its text encoder does not see all of a
     /// prompt, and of options without effect.
     pub fn resolve(self, pipeline: &Pipeline) -> anyhow::Result<Generation> {
+        let seeds = self.seeds().to_vec();
         let generation = pipeline.resolve(GenerationSettings {
             prompt: self.prompt,
             negative_prompt: self.negative,
-            seeds: self.seeds,
+            seeds,
             noise: self.noise,
             initial_noise: self.initial_noise,
             steps: self.steps,

@@ -175,3 +175,41 @@ fn generate_from_saved_noise_gives_the_same_picture() {
     let error = fail(&[&common[..], &two].concat());
     assert!(error.contains("latents.safetensors") && error.contains("[2, 4, 16, 16]"), "{error}");
 }
+
+#[test]
+fn importance_by_every_method_makes_a_map_that_schedules_are_made_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let model = model().display().to_string();
+    for (method, more, samples) in [
+        ("derivative", &["--seeds", "1,2"][..], Some(2 * 2 * 2 * 8)),
+        ("skip", &["--seeds", "1,2"], Some(2 * 2 * 2 * 8)),
+        ("masks", &["--seeds", "1", "--guidance", "1"], Some(2 * 128)),
+        ("vote", &["--rounds", "2", "--epochs", "1"], Some(2 * 2 * (1 + 2 * 4))),
+        ("vote", &["--rounds", "9", "--epochs", "2", "--fast"], None),
+    ] {
+        let out = path(&format!("{method}{}", more.len()));
+        let arguments = ["importance", "a red heart", "--model", &model, "--steps", "2", "--out"];
+        let fixed = ["--method", method, "--json"];
+        let arguments = [&arguments[..], &[&out], &fixed, more].concat();
+        let first: serde_json::Value = serde_json::from_str(&succeed(&arguments)).unwrap();
+        assert_eq!(first["method"], method);
+        let samples_taken = first["cost"]["unet_samples"].as_u64().unwrap();
+        assert!(
+            samples.is_none_or(|samples| samples_taken == samples),
+            "{method}: {samples_taken}"
+        );
+        // A second call goes on from the finished state and gives the same.
+        let again: serde_json::Value = serde_json::from_str(&succeed(&arguments)).unwrap();
+        for key in ["scores", "ranking", "values", "intervals", "evidence"] {
+            assert_eq!(first[key], again[key], "{method}: {key}");
+        }
+        for name in ["importance.csv", "importance.svg"] {
+            assert!(Path::new(&out).join(name).exists(), "{method}: {name}");
+        }
+        let map = format!("{out}/importance.json");
+        let text = succeed(&["schedule", "importance", "--map", &map, "--json"]);
+        let schedule: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(schedule["blocks"]["weights"].as_array().unwrap().len(), 2, "{method}");
+    }
+}

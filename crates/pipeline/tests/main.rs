@@ -1,6 +1,7 @@
 //! Tests of the pipeline from outside, in one program: it is linked once.
 
 mod bad_models;
+mod branches;
 mod diffusers;
 mod generation;
 mod half;

@@ -30,12 +30,13 @@ pub use draws::{CounterDraws, DrawAddress, UniformDraws};
 pub use error::ProbeError;
 pub use evaluator::UNetEvaluator;
 pub use importance::{
-    Cost, DERIVATIVE_STEP, Details, DifferenceEvaluator, Estimates, Estimator, Evidence,
-    ImportanceMap, ImportanceMethod, MAX_MASK_BLOCKS, NoiseLevel, SkipSet, Subject,
+    Cost, DERIVATIVE_STEP, Details, DifferenceEvaluator, Effect, Effects, Estimates, Estimator,
+    Evidence, FastEvaluator, ImportanceMap, ImportanceMethod, LOWERED, MAX_MASK_BLOCKS, NoiseLevel,
+    SkipSet, Subject, read_scores,
 };
 pub use report::{ProbeReport, block_labels};
 pub use search::{Candidate, Evaluator, Progress, energy, fitness, perturb, search};
 pub use state::{ProbeState, RoundState};
-pub use statistics::{Interval, VoteSummary, bootstrap_scores, kendalls_w};
+pub use statistics::{Interval, VoteSummary, bootstrap_scores, kendalls_w, spearman};
 pub use update::{AcceptedWeights, RejectedWeights, UpdateStrategy};
 pub use voting::{Vote, vote};

@@ -17,8 +17,8 @@ pub struct StepWeights {
     modes: Vec<Vec<BlockMode>>,
 }
 
-/// Whether a block of that weight runs.
-pub(crate) fn runs(weight: f64, threshold: f64) -> bool {
+/// Whether a block of that weight runs, and is not skipped by its threshold.
+pub fn runs(weight: f64, threshold: f64) -> bool {
     weight + SKIP_TOLERANCE >= threshold
 }
 

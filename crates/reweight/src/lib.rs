@@ -31,7 +31,7 @@ mod window;
 pub use compose::Composed;
 pub use error::ReweightError;
 pub use freeu::{FreeU, FreeUForm, FreeUGating};
-pub use intervention::{SKIP_TOLERANCE, StepWeights};
+pub use intervention::{SKIP_TOLERANCE, StepWeights, runs};
 pub use matrix::StepMatrix;
 pub use policy::{BatchPolicy, Policy};
 pub use range::WeightRange;

@@ -134,7 +134,24 @@ impl BatchPolicy {
         self.policies.iter().try_for_each(|policy| policy.check_fits(steps, blocks))
     }
 
-    /// A run of `steps` steps under it.
+    /// The intervention of step `step` of `steps` by itself: sample `s` of a forward pass (which
+    /// guidance gives twice as many as there are policies) is treated as policy `s mod policies`
+    /// says; none where all stay as they are.
+    ///
+    /// # Errors
+    /// [`ReweightError::Mismatch`] where weights are for other numbers of steps or blocks;
+    /// [`ReweightError::Alone`] where the step reuses residuals of earlier ones, for which there is
+    /// [`Self::run`].
+    pub fn at_step(
+        &self,
+        step: usize,
+        steps: usize,
+    ) -> Result<Option<Box<dyn Intervention>>, ReweightError> {
+        let rows: Vec<_> = self.policies.iter().map(|policy| (policy, step)).collect();
+        intervention(&rows, steps)
+    }
+
+    /// A run of `steps` steps under it, in which residuals are kept from step to step.
     pub fn run(&self, steps: usize) -> PolicyRun<'_> {
         PolicyRun::new(&self.policies, steps)
     }

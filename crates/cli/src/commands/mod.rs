@@ -3,11 +3,14 @@
 pub mod compare;
 pub mod download;
 pub mod generate;
+pub mod importance;
 pub mod inspect;
 pub mod probe;
 pub mod schedule;
 pub mod score;
+mod search;
 mod skip;
+mod table;
 
 use anyhow::Context;
 use burn::tensor::Tensor;

@@ -1,10 +1,10 @@
-//! `schedule`: block weights from a probe's result or by rule.
+//! `schedule`: block weights from measured importance or by rule.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use pipeline::PipelineConfigs;
-use probe::ProbeReport;
+use probe::read_scores;
 use reweight::{BlockWeights, ImportanceScores, Policy, WeightRange};
 use unet_core::UNet2DConditionConfig;
 
@@ -26,8 +26,9 @@ pub struct ScheduleArgs {
     /// Kind of schedule.
     #[arg(value_enum)]
     kind: Kind,
-    /// Result of `probe` (importance, inverted).
-    #[arg(long)]
+    /// Result of `importance` or `probe` (importance, inverted); of `importance --method masks` or
+    /// `--method skip` (skip).
+    #[arg(long, visible_alias = "map")]
     probe: Option<PathBuf>,
     /// Lower end of the weights (importance, inverted, empirical) [default: 0.98].
     #[arg(long, allow_negative_numbers = true)]
@@ -82,7 +83,7 @@ impl ScheduleArgs {
         let probed = !fixed && !ruled && !skips;
         let skip = self.skip.given().map(|(option, given)| (option, given, skips));
         for (option, given, read) in skip.into_iter().chain([
-            ("--probe", self.probe.is_some(), probed),
+            ("--probe", self.probe.is_some(), probed || skips),
             ("--low", self.low.is_some(), probed || ruled),
             ("--high", self.high.is_some(), probed || ruled),
             ("--block", self.block.is_some(), fixed),
@@ -128,7 +129,7 @@ impl ScheduleArgs {
     /// The files that are read.
     fn inputs(&self) -> Vec<PathBuf> {
         let model = self.model.iter().flat_map(|model| [model.into(), unet_file(model)]);
-        self.probe.iter().chain(self.skip.map()).cloned().chain(model).collect()
+        self.probe.iter().cloned().chain(model).collect()
     }
 }
 
@@ -150,7 +151,7 @@ pub fn run(args: ScheduleArgs) -> anyhow::Result<()> {
         Kind::Empirical => BlockWeights::empirical(&args.unet()?.blocks(), steps, range),
         Kind::Importance => BlockWeights::importance(&scores(&args)?, range),
         Kind::Inverted => BlockWeights::inverted(&scores(&args)?, range),
-        Kind::Skip => skip::weights(&args.skip, args.model.as_deref())?,
+        Kind::Skip => skip::weights(&args.skip, args.probe.as_deref(), args.model.as_deref())?,
     };
     let policy = Policy::from(weights);
     let text =
@@ -169,8 +170,9 @@ fn unet_file(model: &str) -> PathBuf {
 fn scores(args: &ScheduleArgs) -> anyhow::Result<ImportanceScores> {
     let Some(path) = &args.probe else {
         return Err(usage(
-            "this kind of schedule needs --probe, the result of `unet-reweight probe`",
+            "this kind of schedule needs --probe, the result of `unet-reweight importance` or \
+             `unet-reweight probe`",
         ));
     };
-    Ok(ProbeReport::read(path)?.importance)
+    Ok(read_scores(path)?)
 }

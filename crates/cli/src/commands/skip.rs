@@ -1,6 +1,6 @@
 //! `schedule skip`: which blocks need not run, within a budget, and what that saves.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
@@ -22,9 +22,6 @@ const RUNS: usize = 5;
 /// Options of `schedule skip`.
 #[derive(Args)]
 pub struct SkipOptions {
-    /// Importance map of the method masks (the best of all plans) or skip (block by block) (skip).
-    #[arg(long)]
-    map: Option<PathBuf>,
     /// What a picture may cost, as a fraction of what it costs with all blocks, above 0 and at most
     /// 1 (skip).
     #[arg(long, allow_negative_numbers = true)]
@@ -56,9 +53,8 @@ enum CostKind {
 
 impl SkipOptions {
     /// Its options, and whether they are given.
-    pub fn given(&self) -> [(&'static str, bool); 7] {
+    pub fn given(&self) -> [(&'static str, bool); 6] {
         [
-            ("--map", self.map.is_some()),
             ("--budget", self.budget.is_some()),
             ("--reuse", self.reuse),
             ("--cost", self.cost.is_some()),
@@ -67,16 +63,16 @@ impl SkipOptions {
             ("--dtype", self.dtype.is_some()),
         ]
     }
-
-    /// The map, where one is given.
-    pub fn map(&self) -> Option<&PathBuf> {
-        self.map.as_ref()
-    }
 }
 
-/// The schedule that stays within the budget; what it saves is said on standard error.
-pub fn weights(options: &SkipOptions, model: Option<&str>) -> anyhow::Result<BlockWeights> {
-    let (Some(path), Some(budget)) = (&options.map, options.budget) else {
+/// The schedule that stays within the budget, of an importance map of the method `masks` (the best
+/// of all there are) or `skip` (block by block); what it saves is said on standard error.
+pub fn weights(
+    options: &SkipOptions,
+    map: Option<&Path>,
+    model: Option<&str>,
+) -> anyhow::Result<BlockWeights> {
+    let (Some(path), Some(budget)) = (map, options.budget) else {
         return Err(usage(
             "`schedule skip` needs --map, an importance map of the method `masks` or `skip`, and \
              --budget",

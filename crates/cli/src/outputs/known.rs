@@ -21,7 +21,7 @@ pub enum Kind {
     Map,
     /// Noise and latents in safetensors.
     Latents,
-    /// A probe's result.
+    /// A probe's result, or an importance map.
     ProbeResult,
     /// A probe's table.
     ProbeTable,
@@ -56,7 +56,10 @@ impl Kind {
             Self::Map => has_text(path, Self::MAP_KEYWORD),
             Self::Record => json_has(path, &["model_sha256", "intervention", "version"]),
             Self::Latents => holds_latents(path),
-            Self::ProbeResult => json_has(path, &["facts", "importance", "ranking"]),
+            Self::ProbeResult => {
+                json_has(path, &["facts", "importance", "ranking"])
+                    || json_has(path, &["facts", "method", "scores", "ranking"])
+            }
             Self::ProbeTable => starts_with(path, b"step,block,path,importance,"),
             Self::ProbeDrawing => starts_with(path, b"<svg xmlns="),
             Self::Schedule | Self::Statistics => false,

@@ -2,8 +2,25 @@
 
 use std::path::Path;
 
+use reweight::ImportanceScores;
+
 use super::map::{ImportanceMap, Subject, VERSION};
-use crate::{Interval, ProbeError};
+use crate::{Interval, ProbeError, ProbeReport};
+
+/// The scores in the JSON file of an importance map, or of a [`ProbeReport`].
+///
+/// # Errors
+/// As [`ImportanceMap::read`] and [`ProbeReport::read`].
+pub fn read_scores(path: impl AsRef<Path>) -> Result<ImportanceScores, ProbeError> {
+    let path = path.as_ref();
+    let text = files::read_to_string(path)?;
+    // What is no JSON is the report's reader to say.
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    match value.get("method") {
+        Some(_) => Ok(ImportanceMap::read(path)?.scores),
+        None => Ok(ProbeReport::read(path)?.importance),
+    }
+}
 
 impl ImportanceMap {
     /// Reads the JSON file of a map.

@@ -190,6 +190,13 @@ impl ImportanceMap {
         })
     }
 
+    /// Mean width of the intervals; `None` of a single seed.
+    pub fn interval_width(&self) -> Option<f64> {
+        let intervals = self.intervals.as_ref()?.values();
+        let sum: f64 = intervals.iter().map(|interval| interval.high - interval.low).sum();
+        Some(sum / intervals.len() as f64)
+    }
+
     /// The steps at which the rounds of a vote agree no more than by chance; none of the other
     /// methods.
     pub fn steps_of_chance(&self) -> Vec<usize> {

@@ -5,7 +5,7 @@ use reweight::StepMatrix;
 use crate::Interval;
 
 /// The rank of every value, from 1 for the least; equal values share the mean of their ranks.
-pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
+pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
     let rank = |value: &f64| {
         let below = values.iter().filter(|other| *other < value).count() as f64;
         let equal = values.iter().filter(|other| *other == value).count() as f64;
@@ -68,8 +68,7 @@ pub(super) fn student_intervals(scores: &[StepMatrix]) -> Option<StepMatrix<Inte
 /// The 97.5th percentile of Student's t with `freedom` (1 or more) degrees of freedom; above 10 by
 /// the expansion of Abramowitz and Stegun, 26.7.5, within 0.0002.
 ///
-/// Source: tables of Student's t and of the normal distribution, as R prints `qt(0.975, n)` and
-/// `qnorm(0.975)`.
+/// Source: the usual tables of Student's t and of the normal distribution.
 fn student_t(freedom: usize) -> f64 {
     const EXACT: [f64; 10] = [
         12.706_205, 4.302_653, 3.182_446, 2.776_445, 2.570_582, 2.446_912, 2.364_624, 2.306_004,

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use files::folder_of;
 
-use super::job::Job;
-use crate::HubError;
-use crate::cache::is_commit;
+use crate::job::Job;
+use hub::HubError;
+use hub::is_commit;
 
 /// Waits until no other process fetches the same file.
 pub(crate) fn lock(path: &Path) -> Result<File, HubError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Variant;
+use hub::Variant;
 
 /// How files are fetched.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! Servers that lie about length, content, hash or commit.
 
-use hub::{DownloadEvent, Manifest, download};
+use hub::Manifest;
+use hub_download::{DownloadEvent, download};
 
 use crate::fixture::*;
 use crate::server::{Asked, Cut, Reply, Server};

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hub::{
-    DownloadEvent, DownloadOptions, HubError, Manifest, Settings, Token, download, hash_file,
-};
+use hub::{HubError, Manifest, Settings, Token, hash_file};
+use hub_download::{DownloadEvent, DownloadOptions, download};
 
 use crate::server::{Asked, Reply, Server};
 

@@ -9,7 +9,8 @@ mod server;
 use std::path::Path;
 
 use fixture::*;
-use hub::{Cache, DownloadEvent, DownloadOptions, HubError, Settings, Token, Variant, download};
+use hub::{Cache, HubError, Settings, Token, Variant};
+use hub_download::{DownloadEvent, DownloadOptions, download};
 use server::{Asked, Cut, Reply, Server};
 
 #[test]

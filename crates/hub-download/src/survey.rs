@@ -1,12 +1,12 @@
 //! Asks a hub for the files of a repository, and refuses promises that are not the manifest's.
 
-use super::http::Client;
-use super::job::{Job, Origin};
-use super::metadata::{Metadata, address, metadata};
-use super::options::{DownloadOptions, Listener};
-use super::retry::Retry;
-use super::watch::watched;
-use crate::{Cache, FileEntry, HubError, Manifest, Source};
+use crate::http::Client;
+use crate::job::{Job, Origin};
+use crate::metadata::{Metadata, address, metadata};
+use crate::options::{DownloadOptions, Listener};
+use crate::retry::Retry;
+use crate::watch::watched;
+use hub::{Cache, FileEntry, HubError, Manifest, Source};
 
 /// Asks the hub for every file of a source; all must come from one commit.
 ///

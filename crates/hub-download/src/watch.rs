@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use super::options::{DownloadEvent, Listener};
+use crate::options::{DownloadEvent, Listener};
 
 /// Does `work` on `file`; whenever its listener hears nothing for `notice`, `listen` is told.
 pub(crate) fn watched<T>(

@@ -1,9 +1,9 @@
 //! What a hub says of a file before it is fetched: its commit, its hash, its size.
 
-use super::http::{Client, Failure, MAX_REDIRECTS, circles, target};
-use super::retry::Retry;
-use crate::cache::is_commit;
-use crate::{HubError, RepositoryType, Source};
+use crate::http::{Client, Failure, MAX_REDIRECTS, circles, target};
+use crate::retry::Retry;
+use hub::is_commit;
+use hub::{HubError, RepositoryType, Source};
 
 /// What a hub says of a file before it is fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]

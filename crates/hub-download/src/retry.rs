@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::options::{DownloadEvent, DownloadOptions, Listener};
+use crate::options::{DownloadEvent, DownloadOptions, Listener};
 
 /// Longest pause a server may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);

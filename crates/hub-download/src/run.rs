@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use super::fetch::{fetch, look};
-use super::http::Client;
-use super::job::Job;
-use super::options::{DownloadEvent, DownloadOptions, Listener};
-use super::store::{check_room, write_reference};
-use super::survey::survey;
 use crate::expected::Expected;
-use crate::{Cache, FileEntry, HubError, Manifest, Settings, Source, Variant};
+use crate::fetch::{fetch, look};
+use crate::http::Client;
+use crate::job::Job;
+use crate::options::{DownloadEvent, DownloadOptions, Listener};
+use crate::store::{check_room, write_reference};
+use crate::survey::survey;
+use hub::{Cache, FileEntry, HubError, Manifest, Settings, Source, Variant};
 
 /// One file of a manifest and what is to be done for it.
 #[derive(Debug, Clone)]

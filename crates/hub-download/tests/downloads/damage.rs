@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use hub::{DownloadOptions, HubError, Manifest, Settings, download};
+use hub::{HubError, Manifest, Settings};
+use hub_download::{DownloadOptions, download};
 
 use crate::fixture::*;
 use crate::server::{Reply, Server};

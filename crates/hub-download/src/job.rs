@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::metadata::Metadata;
 use crate::expected::Expected;
-use crate::{Cache, FileEntry};
+use crate::metadata::Metadata;
+use hub::{Cache, FileEntry};
 
 /// One file to fetch.
 pub(crate) struct Job<'a> {

@@ -7,11 +7,11 @@ use std::path::Path;
 use files::folder_of;
 use ureq::Response;
 
-use super::http::{Client, Failure};
-use super::job::Job;
-use super::options::{DownloadEvent, DownloadOptions, Listener};
-use super::retry::Retry;
-use crate::HubError;
+use crate::http::{Client, Failure};
+use crate::job::Job;
+use crate::options::{DownloadEvent, DownloadOptions, Listener};
+use crate::retry::Retry;
+use hub::HubError;
 
 /// Gathers a file's bytes in its partial file, attempt after attempt, until all are there.
 ///

@@ -1,13 +1,13 @@
 //! One file from its server to its place in the cache, verified before it gets there.
 
-use super::http::Client;
-use super::job::Job;
-use super::options::{DownloadEvent, DownloadOptions, Listener};
-use super::store::{link, lock};
-use super::transfer::gather;
-use super::watch::watched;
-use crate::HubError;
 use crate::expected::Look;
+use crate::http::Client;
+use crate::job::Job;
+use crate::options::{DownloadEvent, DownloadOptions, Listener};
+use crate::store::{link, lock};
+use crate::transfer::gather;
+use crate::watch::watched;
+use hub::HubError;
 
 /// Fetches one file, unless it is here or arrives while another process fetches it.
 ///

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Digest, FileEntry, HubError, hash_file};
+use hub::{Digest, FileEntry, HubError, hash_file};
 
 /// Bytes up to which a file is hashed even where only a quick look is wanted.
 const QUICK: u64 = 1 << 20;

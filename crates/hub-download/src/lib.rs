@@ -6,6 +6,9 @@
 //!        ↘ store → job
 //! ```
 
+#![warn(missing_docs)]
+
+mod expected;
 mod fetch;
 mod http;
 mod job;

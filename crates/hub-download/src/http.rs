@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ureq::{Agent, AgentBuilder, Response};
 
-use super::options::DownloadOptions;
-use crate::{HubError, Settings};
+use crate::options::DownloadOptions;
+use hub::{HubError, Settings};
 
 /// Redirects that are followed before a server is taken to go in circles.
 pub(crate) const MAX_REDIRECTS: usize = 5;
