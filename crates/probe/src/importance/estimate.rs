@@ -43,6 +43,9 @@ pub enum Estimator {
 }
 
 impl Estimator {
+    /// All of them, the cheapest first.
+    pub const ALL: [Self; 3] = [Self::Derivative, Self::Skip, Self::Masks];
+
     /// Checks the number of blocks.
     ///
     /// # Errors

@@ -226,14 +226,7 @@ fn of_estimates(estimates: &Estimates, steps: usize, blocks: usize) -> Result<De
             "expected {steps} steps of at least one seed, found {found} of {seeds}"
         )));
     }
-    let value = |measured: &[f64]| match estimator {
-        Estimator::Derivative => (0..blocks).map(|i| measured[i * (blocks + 1)]).collect(),
-        Estimator::Skip => measured.to_vec(),
-        Estimator::Masks => games::shapley(measured, blocks),
-    };
-    let runs = (0..seeds)
-        .map(|seed| StepMatrix::from_rows(measured.iter().map(|of| value(&of[seed])).collect()))
-        .collect::<Result<Vec<_>, _>>()?;
+    let runs = estimates.runs()?;
     let (values, run_scores) = (ranks::mean(&runs), ranks::run_scores(&runs));
     let scores = ranks::mean(&run_scores);
     let means: Vec<Vec<f64>> = measured.iter().map(|seeds| mean_of_seeds(seeds)).collect();

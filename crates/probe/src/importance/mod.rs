@@ -7,6 +7,7 @@ mod file;
 mod games;
 mod map;
 mod ranks;
+mod runs;
 
 pub use effects::{Effect, Effects, LOWERED};
 pub use estimate::{DERIVATIVE_STEP, DifferenceEvaluator, Estimates, Estimator, MAX_MASK_BLOCKS};

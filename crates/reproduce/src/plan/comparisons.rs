@@ -61,7 +61,7 @@ pub(crate) fn seeded_weightings(
             Weighting::Inverted(experiment.ablation_range),
             Weighting::FreeU(experiment.freeu),
         ]),
-        Part::Table1 | Part::Table2 | Part::Figure3 => {}
+        Part::Table1 | Part::Table2 | Part::TableA | Part::Figure3 => {}
     }
     Ok(weightings)
 }
@@ -77,6 +77,13 @@ pub(crate) fn block_weightings(study: &Study) -> Vec<Weighting> {
 pub(crate) fn shown(study: &Study) -> Vec<usize> {
     let first =
         |category: &super::study::Category| category.examples.clone().take(study.size.sampled);
+    study.categories.iter().flat_map(first).collect()
+}
+
+/// Examples by which estimates of importance are judged: the first of each category.
+pub(crate) fn judged(study: &Study) -> Vec<usize> {
+    let first =
+        |category: &super::study::Category| category.examples.clone().take(study.size.judged);
     study.categories.iter().flat_map(first).collect()
 }
 

@@ -1,7 +1,7 @@
 //! What a unit costs: samples of the U-Net, and bytes of its result.
 
 use super::study::Study;
-use super::unit::{Probe, Student, Unit};
+use super::unit::{Influence, Measured, Probe, Search, Student, Unit};
 
 /// Samples the U-Net runs on for a unit; a training step counts as four (the teacher, and the
 /// student forwards and backwards).
@@ -11,8 +11,20 @@ pub(crate) fn samples(study: &Study, unit: &Unit) -> u64 {
     match unit {
         Unit::Probe(Probe { steps, .. }) => {
             let size = study.size;
+            if size.fast {
+                return fast(study, *steps);
+            }
             let evaluations = product(&[size.rounds, size.epochs, size.candidates, *steps]);
             (doubled as u64).saturating_mul(evaluations.saturating_add(*steps as u64))
+        }
+        Unit::Search(Search { steps, .. }) => fast(study, *steps),
+        Unit::Estimates(Measured { steps, estimator, .. }) => {
+            product(&[doubled, *steps, estimator.predictions(study.blocks())])
+        }
+        // Vanilla at all steps, and a trajectory from each step on for each block.
+        Unit::Effects(Influence { steps, .. }) => {
+            let partial = product(&[study.blocks(), *steps, *steps + 1]) / 2;
+            (doubled as u64).saturating_mul(partial.saturating_add(*steps as u64))
         }
         Unit::Snr(sample) => sample.steps as u64,
         Unit::Picture(sample) => product(&[doubled, sample.steps]),
@@ -29,6 +41,11 @@ pub(crate) fn samples(study: &Study, unit: &Unit) -> u64 {
     }
 }
 
+/// A search on tables: teacher and derivatives; skip sets are few, and not known before.
+fn fast(study: &Study, steps: usize) -> u64 {
+    product(&[study.doubled(), steps, study.blocks() + 1])
+}
+
 /// Bytes a unit's results take, roughly: pictures are counted as 2 bytes a pixel.
 pub(crate) fn bytes(study: &Study, unit: &Unit) -> u64 {
     let picture = product(&[2, study.picture_size, study.picture_size]);
@@ -36,6 +53,13 @@ pub(crate) fn bytes(study: &Study, unit: &Unit) -> u64 {
         Unit::Probe(Probe { steps, .. }) => {
             product(&[10, *steps, study.blocks(), study.size.rounds]).saturating_add(1000)
         }
+        Unit::Search(Search { steps, .. }) => {
+            product(&[3, *steps, study.blocks(), study.size.converged_rounds]).saturating_add(1000)
+        }
+        Unit::Estimates(Measured { steps, estimator, .. }) => {
+            product(&[20, *steps, estimator.predictions(study.blocks()).pow(2)])
+        }
+        Unit::Effects(Influence { steps, .. }) => product(&[80, *steps, study.blocks()]),
         Unit::Snr(sample) => product(&[20, sample.steps]),
         Unit::Picture(_) => picture.saturating_add(150),
         Unit::Score(_) => 16_000,

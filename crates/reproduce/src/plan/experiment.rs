@@ -101,6 +101,13 @@ impl Experiment {
         }
     }
 
+    /// The search that is to have converged, at a scale.
+    pub(crate) fn converged_at(&self, size: Size, both_ways: bool) -> ProbeConfig {
+        let probe = self.probe.clone();
+        let energy_drop = probe.energy_drop && !both_ways;
+        ProbeConfig { rounds: size.converged_rounds, energy_drop, ..probe }
+    }
+
     /// Fig. 4's ranges at a scale.
     ///
     /// # Errors

@@ -90,6 +90,7 @@ fn check(experiment: &Experiment) -> Result<(), ReproduceError> {
         check_size(name, size, experiment.pruning.is_some())?;
         let probe = experiment.probe_at(size);
         probe.check(experiment.steps)?;
+        experiment.converged_at(size, false).check(experiment.steps)?;
         experiment.pruning.as_ref().map_or(Ok(()), |pruning| probe.check(pruning.steps))?;
         experiment.figure4_ranges(size)?;
     }

@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::study::{Example, Study};
-use super::unit::{Fidelity, Probe, Sample, Student, Unit};
+use super::unit::{Fidelity, Influence, Measured, Probe, Sample, Search, Student, Unit};
 
 /// Changes whenever a unit's result would change for the same settings.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// The name of a result: 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -72,6 +72,29 @@ impl Keys<'_> {
     pub(crate) fn of(&self, unit: &Unit) -> Key {
         Key::of(&match unit {
             Unit::Probe(probe) => self.probe(probe),
+            Unit::Search(Search { example, steps, both_ways }) => json!({
+                "kind": "search",
+                "common": self.common(*example),
+                "steps": steps,
+                "seed": self.study.experiment.train_seed,
+                "probe": self.study.experiment.converged_at(self.study.size, *both_ways),
+            }),
+            Unit::Estimates(Measured { example, steps, estimator }) => json!({
+                "kind": "estimates",
+                "common": self.common(*example),
+                "steps": steps,
+                "seed": self.study.experiment.train_seed,
+                "estimator": estimator,
+            }),
+            Unit::Effects(Influence { example, steps, effect }) => json!({
+                "kind": "effects",
+                "common": self.common(*example),
+                "steps": steps,
+                "seed": self.study.experiment.train_seed,
+                "effect": effect,
+                "scorer": self.fingerprints.scorer,
+                "lpips": self.fingerprints.lpips,
+            }),
             Unit::Snr(sample) => {
                 let mut value = self.sampled("snr", sample);
                 value["pixels"] = self.fingerprints.contents[sample.example].as_str().into();
@@ -101,9 +124,9 @@ impl Keys<'_> {
         })
     }
 
-    /// The key under which a probe that is not finished keeps its state.
-    pub(crate) fn probe_state(&self, probe: &Probe) -> Key {
-        Key::of(&json!(["probe state", self.of(&Unit::Probe(*probe))]))
+    /// The key under which a unit that is not finished keeps its state.
+    pub(crate) fn state(&self, unit: &Unit) -> Key {
+        Key::of(&json!(["state", self.of(unit)]))
     }
 
     fn common(&self, example: usize) -> Value {
@@ -126,6 +149,7 @@ impl Keys<'_> {
             "steps": steps,
             "seed": experiment.train_seed,
             "probe": experiment.probe_at(self.study.size),
+            "fast": self.study.size.fast,
         })
     }
 

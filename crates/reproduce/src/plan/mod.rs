@@ -15,7 +15,9 @@ mod unit;
 mod units;
 mod weighting;
 
-pub(crate) use comparisons::{SeedRole, block_weightings, compared, seeded_weightings, shown};
+pub(crate) use comparisons::{
+    SeedRole, block_weightings, compared, judged, seeded_weightings, shown,
+};
 pub(crate) use cost::{bytes, samples};
 pub use experiment::Experiment;
 pub(crate) use keys::{Fingerprints, Key, Keys, content};
@@ -24,6 +26,6 @@ pub use settings::{PromptSettings, PruningSettings, Scale, Scales, ScorerConfig,
 pub use shard::Shard;
 pub use study::Study;
 pub(crate) use study::{Example, base, model_name};
-pub(crate) use unit::{Fidelity, Probe, Sample, Student, Unit};
+pub(crate) use unit::{Fidelity, Influence, Measured, Probe, Sample, Search, Student, Unit};
 pub(crate) use units::{pruning_probe, units};
 pub(crate) use weighting::Weighting;

@@ -24,6 +24,9 @@ pub enum Part {
     /// The same (the paper's SDXL-Turbo).
     #[serde(rename = "table-6")]
     Table6,
+    /// Which importance is true: estimates against measured effects.
+    #[serde(rename = "table-a")]
+    TableA,
     /// Fidelity of pruned and fine-tuned students.
     #[serde(rename = "figure-3")]
     Figure3,
@@ -35,8 +38,8 @@ pub enum Part {
 }
 
 impl Part {
-    /// All parts, in the paper's order.
-    pub const ALL: [Self; 9] = [
+    /// All parts, in the paper's order; then what the paper does not ask.
+    pub const ALL: [Self; 10] = [
         Self::Table1,
         Self::Table2,
         Self::Table3,
@@ -46,9 +49,10 @@ impl Part {
         Self::Figure3,
         Self::Figure4,
         Self::Pictures,
+        Self::TableA,
     ];
 
-    /// The table of a Roman or Arabic number.
+    /// The table of a Roman or Arabic number, or A.
     pub fn table(number: &str) -> Option<Self> {
         Some(match number.to_uppercase().as_str() {
             "I" | "1" => Self::Table1,
@@ -57,6 +61,7 @@ impl Part {
             "IV" | "4" => Self::Table4,
             "V" | "5" => Self::Table5,
             "VI" | "6" => Self::Table6,
+            "A" => Self::TableA,
             _ => return None,
         })
     }

@@ -52,6 +52,15 @@ pub struct Size {
     pub epochs: usize,
     /// Candidates of a probe.
     pub candidates: usize,
+    /// Whether its losses come from the derivatives and a table of skip sets.
+    #[serde(default)]
+    pub fast: bool,
+    /// Prompts of each category by which estimates of importance are judged.
+    #[serde(default = "two")]
+    pub judged: usize,
+    /// Rounds of a search that is to have converged.
+    #[serde(default = "many")]
+    pub converged_rounds: usize,
     /// Values of Fig. 4's lower end, spread over the list.
     pub figure4_points: usize,
     /// Samples a pruned student is fine-tuned on, and compared by.
@@ -60,6 +69,14 @@ pub struct Size {
     /// Passes over them.
     #[serde(default)]
     pub pruning_epochs: usize,
+}
+
+fn two() -> usize {
+    2
+}
+
+fn many() -> usize {
+    1000
 }
 
 /// Prompts without pictures, by category.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use probe::{Effect, Estimator};
 use pruning::SkipSets;
 
 use super::weighting::Weighting;
@@ -11,6 +12,12 @@ use super::weighting::Weighting;
 pub(crate) enum Unit {
     /// The importance of every block for one prompt.
     Probe(Probe),
+    /// The vote of a search that has converged.
+    Search(Search),
+    /// What an estimator of importance measures.
+    Estimates(Measured),
+    /// What each block does to the result.
+    Effects(Influence),
     /// Eq. 2 on one picture, at every inference step.
     Snr(Sample),
     /// A picture sampled from one prompt.
@@ -30,6 +37,31 @@ pub(crate) enum Unit {
 pub(crate) struct Probe {
     pub(crate) example: usize,
     pub(crate) steps: usize,
+}
+
+/// A search of many rounds, which only the fast form can afford.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Search {
+    pub(crate) example: usize,
+    pub(crate) steps: usize,
+    /// Perturbed up and down, not only down.
+    pub(crate) both_ways: bool,
+}
+
+/// An estimate of the importance for one prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Measured {
+    pub(crate) example: usize,
+    pub(crate) steps: usize,
+    pub(crate) estimator: Estimator,
+}
+
+/// The effect of each block at each step on the result for one prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Influence {
+    pub(crate) example: usize,
+    pub(crate) steps: usize,
+    pub(crate) effect: Effect,
 }
 
 /// One example under one weighting, from the noise of one seed.
@@ -75,6 +107,15 @@ impl fmt::Display for Unit {
         match self {
             Self::Probe(Probe { example, steps }) => {
                 write!(f, "probe of example {example} ({steps} steps)")
+            }
+            Self::Search(Search { example, steps, .. }) => {
+                write!(f, "search to convergence for example {example} ({steps} steps)")
+            }
+            Self::Estimates(Measured { example, steps, estimator }) => {
+                write!(f, "{estimator:?} estimates of example {example} ({steps} steps)")
+            }
+            Self::Effects(Influence { example, steps, effect }) => {
+                write!(f, "{effect:?} effects in example {example} ({steps} steps)")
             }
             Self::Snr(sample) => write!(f, "signal-to-noise ratio of {sample}"),
             Self::Picture(sample) => write!(f, "picture of {sample}"),

@@ -5,11 +5,13 @@ use std::collections::HashSet;
 use pruning::{SkipSets, Strategy, distinct_skips};
 use reweight::StepMatrix;
 
-use super::comparisons::{SeedRole, block_weightings, compared, seeded_weightings};
+use probe::{Effect, Estimator};
+
+use super::comparisons::{SeedRole, block_weightings, compared, judged, seeded_weightings};
 use super::part::Part;
 use super::shard::Shard;
 use super::study::Study;
-use super::unit::{Fidelity, Probe, Sample, Student, Unit};
+use super::unit::{Fidelity, Influence, Measured, Probe, Sample, Search, Student, Unit};
 use super::weighting::Weighting;
 use crate::ReproduceError;
 
@@ -40,6 +42,7 @@ pub(crate) fn units(
                     queue.add(Unit::Probe(Probe { example, steps }));
                 }
             }
+            Part::TableA => queue.table_a(),
             Part::Figure3 => queue.figure3(strategies)?,
             _ => queue.seeded(*part)?,
         }
@@ -58,7 +61,7 @@ struct Queue<'a> {
 impl Queue<'_> {
     fn add(&mut self, unit: Unit) {
         let stage = match unit {
-            Unit::Probe(_) => 0,
+            Unit::Probe(_) | Unit::Search(_) | Unit::Estimates(_) | Unit::Effects(_) => 0,
             Unit::Snr(_) | Unit::Picture(_) | Unit::Student(_) => 1,
             Unit::Score(_) | Unit::Identity(_) | Unit::Fidelity(_) => 2,
         };
@@ -93,6 +96,24 @@ impl Queue<'_> {
                 for steps in experiment.table1_scored_steps.iter().copied() {
                     self.scored_picture(Sample { example, seed, steps, weighting });
                 }
+            }
+        }
+    }
+
+    /// Every estimate of importance, and the effects it is judged by.
+    fn table_a(&mut self) {
+        let (steps, shard, blocks) = (self.study.experiment.steps, self.shard, self.study.blocks());
+        for example in judged(self.study).into_iter().filter(|example| shard.has(*example)) {
+            self.add(Unit::Probe(Probe { example, steps }));
+            for both_ways in [false, true] {
+                self.add(Unit::Search(Search { example, steps, both_ways }));
+            }
+            let possible = |estimator: &Estimator| estimator.check(blocks).is_ok();
+            for estimator in Estimator::ALL.into_iter().filter(possible) {
+                self.add(Unit::Estimates(Measured { example, steps, estimator }));
+            }
+            for effect in Effect::BOTH {
+                self.add(Unit::Effects(Influence { example, steps, effect }));
             }
         }
     }

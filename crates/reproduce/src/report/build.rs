@@ -6,6 +6,7 @@ use super::measure::Measure;
 use super::pruned::figure3;
 use super::ranking::table2;
 use super::table::Table;
+use super::verdict::table_a;
 use crate::ReproduceError;
 use crate::plan::Part;
 use crate::run::Library;
@@ -89,6 +90,7 @@ pub(crate) fn build(library: &Library<'_>, parts: &[Part]) -> Result<Rendered, R
                     }
                 }
             }
+            Part::TableA => add(table_a(library)?, None),
             Part::Figure3 => {
                 let (table, svg) = figure3(library)?;
                 add(table, Some(Figure { name: "figure-3", svg }));

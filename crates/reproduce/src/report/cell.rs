@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::ReproduceError;
 
 /// Resamples of every bootstrap interval, and their seed.
-const RESAMPLES: usize = 2000;
+pub(crate) const RESAMPLES: usize = 2000;
 pub(crate) const SEED: u64 = 1;
 
 /// One measured value.

@@ -13,6 +13,7 @@ mod paper;
 mod pruned;
 mod ranking;
 mod table;
+mod verdict;
 
 pub use cell::Cell;
 pub use output::{Outcome, run};

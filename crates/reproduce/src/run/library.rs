@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
-use probe::Vote;
+use probe::{Estimates, Vote};
 use pruning::{Distances, Strategy, strategies};
 
 use super::context::Context;
-use super::results::{Finished, Likeness, Ratios, Sampled, Scored, SeedPictures, UnitResult};
+use super::results::{
+    Finished, Likeness, MeasuredEffects, Ratios, Sampled, Scored, SeedPictures, UnitResult, Voted,
+};
 use super::store::Damage;
 use crate::ReproduceError;
-use crate::plan::{Fidelity, Key, Part, Probe, Sample, Student, Unit, pruning_probe};
+use crate::plan::{
+    Fidelity, Influence, Key, Measured, Part, Probe, Sample, Search, Student, Unit, pruning_probe,
+};
 
 /// Reads and writes results by their unit.
 #[derive(Clone, Copy)]
@@ -39,7 +43,9 @@ impl<'a> Library<'a> {
     /// Whether the unit's result is stored, whole.
     pub(crate) fn is_done(&self, unit: &Unit) -> Result<bool, Damage> {
         match unit {
-            Unit::Probe(_) => self.has::<Vote>(unit),
+            Unit::Probe(_) | Unit::Search(_) => self.has::<Voted>(unit),
+            Unit::Estimates(_) => self.has::<Estimates>(unit),
+            Unit::Effects(_) => self.has::<MeasuredEffects>(unit),
             Unit::Snr(_) => self.has::<Ratios>(unit),
             Unit::Picture(_) => Ok(self.read_png(unit)?.is_some()),
             Unit::Score(_) => self.has::<Scored>(unit),
@@ -56,7 +62,23 @@ impl<'a> Library<'a> {
     }
 
     pub(crate) fn vote(&self, probe: &Probe) -> Result<Vote, ReproduceError> {
+        Ok(self.voted(probe)?.vote)
+    }
+
+    pub(crate) fn voted(&self, probe: &Probe) -> Result<Voted, ReproduceError> {
         self.result(&Unit::Probe(*probe))
+    }
+
+    pub(crate) fn searched(&self, search: &Search) -> Result<Voted, ReproduceError> {
+        self.result(&Unit::Search(*search))
+    }
+
+    pub(crate) fn estimates(&self, measured: &Measured) -> Result<Estimates, ReproduceError> {
+        self.result(&Unit::Estimates(*measured))
+    }
+
+    pub(crate) fn effects(&self, influence: &Influence) -> Result<MeasuredEffects, ReproduceError> {
+        self.result(&Unit::Effects(*influence))
     }
 
     pub(crate) fn ratios(&self, sample: &Sample) -> Result<Ratios, ReproduceError> {

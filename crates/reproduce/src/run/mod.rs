@@ -3,6 +3,7 @@
 mod context;
 mod decoded;
 mod estimate;
+mod importance;
 mod library;
 mod probe;
 mod rate;
@@ -19,6 +20,6 @@ pub use context::{Context, RunOptions};
 pub use estimate::{Estimate, Rate, estimate};
 pub(crate) use library::Library;
 pub use rate::MeasuredRate;
-pub(crate) use results::Likeness;
+pub(crate) use results::{Likeness, MeasuredEffects};
 pub use store::Damage;
 pub use work::{Event, Progress, work};

@@ -1,7 +1,8 @@
 //! What units give, and what of it cannot be.
 
-use probe::Vote;
+use probe::{Estimates, Vote};
 use pruning::Distances;
+use reweight::StepMatrix;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,27 @@ use serde::{Deserialize, Serialize};
 pub(crate) trait UnitResult: Serialize + DeserializeOwned {
     /// Says what was expected where it cannot be what was measured: no number, or out of range.
     fn check(&self) -> Result<(), String>;
+}
+
+/// A vote, and what it cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Voted {
+    pub(crate) vote: Vote,
+    /// Samples the U-Net was run on.
+    pub(crate) unet_samples: usize,
+}
+
+/// What each block at each step does to the result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MeasuredEffects {
+    /// Mean squared distance of the final latents to the vanilla ones.
+    pub(crate) latents: StepMatrix,
+    /// The same of the pictures' pixels, from 0 to 255.
+    pub(crate) pixels: StepMatrix,
+    /// `None` without the network.
+    pub(crate) lpips: Option<StepMatrix>,
+    /// Score minus the vanilla picture's; `None` without a scorer.
+    pub(crate) score: Option<StepMatrix>,
 }
 
 /// Eq. 2 at each step.
@@ -59,9 +81,25 @@ pub(crate) struct SeedPictures {
     pub(crate) sha256: Vec<String>,
 }
 
-impl UnitResult for Vote {
+impl UnitResult for Voted {
     fn check(&self) -> Result<(), String> {
-        self.importance().map(|_| ()).map_err(|error| error.to_string())
+        self.vote.importance().map(|_| ()).map_err(|error| error.to_string())
+    }
+}
+
+impl UnitResult for Estimates {
+    fn check(&self) -> Result<(), String> {
+        self.measured.iter().flatten().flatten().try_for_each(|value| finite("estimates", *value))
+    }
+}
+
+impl UnitResult for MeasuredEffects {
+    fn check(&self) -> Result<(), String> {
+        for distances in [&self.latents, &self.pixels] {
+            distances.check_not_negative().map_err(|error| error.to_string())?;
+        }
+        let others = [&self.lpips, &self.score].into_iter().flatten();
+        others.flat_map(StepMatrix::values).try_for_each(|value| finite("effects", *value))
     }
 }
 

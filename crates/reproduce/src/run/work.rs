@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::decoded::Decoded;
+use super::importance::{effects, estimates};
 use super::library::Library;
-use super::probe::probe;
+use super::probe::{probe, search_to_convergence};
 use super::sampling::{sample_pictures, together};
 use super::scoring::{compare, score};
 use super::snr::SnrMeter;
@@ -114,6 +115,9 @@ impl<'a> Worker<'a> {
         let Some(first) = units.first() else { return Ok(()) };
         let done = match first {
             Unit::Probe(unit) => probe(&self.library, unit),
+            Unit::Search(unit) => search_to_convergence(&self.library, unit),
+            Unit::Estimates(unit) => estimates(&self.library, unit),
+            Unit::Effects(unit) => effects(&self.library, unit),
             Unit::Snr(sample) => self.snr.measure(sample),
             Unit::Picture(_) => sample_pictures(&self.library, &together(units, units.len())),
             Unit::Score(sample) => score(&self.library, &self.decoded, sample),

@@ -26,7 +26,7 @@ pub(crate) struct ReproduceArgs {
     /// paper's four models].
     #[arg(long)]
     experiment: Vec<PathBuf>,
-    /// Only these tables: I, II, III, IV, V, VI.
+    /// Only these tables: I, II, III, IV, V, VI, or A (which importance is true).
     #[arg(long, value_parser = table)]
     table: Vec<Part>,
     /// Only these figures: 3, 4, or `pictures`.
@@ -126,7 +126,7 @@ impl ReproduceArgs {
 }
 
 fn table(text: &str) -> Result<Part, String> {
-    Part::table(text).ok_or_else(|| format!("expected a table from I to VI, found `{text}`"))
+    Part::table(text).ok_or_else(|| format!("expected a table from I to VI, or A, found `{text}`"))
 }
 
 fn figure(text: &str) -> Result<Part, String> {
