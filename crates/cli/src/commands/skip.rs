@@ -200,7 +200,8 @@ impl Timed {
     /// Says how long a picture takes with all blocks, and under the schedule.
     fn say(&self, weights: &BlockWeights, runs: usize) -> anyhow::Result<()> {
         let policies = [Policy::default(), weights.clone().into()];
-        let seconds = time_runs(&self.pipeline, &self.request, &policies, runs)?;
+        let timed = policies.map(|policy| (&self.request, policy));
+        let seconds = time_runs(&self.pipeline, &timed, runs)?;
         let (whole, left) = (1000.0 * seconds[0], 1000.0 * seconds[1]);
         terminal::note(format_args!(
             "time from noise to latents: {left:.1} ms of {whole:.1} ms ({:.1} %), medians of {runs}",

@@ -76,6 +76,13 @@ impl SkipCosts {
         1.0 - saved as f64 / (skips.steps().len() as f64 * self.step as f64)
     }
 
+    /// What is left of the cost of `steps` steps, from 0 to 1, where no block runs at `skippable` of
+    /// them.
+    pub fn least_share(&self, steps: usize, skippable: usize) -> f64 {
+        let most = self.blocks.iter().sum::<u64>() as f64 * skippable as f64;
+        1.0 - most / (self.step as f64 * steps as f64)
+    }
+
     /// What `steps` steps must save together to cost at most `budget` of what they do.
     ///
     /// # Errors
@@ -95,12 +102,11 @@ impl SkipCosts {
         let whole = self.step as f64 * steps as f64;
         // A budget that is the share of some plan asks for what that plan saves, not for one more.
         let needed = (whole * (1.0 - budget - ROUNDING)).ceil().max(0.0);
-        let most = self.blocks.iter().sum::<u64>() as f64 * skippable as f64;
-        if needed > most {
+        if needed > self.blocks.iter().sum::<u64>() as f64 * skippable as f64 {
             return Err(PruningError::Settings(format!(
                 "expected a budget of at least {:.4}, with no block run at {skippable} of {steps} \
                  steps, found {budget}",
-                1.0 - most / whole
+                self.least_share(steps, skippable)
             )));
         }
         Ok(needed as u64)

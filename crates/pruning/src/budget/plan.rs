@@ -22,7 +22,7 @@ pub enum Omission {
 
 impl Omission {
     /// The first step at which a block may be left out.
-    fn first(self) -> usize {
+    pub fn first_step(self) -> usize {
         match self {
             Self::Skip => 0,
             Self::Reuse => 1,
@@ -58,7 +58,7 @@ impl SkipPlan {
         budget: f64,
         omission: Omission,
     ) -> Result<Self, PruningError> {
-        let (steps, first) = (losses.steps(), omission.first());
+        let (steps, first) = (losses.steps(), omission.first_step());
         check_blocks(losses.blocks(), costs)?;
         let needed = costs.needed(steps, steps.saturating_sub(first), budget)?;
         let sets = match losses.model() {
@@ -90,7 +90,7 @@ impl SkipPlan {
     ) -> Result<Self, PruningError> {
         crate::strategies::check_ranking(ranking)?;
         check_blocks(ranking.blocks(), costs)?;
-        let (steps, first) = (ranking.steps(), omission.first());
+        let (steps, first) = (ranking.steps(), omission.first_step());
         let needed = costs.needed(steps, steps.saturating_sub(first), budget)?;
         let sets = by_rank(ranking, costs, first, needed);
         Self::of(ranking.blocks(), sets, costs, omission)
@@ -106,10 +106,29 @@ impl SkipPlan {
         costs: &SkipCosts,
         omission: Omission,
     ) -> Result<Self, PruningError> {
-        let at = |step: usize| if step < omission.first() { Vec::new() } else { set.to_vec() };
+        let at = |step: usize| if step < omission.first_step() { Vec::new() } else { set.to_vec() };
         let skips = SkipSets::new(costs.blocks().len(), (0..steps).map(at).collect())?;
         let share = costs.share(&skips);
         Ok(Self { skips, omission, share })
+    }
+
+    /// The plan that runs all blocks at every `every`th step, from the first on, and none at the
+    /// others, at which what they added last is added again: the rule of feature caching (Ma et al.,
+    /// *DeepCache*, arXiv 2312.00858), on the Transformers alone.
+    ///
+    /// # Errors
+    /// [`PruningError::Settings`] for no step, or where `every` is 0.
+    pub fn refreshed(steps: usize, every: usize, costs: &SkipCosts) -> Result<Self, PruningError> {
+        if every == 0 {
+            return Err(PruningError::Settings("expected to run at every step or less".into()));
+        }
+        let blocks = costs.blocks().len();
+        let at = |step: usize| {
+            if step.is_multiple_of(every) { Vec::new() } else { (0..blocks).collect() }
+        };
+        let skips = SkipSets::new(blocks, (0..steps).map(at).collect())?;
+        let share = costs.share(&skips);
+        Ok(Self { skips, omission: Omission::Reuse, share })
     }
 
     fn of(
@@ -279,6 +298,15 @@ mod tests {
     }
 
     #[test]
+    fn refreshed_runs_all_blocks_or_none() {
+        let costs = SkipCosts::new(10, vec![2, 3]).unwrap();
+        let plan = SkipPlan::refreshed(4, 2, &costs).unwrap();
+        assert_eq!(plan.skips.to_string(), " | 0+1 |  | 0+1");
+        assert!((plan.share - 0.75).abs() < 1e-12);
+        assert!(plan.block_weights().is_ok());
+    }
+
+    #[test]
     fn plans_of_other_shapes_are_refused() {
         let costs = SkipCosts::new(10, vec![2, 3]).unwrap();
         let three = StepMatrix::from_rows(vec![vec![0, 1, 2]]).unwrap();
@@ -290,5 +318,6 @@ mod tests {
         let error = SkipPlan::within(&losses, &costs, 0.9, Omission::Reuse).unwrap_err();
         assert!(error.to_string().contains("0 of 1 steps"), "{error}");
         assert!(SkipPlan::fixed(1, &[2], &costs, Omission::Skip).is_err());
+        assert!(SkipPlan::refreshed(2, 0, &costs).is_err());
     }
 }

@@ -9,30 +9,31 @@ use super::costs::SkipCosts;
 use super::plan::{Omission, SkipPlan};
 use crate::PruningError;
 
-/// The median time, in seconds, that `request` takes from noise to latents under each policy. One
-/// run of each comes first and does not count; then the policies take turns, so that a machine that
-/// slows down slows all of them.
+/// The median time, in seconds, that each request takes from noise to latents under its policy, of
+/// so many runs each. A run of the first that does not count comes before; then they take turns, so
+/// that a machine that slows down slows all of them.
 ///
 /// # Errors
 /// [`PruningError::Settings`] for no run, [`PruningError::Pipeline`] where one fails.
 pub fn time_runs(
     pipeline: &Pipeline,
-    request: &SampleRequest,
-    policies: &[Policy],
+    timed: &[(&SampleRequest, Policy)],
     runs: usize,
 ) -> Result<Vec<f64>, PruningError> {
     if runs == 0 {
         return Err(PruningError::Settings("expected at least one run to time, found 0".into()));
     }
-    let batches: Vec<BatchPolicy> = policies.iter().map(BatchPolicy::from).collect();
-    let mut seconds = vec![Vec::with_capacity(runs); batches.len()];
-    for turn in 0..=runs {
-        for (policy, seconds) in batches.iter().zip(&mut seconds) {
-            let start = Instant::now();
-            pipeline.sample(request, policy, &mut |_| Control::Continue)?;
-            if turn > 0 {
-                seconds.push(start.elapsed().as_secs_f64());
-            }
+    let seconds_of = |(request, policy): &(&SampleRequest, Policy)| {
+        let policy = BatchPolicy::from(policy);
+        let start = Instant::now();
+        pipeline.sample(request, &policy, &mut |_| Control::Continue)?;
+        Ok::<_, PruningError>(start.elapsed().as_secs_f64())
+    };
+    timed.first().map(seconds_of).transpose()?;
+    let mut seconds = vec![Vec::with_capacity(runs); timed.len()];
+    for _ in 0..runs {
+        for (run, seconds) in timed.iter().zip(&mut seconds) {
+            seconds.push(seconds_of(run)?);
         }
     }
     Ok(seconds.into_iter().map(median).collect())
@@ -60,12 +61,12 @@ impl SkipCosts {
     ) -> Result<Self, PruningError> {
         let (steps, blocks) = (request.calls()?, pipeline.unet().config().num_attention_blocks());
         let alike = Self::new(blocks as u64, vec![1; blocks])?;
-        let mut policies = vec![Policy::default()];
+        let mut timed = vec![(request, Policy::default())];
         for block in 0..blocks {
             let plan = SkipPlan::fixed(steps, &[block], &alike, Omission::Skip)?;
-            policies.push(plan.block_weights()?.into());
+            timed.push((request, plan.block_weights()?.into()));
         }
-        let seconds = time_runs(pipeline, request, &policies, runs)?;
+        let seconds = time_runs(pipeline, &timed, runs)?;
         let nanoseconds = |seconds: f64| (seconds.max(0.0) * 1e9 / steps as f64) as u64;
         let saved = seconds[1..].iter().map(|with| nanoseconds(seconds[0] - with)).collect();
         Self::new(nanoseconds(seconds[0]), saved)

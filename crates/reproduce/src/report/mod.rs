@@ -12,7 +12,9 @@ mod page;
 mod paper;
 mod pruned;
 mod ranking;
+mod skipping;
 mod table;
+mod tradeoff;
 mod verdict;
 
 pub use cell::Cell;
