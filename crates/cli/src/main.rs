@@ -34,7 +34,9 @@ enum Command {
     Generate(commands::generate::GenerateArgs),
     /// Measure how much each block matters at each step for a prompt.
     Importance(commands::importance::ImportanceArgs),
-    /// The same by the paper's Importance Probe: search and vote.
+    /// Measure what each block at each step does to the result: lowered or skipped there alone.
+    Effects(commands::effects::EffectsArgs),
+    /// Measure importance by the paper's Importance Probe: search and vote.
     Probe(commands::probe::ProbeArgs),
     /// Write a schedule of block weights.
     Schedule(commands::schedule::ScheduleArgs),
@@ -63,6 +65,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Generate(args) => commands::generate::run(args),
         Command::Importance(args) => commands::importance::run(args),
+        Command::Effects(args) => commands::effects::run(args),
         Command::Probe(args) => commands::probe::run(args),
         Command::Schedule(args) => commands::schedule::run(args),
         Command::Compare(args) => commands::compare::run(args),

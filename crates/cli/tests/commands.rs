@@ -213,3 +213,23 @@ fn importance_by_every_method_makes_a_map_that_schedules_are_made_from() {
         assert_eq!(schedule["blocks"]["weights"].as_array().unwrap().len(), 2, "{method}");
     }
 }
+
+#[test]
+fn effects_are_measured_on_latents_and_pictures_and_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, out) = (model().display().to_string(), folder.path().display().to_string());
+    let arguments = |seeds: &'static str| {
+        let fixed = ["effects", "a red heart", "--model", &model, "--steps", "1", "--effect"];
+        [&fixed[..], &["skip", "--seeds", seeds, "--out", &out, "--json"]].concat()
+    };
+    let first = succeed(&arguments("1,2"));
+    let result: serde_json::Value = serde_json::from_str(&first).unwrap();
+    for key in ["latents", "psnr", "score"] {
+        assert_eq!(result[key][0].as_array().unwrap().len(), 7, "{key}");
+    }
+    assert!(result["latents"][0].as_array().unwrap().iter().all(|v| v.as_f64().unwrap() > 0.0));
+    assert_eq!(result["lpips"], serde_json::Value::Null, "its weights are not there");
+    assert_eq!(first, succeed(&arguments("1,2")));
+    // The state is of other seeds.
+    assert!(fail(&arguments("3")).contains("state.json"));
+}

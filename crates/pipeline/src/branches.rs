@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor, TensorData};
 use reweight::Policy;
 
-use crate::{Pipeline, PipelineError, Prediction, SampleRequest, Trajectory};
+use crate::{Pipeline, PipelineError, Prediction, SampleRequest, StepInfo, Trajectory};
 
 impl Pipeline {
     /// Denoises one sample as it is, and once more under each policy: latents
@@ -12,7 +12,7 @@ impl Pipeline {
     /// A policy costs U-Net calls only from the first step on at which it does something; until
     /// then its sample is the vanilla one. `unet_batch` is the largest number of samples of one
     /// U-Net call, guidance counted twice; results do not depend on it. Beside them the number of
-    /// samples the U-Net was run on is returned.
+    /// samples the U-Net was run on is returned. `before_step` sees each step before it is taken.
     ///
     /// # Errors
     /// [`PipelineError`] for a request of another number of samples than one, or that cannot be
@@ -22,6 +22,7 @@ impl Pipeline {
         request: &SampleRequest,
         policies: &[Policy],
         unet_batch: usize,
+        before_step: &mut dyn FnMut(StepInfo),
     ) -> Result<(Tensor<4>, usize), PipelineError> {
         if request.samples() != 1 {
             let found = request.samples();
@@ -39,6 +40,7 @@ impl Pipeline {
         let (mut samples, doubled) = (0, if request.guided() { 2 } else { 1 });
         while trajectory
             .advance(|info, input| {
+                before_step(info);
                 for (policy, apart) in branches.iter().zip(&mut apart) {
                     *apart = *apart || policy.at_step(info.step, steps)?.is_some();
                 }

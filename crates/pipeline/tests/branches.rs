@@ -45,16 +45,16 @@ fn sample_branches_are_the_samples_of_each_policy_alone() {
         let doubled = if scale > 1.0 { 2 } else { 1 };
         for unet_batch in [1, 3, 64] {
             let (latents, samples) =
-                pipeline.sample_branches(&request, &policies, unet_batch).unwrap();
+                pipeline.sample_branches(&request, &policies, unet_batch, &mut |_| {}).unwrap();
             assert_eq!(latents.dims()[0], 6);
             assert!(bits(latents) == expected, "guidance {scale}, {scheduler}, {unet_batch}");
             // Vanilla and FreeU 3, lowered 3 and 1, skipped 2, the empty one none.
             assert_eq!(samples, doubled * (3 + 3 + 1 + 2 + 3));
         }
         let two = request.repeated(2);
-        let error = pipeline.sample_branches(&two, &policies, 8).unwrap_err();
+        let error = pipeline.sample_branches(&two, &policies, 8, &mut |_| {}).unwrap_err();
         assert!(error.to_string().contains("expected one sample, found 2"), "{error}");
         let misfit = [Policy::from(BlockWeights::vanilla(2, 7))];
-        assert!(pipeline.sample_branches(&request, &misfit, 8).is_err());
+        assert!(pipeline.sample_branches(&request, &misfit, 8, &mut |_| {}).is_err());
     }
 }

@@ -39,7 +39,7 @@ fn effects_are_those_of_the_block_at_that_step_alone() {
         (Effect::Lower, BlockWeights::new(only(LOWERED, 1.0)).unwrap()),
         (Effect::Skip, BlockWeights::vanilla(2, 7).with_thresholds(only(2.0, 0.0)).unwrap()),
     ] {
-        let effects = Effects::measure(&pipeline, &request, effect, 8).unwrap();
+        let effects = Effects::measure(&pipeline, &request, effect, 8, &mut |_| {}).unwrap();
         let moved = values(weights);
         let squares = moved.iter().zip(&vanilla).map(|(a, b)| f64::from(a - b).powi(2));
         let expected = squares.sum::<f64>() / vanilla.len() as f64;

@@ -111,6 +111,7 @@ pub fn run(args: ImportanceArgs) -> anyhow::Result<()> {
     let mut facts = facts(&generation)?;
     facts["model_sha256"] = pipeline.fingerprint()?.into();
     facts["method"] = args.method.name().into();
+    args.search.add_to(&mut facts);
     let state_path = args.out.join("state.json");
     let mut evaluator = evaluator(&pipeline, &generation, estimator.is_none(), args.unet_batch)?;
     let levels = evaluator.levels();

@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod download;
+pub mod effects;
 pub mod generate;
 pub mod importance;
 pub mod inspect;

@@ -60,6 +60,7 @@ pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
     let request = pipeline.request(&generation, 0..generation.samples())?;
     let mut facts = facts(&generation)?;
     facts["model_sha256"] = pipeline.fingerprint()?.into();
+    args.search.add_to(&mut facts);
     let mut evaluator = UNetEvaluator::new(&pipeline, &[request], args.unet_batch)?;
     let state = args.out.join("state.json");
     let state = args.search.run(&config, &mut evaluator, &facts, &state)?;

@@ -77,6 +77,13 @@ impl SearchOptions {
         Ok(config)
     }
 
+    /// Adds to the facts of a search what is not in its settings.
+    pub fn add_to(&self, facts: &mut Value) {
+        if self.fast {
+            facts["fast"] = true.into();
+        }
+    }
+
     /// Refuses settings of the search where there is none.
     pub fn check_unused(&self, method: &str) -> anyhow::Result<()> {
         for (option, given) in [
@@ -105,13 +112,9 @@ impl SearchOptions {
         state_path: &Path,
     ) -> anyhow::Result<ProbeState> {
         let (steps, blocks) = (evaluator.steps(), evaluator.blocks());
-        let mut facts = facts.clone();
-        if self.fast {
-            facts["fast"] = true.into();
-        }
         let prompt = facts["prompt"].as_str().unwrap_or_default().to_string();
         let mut draws = CounterDraws::for_prompt(config, &prompt);
-        let mut state = match saved(state_path, &facts)? {
+        let mut state = match saved(state_path, facts)? {
             Some(state) => {
                 let state: ProbeState = state;
                 state.check_continues(config, steps, blocks).with_context(|| {
@@ -135,7 +138,7 @@ impl SearchOptions {
             &mut draws,
             &mut |progress| bar.set_position(progress.done as u64),
             &mut |state| {
-                save(state_path, &facts, state).map_err(|error| ProbeError::Interrupted {
+                save(state_path, facts, state).map_err(|error| ProbeError::Interrupted {
                     epoch: state.epoch,
                     reason: error.to_string(),
                 })

@@ -23,6 +23,8 @@ pub enum Kind {
     Latents,
     /// A probe's result, or an importance map.
     ProbeResult,
+    /// Measured effects.
+    Effects,
     /// A probe's table.
     ProbeTable,
     /// A probe's drawing.
@@ -60,7 +62,8 @@ impl Kind {
                 json_has(path, &["facts", "importance", "ranking"])
                     || json_has(path, &["facts", "method", "scores", "ranking"])
             }
-            Self::ProbeTable => starts_with(path, b"step,block,path,importance,"),
+            Self::Effects => json_has(path, &["facts", "latents", "psnr"]),
+            Self::ProbeTable => starts_with(path, b"step,block,path,"),
             Self::ProbeDrawing => starts_with(path, b"<svg xmlns="),
             Self::Schedule | Self::Statistics => false,
         }
@@ -74,7 +77,9 @@ impl fmt::Display for Kind {
             Self::Record => "record of a picture",
             Self::Map => "map of differences",
             Self::Latents => "file of latents",
-            Self::ProbeResult | Self::ProbeTable | Self::ProbeDrawing => "result of a probe",
+            Self::ProbeResult | Self::Effects | Self::ProbeTable | Self::ProbeDrawing => {
+                "result of a probe"
+            }
             Self::Schedule => "mere result",
             Self::Statistics => "mere result",
         })

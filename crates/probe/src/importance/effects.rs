@@ -1,7 +1,7 @@
 //! What a block does to the result: the ground truth that estimates of importance are judged by.
 
 use burn::tensor::Tensor;
-use pipeline::{Pipeline, SampleRequest};
+use pipeline::{Pipeline, SampleRequest, StepInfo};
 use reweight::{BlockWeights, Policy, StepMatrix};
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,8 @@ impl Effects {
     ///
     /// It takes m partial trajectories a step, T(T + 1)/2 · m samples of the U-Net in all (twice as
     /// many with guidance): a measure for estimates, not one of them. `unet_batch` is the largest
-    /// number of samples of one U-Net call; results do not depend on it.
+    /// number of samples of one U-Net call; results do not depend on it. `before_step` sees each step
+    /// before it is taken.
     ///
     /// # Errors
     /// As [`Pipeline::sample_branches`].
@@ -75,12 +76,14 @@ impl Effects {
         request: &SampleRequest,
         effect: Effect,
         unet_batch: usize,
+        before_step: &mut dyn FnMut(StepInfo),
     ) -> Result<Self, ProbeError> {
         let (steps, blocks) = (request.calls()?, pipeline.unet().config().num_attention_blocks());
         let at = (0..steps).flat_map(|step| (0..blocks).map(move |block| [step, block]));
         let policies =
             at.map(|at| effect.policy(steps, blocks, at)).collect::<Result<Vec<_>, _>>()?;
-        let (latents, unet_samples) = pipeline.sample_branches(request, &policies, unet_batch)?;
+        let (latents, unet_samples) =
+            pipeline.sample_branches(request, &policies, unet_batch, before_step)?;
         let values: Vec<f32> = latents.clone().into_data().iter::<f32>().collect();
         let count = values.len() / (1 + policies.len());
         let (vanilla, others) = values.split_at(count);

@@ -1,7 +1,7 @@
 //! Table A: how far each estimate of importance agrees with what blocks were seen to do.
 
 use ::probe::{Effect, Estimates, Estimator, spearman};
-use metrics::paired_difference;
+use metrics::mean_interval;
 use reweight::StepMatrix;
 
 use super::cell::{Cell, RESAMPLES, SEED};
@@ -80,13 +80,19 @@ const SEEN: [Seen; 3] = [
 pub(crate) fn table_a(library: &Library<'_>) -> Result<Table, ReproduceError> {
     let study = &library.context.study;
     let (steps, examples) = (study.experiment.steps, judged(study));
+    let seen: Vec<Seen> = match library.context.networks.lpips {
+        Some(_) => SEEN.to_vec(),
+        None => SEEN[..2].to_vec(),
+    };
     let columns = Effect::BOTH.iter().flat_map(|effect| {
         let verb = match effect {
             Effect::Lower => "lowered",
             Effect::Skip => "skipped",
         };
-        SEEN.map(|(what, _)| format!("{verb}: {what}"))
+        seen.iter().map(move |(what, _)| format!("{verb}: {what}"))
     });
+    let mut columns: Vec<String> = columns.collect();
+    columns.push("U-Net samples".into());
     let mut rows = Vec::new();
     let possible = |estimator: &Estimator| estimator.check(study.blocks()).is_ok();
     let estimates = Estimator::ALL.into_iter().filter(possible).map(Way::Estimate);
@@ -101,7 +107,7 @@ pub(crate) fn table_a(library: &Library<'_>) -> Result<Table, ReproduceError> {
                 .iter()
                 .map(|example| library.effects(&Influence { example: *example, steps, effect }))
                 .collect::<Result<_, _>>()?;
-            for (_, seen) in SEEN {
+            for (_, seen) in &seen {
                 let correlations: Option<Vec<f64>> = said
                     .iter()
                     .zip(&effects)
@@ -114,8 +120,6 @@ pub(crate) fn table_a(library: &Library<'_>) -> Result<Table, ReproduceError> {
         cells.push(Some(Cell::mean(&samples)));
         rows.push((way.label(study), cells));
     }
-    let mut columns: Vec<String> = columns.collect();
-    columns.push("U-Net samples".into());
     Ok(Table {
         name: "table-a".into(),
         title: "Table A: which importance is true?".into(),
@@ -133,8 +137,7 @@ fn agreement(said: &StepMatrix, seen: &StepMatrix) -> f64 {
 
 /// The mean over prompts, and its bootstrap interval.
 fn mean_over_prompts(correlations: &[f64]) -> Result<Cell, ReproduceError> {
-    let zeros = vec![0.0; correlations.len()];
-    let mean = paired_difference(correlations, &zeros, RESAMPLES, SEED)?;
+    let mean = mean_interval(correlations, RESAMPLES, SEED)?;
     Ok(Cell { interval: Some([mean.low, mean.high]), ..Cell::plain(mean.mean) })
 }
 

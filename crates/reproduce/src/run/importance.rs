@@ -50,7 +50,7 @@ pub(crate) fn effects(library: &Library<'_>, influence: &Influence) -> Result<()
     let request = request(context, example, context.experiment().train_seed, steps)?;
     let (pipeline, unet_batch) = (&context.pipeline, context.options.unet_batch);
     let Effects { distances, latents, .. } =
-        Effects::measure(pipeline, &request, effect, unet_batch)?;
+        Effects::measure(pipeline, &request, effect, unet_batch, &mut |_| {})?;
     let count = latents.dims()[0];
     let mut seen = Seen::default();
     for start in (0..count).step_by(TOGETHER) {
