@@ -15,6 +15,7 @@ pub mod schedule;
 pub mod score;
 mod scorer;
 mod search;
+mod skip;
 mod table;
 pub mod tune;
 

@@ -8,6 +8,7 @@ use probe::read_scores;
 use reweight::{BlockWeights, ImportanceScores, Policy, WeightRange};
 use unet_core::UNet2DConditionConfig;
 
+use crate::commands::skip::{self, SkipOptions};
 use crate::failure::{OrUsage, usage};
 use crate::options::{default_model, steps};
 use crate::outputs::{Kind as OutputKind, OutputOptions, Outputs};
@@ -17,19 +18,22 @@ use crate::outputs::{Kind as OutputKind, OutputOptions, Outputs};
 #[command(
     after_help = "Examples:\n  unet-reweight schedule importance --probe probe/probe.json --low \
                         0.98 --high 1.1\n  unet-reweight schedule static --block 3 --weight 1.1 \
-                        --steps 20\n  unet-reweight schedule empirical --steps 20"
+                        --steps 20\n  unet-reweight schedule empirical --steps 20\n  \
+                        unet-reweight schedule skip --map importance.json --budget 0.8 --reuse \
+                        --out schedule.toml"
 )]
 pub struct ScheduleArgs {
     /// Kind of schedule.
     #[arg(value_enum)]
     kind: Kind,
-    /// Result of `importance` or `probe` (importance, inverted).
+    /// Result of `importance` or `probe` (importance, inverted); of `importance --method masks` or
+    /// `--method skip` (skip).
     #[arg(long, visible_alias = "map")]
     probe: Option<PathBuf>,
-    /// Lower end of the weights (all but static) [default: 0.98].
+    /// Lower end of the weights (importance, inverted, empirical) [default: 0.98].
     #[arg(long, allow_negative_numbers = true)]
     low: Option<f64>,
-    /// Upper end of the weights (all but static) [default: 1.1].
+    /// Upper end of the weights (importance, inverted, empirical) [default: 1.1].
     #[arg(long, allow_negative_numbers = true)]
     high: Option<f64>,
     /// Block to raise (static) [default: 0].
@@ -41,7 +45,9 @@ pub struct ScheduleArgs {
     /// Inference steps (static, empirical) [default: 20].
     #[arg(long, value_parser = steps())]
     steps: Option<usize>,
-    /// Model that says which blocks there are (static, empirical): preset, downloaded or not,
+    #[command(flatten)]
+    skip: SkipOptions,
+    /// Model that says which blocks there are (static, empirical, skip): preset, downloaded or not,
     /// folder of a diffusers pipeline, or checkpoint in one file [default: the shipped model].
     #[arg(long)]
     model: Option<String>,
@@ -65,22 +71,26 @@ enum Kind {
     Inverted,
     /// By rule, without a probe (Sec. III-F).
     Empirical,
+    /// Weights of 1, and blocks that do not run, so that a picture costs less.
+    Skip,
 }
 
 impl ScheduleArgs {
     /// Whether every option given is one that this kind of schedule reads.
     fn check_read(&self) -> anyhow::Result<()> {
         let (fixed, ruled) = (self.kind == Kind::Static, self.kind == Kind::Empirical);
-        let probed = !fixed && !ruled;
-        for (option, given, read) in [
-            ("--probe", self.probe.is_some(), probed),
-            ("--low", self.low.is_some(), !fixed),
-            ("--high", self.high.is_some(), !fixed),
+        let skips = self.kind == Kind::Skip;
+        let probed = !fixed && !ruled && !skips;
+        let skip = self.skip.given().map(|(option, given)| (option, given, skips));
+        for (option, given, read) in skip.into_iter().chain([
+            ("--probe", self.probe.is_some(), probed || skips),
+            ("--low", self.low.is_some(), probed || ruled),
+            ("--high", self.high.is_some(), probed || ruled),
             ("--block", self.block.is_some(), fixed),
             ("--weight", self.weight.is_some(), fixed),
-            ("--steps", self.steps.is_some(), !probed),
+            ("--steps", self.steps.is_some(), fixed || ruled),
             ("--model", self.model.is_some(), !probed),
-        ] {
+        ]) {
             if given && !read {
                 let name = self.kind.to_possible_value();
                 let name = name.as_ref().map_or("", |name| name.get_name());
@@ -141,6 +151,7 @@ pub fn run(args: ScheduleArgs) -> anyhow::Result<()> {
         Kind::Empirical => BlockWeights::empirical(&args.unet()?.blocks(), steps, range),
         Kind::Importance => BlockWeights::importance(&scores(&args)?, range),
         Kind::Inverted => BlockWeights::inverted(&scores(&args)?, range),
+        Kind::Skip => skip::weights(&args.skip, args.probe.as_deref(), args.model.as_deref())?,
     };
     let policy = Policy::from(weights);
     let text =
