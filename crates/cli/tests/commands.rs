@@ -269,3 +269,39 @@ fn effects_are_measured_on_latents_and_pictures_and_resumed() {
     // The state is of other seeds.
     assert!(fail(&arguments("3")).contains("state.json"));
 }
+
+#[test]
+fn schedules_explain_themselves_and_fit_other_steps_only_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let model = model().display().to_string();
+    let (out, schedule) = (path("importance"), path("s.toml"));
+    let prompt = ["a red heart", "--model", &model];
+    let importance = ["importance", "--steps", "4", "--seeds", "1", "--out", &out];
+    succeed(&[&importance[..], &prompt].concat());
+    let map = format!("{out}/importance.json");
+    succeed(&["schedule", "importance", "--map", &map, "--out", &schedule]);
+    let written = reweight::Schedule::from_file(&schedule).unwrap();
+    assert_eq!(written.version, Some(1));
+    assert_eq!(written.steps.as_ref().unwrap().len(), 4);
+    assert_eq!(written.paths.as_ref().unwrap()[3], "mid_block");
+    assert!(written.model.unwrap().sha256.unwrap().len() == 64);
+    let origin = written.origin.unwrap();
+    assert_eq!((origin.prompt.as_deref(), &origin.seeds[..]), (Some("a red heart"), &[1][..]));
+    assert!(origin.method.contains("importance by derivative"), "{}", origin.method);
+    let pictures = path("pictures");
+    let generate = ["generate", "--steps", "2", "--seeds", "1", "--weights", &schedule, "--out"];
+    let generate = [&generate[..], &[&pictures], &prompt].concat();
+    let error = fail(&generate);
+    assert!(error.contains("4 steps, expected 2") && error.contains("--resample"), "{error}");
+    for how in ["nearest", "interpolate"] {
+        let output = run(&[&generate[..], &["--resample", how]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && said.contains("for 4 steps, applied to 2"), "{said}");
+    }
+    let whole = std::fs::read(format!("{pictures}/1.png")).unwrap();
+    succeed(&[&generate[..], &["--resample", "nearest", "--window", "0.5,1"]].concat());
+    assert_ne!(std::fs::read(format!("{pictures}/1.png")).unwrap(), whole);
+    let error = fail(&[&generate[..], &["--window", "0.5,0.1"]].concat());
+    assert!(error.contains("start < end"), "{error}");
+}

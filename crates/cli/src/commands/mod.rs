@@ -1,6 +1,8 @@
 //! The commands.
 
+mod applied;
 pub mod compare;
+mod document;
 pub mod download;
 pub mod effects;
 pub mod explain;
