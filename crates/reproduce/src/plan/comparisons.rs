@@ -67,7 +67,8 @@ pub(crate) fn seeded_weightings(
         | Part::Controls
         | Part::Figure3
         | Part::FewerSteps
-        | Part::TableA => {}
+        | Part::TableA
+        | Part::Skipping => {}
     }
     Ok(weightings)
 }

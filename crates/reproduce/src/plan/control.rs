@@ -14,8 +14,8 @@ use crate::ReproduceError;
 pub(crate) struct Control {
     pub(crate) rule: Rule,
     pub(crate) range: WeightRange,
-    /// Steps of the probe its scores come from, where they are not the sample's own: the scores are
-    /// interpolated at the sample's timesteps.
+    /// Steps of the probe its weights come from, where they are not the sample's own: the weights are
+    /// interpolated by noise level.
     #[serde(default)]
     pub(crate) probed_steps: Option<usize>,
 }

@@ -6,8 +6,11 @@ use pruning::STUDENT_VERSION;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::skipping::{TIMED_RUNS, timed_samples};
 use super::study::{Example, Study};
-use super::unit::{Fidelity, Fit, Influence, Measured, Probe, Sample, Search, Student, Unit};
+use super::unit::{
+    Fidelity, Fit, Influence, Measured, Probe, Sample, Search, Student, Times, Unit,
+};
 
 /// Changes whenever a unit's result would change for the same settings.
 const FORMAT: u32 = 3;
@@ -140,6 +143,14 @@ impl Keys<'_> {
                 "networks": self.fingerprints.networks(),
                 "scorer": self.fingerprints.scorer,
             }),
+            Unit::Times(Times { example }) => json!({
+                "kind": "times",
+                "runs": timed_samples(self.study, *example)
+                    .into_iter()
+                    .map(|sample| self.of(&Unit::Picture(sample)))
+                    .collect::<Vec<_>>(),
+                "each": TIMED_RUNS,
+            }),
         })
     }
 
@@ -184,8 +195,8 @@ impl Keys<'_> {
         if let Some(fit) = sample.fit() {
             value["fit"] = json!(self.of(&Unit::Fit(fit)));
         }
-        if let Some(estimate) = sample.estimate() {
-            value["estimate"] = json!(self.of(&Unit::Estimates(estimate)));
+        if let Some(measured) = sample.measured() {
+            value["estimates"] = json!(self.of(&Unit::Estimates(measured)));
         }
         value
     }

@@ -11,6 +11,7 @@ mod part;
 mod prompts;
 mod settings;
 mod shard;
+mod skipping;
 mod study;
 mod unit;
 mod units;
@@ -26,10 +27,13 @@ pub(crate) use keys::{Fingerprints, Key, Keys, content, fit_plan};
 pub use part::Part;
 pub use settings::{PromptSettings, PruningSettings, Scale, Scales, ScorerConfig, Size};
 pub use shard::Shard;
+pub(crate) use skipping::{
+    Arm, SkipRule, Skipping, TIMED_RUNS, arms, costs, is_timed, timed_samples,
+};
 pub use study::Study;
 pub(crate) use study::{Example, base, model_name};
 pub(crate) use unit::{
-    Fidelity, Fit, Influence, Likened, Measured, Probe, Sample, Search, Student, Unit,
+    Fidelity, Fit, Influence, Likened, Measured, Probe, Sample, Search, Student, Times, Unit,
 };
 pub(crate) use units::{pruning_probe, units};
 pub(crate) use weighting::Weighting;

@@ -42,11 +42,13 @@ pub enum Part {
     /// Which importance is true: estimates against measured effects.
     #[serde(rename = "table-a")]
     TableA,
+    /// What skipping blocks saves, and what it costs, beside fewer steps.
+    Skipping,
 }
 
 impl Part {
     /// All parts, in the paper's order; those it does not have stand where they belong, or last.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Table1,
         Self::Table1Seeds,
         Self::Table2,
@@ -60,6 +62,7 @@ impl Part {
         Self::FewerSteps,
         Self::Pictures,
         Self::TableA,
+        Self::Skipping,
     ];
 
     /// The table of a Roman or Arabic number, or one that the paper lacks by its name: `I-seeds`,
@@ -80,12 +83,13 @@ impl Part {
         })
     }
 
-    /// The figure of a number, or `pictures` (the comparison with FreeU of Fig. 1).
+    /// The figure of a number, `pictures` (the comparison with FreeU of Fig. 1), or `skipping`.
     pub fn figure(name: &str) -> Option<Self> {
         Some(match name {
             "3" => Self::Figure3,
             "4" => Self::Figure4,
             "pictures" => Self::Pictures,
+            "skipping" => Self::Skipping,
             _ => return None,
         })
     }

@@ -33,6 +33,8 @@ pub(crate) enum Unit {
     Student(Student),
     /// How far a student's pictures are from the teacher's.
     Fidelity(Fidelity),
+    /// How long the runs that skipping is compared by take on this machine.
+    Times(Times),
 }
 
 /// A probe of one prompt.
@@ -90,6 +92,12 @@ pub(crate) struct Likened {
     pub(crate) vanilla_steps: usize,
 }
 
+/// Runs for one prompt, timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) example: usize,
+}
+
 /// Whose pictures.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Student {
@@ -117,16 +125,11 @@ impl Sample {
         weighting.needs_probe().then_some(Probe { example, steps })
     }
 
-    /// The estimate its weighting comes from, where it comes from one.
-    pub(crate) fn estimate(&self) -> Option<Measured> {
-        let Self { example, steps, weighting, .. } = *self;
-        let estimator = Estimator::Derivative;
-        match weighting {
-            Weighting::Control(Control { rule: Rule::Derivative, .. }) => {
-                Some(Measured { example, steps, estimator })
-            }
-            _ => None,
-        }
+    /// The estimates its weighting comes from, where it comes from some.
+    pub(crate) fn measured(&self) -> Option<Measured> {
+        let Self { example, steps, .. } = *self;
+        let estimator = self.weighting.needs_estimates()?;
+        Some(Measured { example, steps, estimator })
     }
 
     /// The fit its weights come from, where they come from one.
@@ -177,6 +180,7 @@ impl fmt::Display for Unit {
             Self::Fidelity(Fidelity { skips, seed }) => {
                 write!(f, "distance of the student without {skips} (seed {seed})")
             }
+            Self::Times(Times { example }) => write!(f, "times of example {example}"),
         }
     }
 }

@@ -11,8 +11,11 @@ use super::comparisons::{SeedRole, block_weightings, compared, judged, seeded_we
 use super::control::{ControlGroup, control_groups, fewer_steps_weightings};
 use super::part::Part;
 use super::shard::Shard;
+use super::skipping::{arms, is_timed};
 use super::study::Study;
-use super::unit::{Fidelity, Influence, Likened, Measured, Probe, Sample, Search, Student, Unit};
+use super::unit::{
+    Fidelity, Influence, Likened, Measured, Probe, Sample, Search, Student, Times, Unit,
+};
 use super::weighting::Weighting;
 use crate::ReproduceError;
 
@@ -47,6 +50,7 @@ pub(crate) fn units(
                 }
             }
             Part::TableA => queue.table_a(),
+            Part::Skipping => queue.skipping()?,
             Part::Figure3 => queue.figure3(strategies)?,
             _ => queue.seeded(*part)?,
         }
@@ -67,7 +71,7 @@ impl Queue<'_> {
         let stage = match unit {
             Unit::Probe(_) | Unit::Search(_) | Unit::Estimates(_) | Unit::Effects(_) => 0,
             Unit::Fit(_) => 0,
-            Unit::Snr(_) | Unit::Picture(_) | Unit::Student(_) => 1,
+            Unit::Snr(_) | Unit::Picture(_) | Unit::Student(_) | Unit::Times(_) => 1,
             Unit::Score(_) | Unit::Identity(_) | Unit::Fidelity(_) => 2,
         };
         if self.seen.insert(format!("{unit:?}")) {
@@ -80,14 +84,14 @@ impl Queue<'_> {
         (0..self.study.count()).filter(|example| self.shard.has(*example)).collect()
     }
 
-    /// The probe, the estimate or the fit that a sample's weighting comes from; every run of several
+    /// The probe, the estimates or the fit that a sample's weighting comes from; every run of several
     /// fits for itself.
     fn sources(&mut self, sample: &Sample) {
         if let Some(probe) = sample.probe() {
             self.add(Unit::Probe(probe));
         }
-        if let Some(estimate) = sample.estimate() {
-            self.add(Unit::Estimates(estimate));
+        if let Some(measured) = sample.measured() {
+            self.add(Unit::Estimates(measured));
         }
         if let Some(fit) = sample.fit() {
             self.add(Unit::Fit(fit));
@@ -192,6 +196,29 @@ impl Queue<'_> {
                 self.add(Unit::Effects(Influence { example, steps, effect }));
             }
         }
+    }
+
+    /// Pictures of every way to make them cheaper, beside the vanilla ones, on the test seed.
+    fn skipping(&mut self) -> Result<(), ReproduceError> {
+        let (study, shard) = (self.study, self.shard);
+        let (seed, all) = (SeedRole::Test.of(&study.experiment), study.experiment.steps);
+        let arms = arms(study)?;
+        for example in judged(study).into_iter().filter(|example| shard.has(*example)) {
+            for arm in &arms {
+                let sample = arm.sample(example, seed);
+                self.sources(&sample);
+                self.add(Unit::Picture(sample));
+                self.scored_picture(sample);
+                let pair = Likened { sample, vanilla_steps: all };
+                if sample != pair.vanilla() {
+                    self.add(Unit::Identity(pair));
+                }
+            }
+            if is_timed(study, example) {
+                self.add(Unit::Times(Times { example }));
+            }
+        }
+        Ok(())
     }
 
     /// The parts that compare weightings on both seeds.

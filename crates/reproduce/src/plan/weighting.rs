@@ -1,9 +1,11 @@
 //! The ways a U-Net is weighted in the tables.
 
+use probe::Estimator;
 use reweight::{FreeU, WeightRange};
 use serde::{Deserialize, Serialize};
 
-use super::control::Control;
+use super::control::{Control, Rule};
+use super::skipping::Skipping;
 
 /// How a U-Net is weighted in one row of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -21,6 +23,8 @@ pub(crate) enum Weighting {
     Control(Control),
     /// FreeU.
     FreeU(FreeU),
+    /// Blocks that do not run.
+    Skipping(Skipping),
 }
 
 impl Weighting {
@@ -29,7 +33,17 @@ impl Weighting {
         match self {
             Self::Importance(_) | Self::Inverted(_) => true,
             Self::Control(control) => control.needs_probe(),
+            Self::Skipping(skipping) => skipping.needs_probe(),
             Self::Vanilla | Self::Block { .. } | Self::FreeU(_) => false,
+        }
+    }
+
+    /// The estimates of the prompt that it needs, where it does.
+    pub(crate) fn needs_estimates(&self) -> Option<Estimator> {
+        match self {
+            Self::Skipping(skipping) => skipping.estimator(),
+            Self::Control(Control { rule: Rule::Derivative, .. }) => Some(Estimator::Derivative),
+            _ => None,
         }
     }
 
@@ -43,6 +57,7 @@ impl Weighting {
             Self::Inverted(ends) => format!("{} inverted", range(ends)),
             Self::Control(control) => control.label(&range(&control.range)),
             Self::FreeU(_) => "FreeU".into(),
+            Self::Skipping(skipping) => skipping.label(),
         }
     }
 }

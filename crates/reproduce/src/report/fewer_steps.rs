@@ -72,8 +72,8 @@ fn note(library: &Library<'_>) -> String {
     let (context, experiment) = (library.context, library.context.experiment());
     format!(
         "{}; means over {} prompts, noise seed {} (test); {}. PSNR, SSIM and LPIPS: how close the \
-         pictures are to the vanilla ones of {}. {} The schedules' scores come from the probe of {}, \
-         interpolated at the timesteps of the run. Where weighted pictures of {} do not differ from \
+         pictures are to the vanilla ones of {}. {} The schedules come from the probe of {}, \
+         interpolated at the noise levels of the run. Where weighted pictures of {} do not differ from \
          vanilla ones of {}, the interval says how much worse they may be; the claim is that they \
          are not, while vanilla ones of {} are.",
         Measure::Score.what(context),

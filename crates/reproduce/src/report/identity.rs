@@ -14,7 +14,7 @@ use crate::run::{Library, Likeness};
 const SUBSETS: usize = 100;
 const SUBSET_SIZE: usize = 1000;
 /// What equal pictures count as in a mean of PSNR, in dB.
-const EQUAL: f64 = 100.0;
+pub(super) const EQUAL: f64 = 100.0;
 
 /// Pictures of one prompt and seed.
 pub(crate) struct PictureRow {

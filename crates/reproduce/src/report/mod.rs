@@ -15,8 +15,10 @@ mod paper;
 mod pruned;
 mod ranking;
 mod seeds;
+mod skipping;
 mod summary;
 mod table;
+mod tradeoff;
 mod verdict;
 
 pub use cell::Cell;

@@ -1,19 +1,19 @@
 //! What a sample's weighting does to the U-Net.
 
 use pipeline::PipelineError;
-use probe::Vote;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use reweight::{BlockWeights, ImportanceScores, Policy};
+use reweight::{BlockWeights, ImportanceScores, NoiseLevel, Policy, Resampling, Schedule};
 use scheduler::SchedulerKind;
 
 use super::context::Context;
 use super::library::Library;
+use super::skipping::plan;
 use crate::ReproduceError;
 use crate::plan::{Control, Rule, Sample, Weighting};
 
-/// The policy of a sample; the probe, estimate or fit it comes from must be done.
+/// The policy of a sample; the probe, estimates or fit it comes from must be done.
 pub(crate) fn policy(library: &Library<'_>, sample: &Sample) -> Result<Policy, ReproduceError> {
     let (steps, blocks) = (sample.steps, library.context.study.blocks());
     Ok(match sample.weighting {
@@ -29,6 +29,7 @@ pub(crate) fn policy(library: &Library<'_>, sample: &Sample) -> Result<Policy, R
         }
         Weighting::Control(control) => weights(library, sample, &control)?.into(),
         Weighting::FreeU(freeu) => freeu.into(),
+        Weighting::Skipping(skipping) => plan(library, sample, &skipping)?.block_weights()?.into(),
     })
 }
 
@@ -37,71 +38,86 @@ pub(crate) fn mean_weight(library: &Library<'_>, sample: &Sample) -> Result<f64,
     Ok(policy(library, sample)?.blocks.map_or(1.0, |weights| weights.mean()))
 }
 
+/// The weights of a control; those of a probe of other steps are interpolated by noise level.
 fn weights(
     library: &Library<'_>,
     sample: &Sample,
     control: &Control,
 ) -> Result<BlockWeights, ReproduceError> {
+    let probed = sample.probe().map_or(sample.steps, |probe| probe.steps);
+    let weights = ruled(library, sample, control, probed)?;
+    if probed == sample.steps {
+        return Ok(weights);
+    }
+    let steps = Some(levels(library.context, probed)?);
+    let schedule = Schedule { blocks: Some(weights), steps, ..Schedule::default() };
+    let to = levels(library.context, sample.steps)?;
+    schedule.resampled(&to, Resampling::Interpolate)?.blocks.ok_or_else(|| {
+        ReproduceError::Experiment(format!("{} has no weights", sample.weighting.label()))
+    })
+}
+
+/// The weights of a control in a run of `steps` steps.
+fn ruled(
+    library: &Library<'_>,
+    sample: &Sample,
+    control: &Control,
+    steps: usize,
+) -> Result<BlockWeights, ReproduceError> {
     let (context, range) = (library.context, control.range);
     let blocks = context.study.blocks();
-    let important =
-        || Ok::<_, ReproduceError>(BlockWeights::importance(&scores(library, sample)?, range));
+    let voted = || scores(library, sample);
+    let important = || Ok::<_, ReproduceError>(BlockWeights::importance(&voted()?, range));
+    let constant = |of: BlockWeights| BlockWeights::constant(steps, blocks, of.mean());
     Ok(match control.rule {
         Rule::Importance => important()?,
-        Rule::Inverted => BlockWeights::inverted(&scores(library, sample)?, range),
-        Rule::Constant => BlockWeights::constant(sample.steps, blocks, important()?.mean())?,
+        Rule::Inverted => BlockWeights::inverted(&voted()?, range),
+        Rule::Constant => constant(important()?)?,
         Rule::Shuffled(order) => {
             let text = &context.example(sample.example).text;
             important()?.reordered(&block_order(order, text, blocks))?
         }
         Rule::MatchedInverse => {
-            let inverted = BlockWeights::inverted(&scores(library, sample)?, range);
-            inverted.shifted_to_mean(important()?.mean())?
+            BlockWeights::inverted(&voted()?, range).shifted_to_mean(important()?.mean())?
         }
         Rule::Derivative => BlockWeights::importance(&estimated(library, sample)?, range),
+        Rule::Empirical => BlockWeights::empirical(&context.study.unet.blocks(), steps, range),
         Rule::Fitted => fitted(library, sample)?,
-        Rule::FittedConstant => {
-            BlockWeights::constant(sample.steps, blocks, fitted(library, sample)?.mean())?
-        }
-        Rule::Empirical => {
-            BlockWeights::empirical(&context.study.unet.blocks(), sample.steps, range)
-        }
+        Rule::FittedConstant => constant(fitted(library, sample)?)?,
     })
 }
 
-/// The vote's importance at each step of the sample.
+/// The vote's importance at each step of the probe.
 fn scores(library: &Library<'_>, sample: &Sample) -> Result<ImportanceScores, ReproduceError> {
-    let probe = sample.probe().ok_or_else(|| {
-        ReproduceError::Experiment(format!("{} needs a probe", sample.weighting.label()))
-    })?;
-    let vote: Vote = library.vote(&probe)?;
-    let scores = vote.importance()?;
-    if probe.steps == sample.steps {
-        return Ok(scores);
-    }
-    let timesteps = |steps| timesteps(library.context, steps);
-    Ok(scores.resampled(&timesteps(probe.steps)?, &timesteps(sample.steps)?)?)
+    let probe = sample.probe().ok_or_else(|| needs(sample, "a probe"))?;
+    Ok(library.vote(&probe)?.importance()?)
 }
 
 /// The importance by derivatives.
 fn estimated(library: &Library<'_>, sample: &Sample) -> Result<ImportanceScores, ReproduceError> {
-    let estimate = sample.estimate().ok_or_else(|| {
-        ReproduceError::Experiment(format!("{} needs an estimate", sample.weighting.label()))
-    })?;
-    Ok(library.estimates(&estimate)?.scores()?)
+    let measured = sample.measured().ok_or_else(|| needs(sample, "estimates"))?;
+    Ok(library.estimates(&measured)?.scores()?)
 }
 
 /// The weights fitted to real pictures.
 fn fitted(library: &Library<'_>, sample: &Sample) -> Result<BlockWeights, ReproduceError> {
-    let fit = sample.fit().ok_or_else(|| {
-        ReproduceError::Experiment(format!("{} needs a fit", sample.weighting.label()))
-    })?;
+    let fit = sample.fit().ok_or_else(|| needs(sample, "a fit"))?;
     Ok(library.fit(&fit)?.weights()?.weights)
 }
 
-fn timesteps(context: &Context, steps: usize) -> Result<Vec<f64>, ReproduceError> {
-    let scheduler = context.pipeline.scheduler_config().build(SchedulerKind::Ddim, steps);
-    Ok(scheduler.map_err(PipelineError::from)?.timesteps().to_vec())
+fn needs(sample: &Sample, what: &str) -> ReproduceError {
+    ReproduceError::Experiment(format!("{} needs {what}", sample.weighting.label()))
+}
+
+/// Timestep and noise level of every step of a run.
+fn levels(context: &Context, steps: usize) -> Result<Vec<NoiseLevel>, ReproduceError> {
+    let pipeline = &context.pipeline;
+    let scheduler = pipeline.scheduler_config().build(SchedulerKind::Ddim, steps);
+    let scheduler = scheduler.map_err(PipelineError::from)?;
+    let schedule = pipeline.noise_schedule();
+    let level =
+        |timestep: &f64| NoiseLevel { timestep: *timestep, sigma: schedule.sigma(*timestep) };
+    Ok(scheduler.timesteps().iter().map(level).collect())
 }
 
 /// The `number`th order of the blocks for a prompt, whichever other prompts there are.

@@ -10,6 +10,7 @@ use super::library::Library;
 use super::probe::{probe, search_to_convergence};
 use super::sampling::{sample_pictures, together};
 use super::scoring::{compare, score};
+use super::skipping::times;
 use super::snr::SnrMeter;
 use super::store::Damage;
 use super::students::{Judge, student};
@@ -127,6 +128,7 @@ impl<'a> Worker<'a> {
             Unit::Student(unit) => {
                 student(&self.library, unit, &mut |damage| events(Event::Damaged(damage)))
             }
+            Unit::Times(unit) => times(&self.library, unit),
             Unit::Fidelity(fidelity) => self.judge.compare(&self.decoded, fidelity),
         };
         let unit = first.to_string();

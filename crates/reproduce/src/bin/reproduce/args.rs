@@ -30,7 +30,7 @@ pub(crate) struct ReproduceArgs {
     /// (schedules of the same mean), `fewer-steps`, A (which importance is true).
     #[arg(long, value_parser = table)]
     table: Vec<Part>,
-    /// Only these figures: 3, 4, or `pictures`.
+    /// Only these figures: 3, 4, `pictures`, or `skipping` (what skipped blocks save, and cost).
     #[arg(long, value_parser = figure)]
     figure: Vec<Part>,
     /// How much is run.
@@ -135,7 +135,8 @@ fn table(text: &str) -> Result<Part, String> {
 }
 
 fn figure(text: &str) -> Result<Part, String> {
-    Part::figure(text).ok_or_else(|| format!("expected figure 3, 4 or `pictures`, found `{text}`"))
+    Part::figure(text)
+        .ok_or_else(|| format!("expected figure 3, 4, `pictures` or `skipping`, found `{text}`"))
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
