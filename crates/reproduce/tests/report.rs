@@ -118,8 +118,15 @@ fn controls_share_their_mean_weight_and_are_compared_with_the_constant() {
     let out = folder.path().join("out");
     let outcome = run(&context, &[Part::Controls], &out, &mut |_| {}).unwrap();
     let [snr, score] = outcome.tables.as_slice() else { panic!("{:?}", outcome.tables) };
-    // Vanilla, and of [0.98, 1.1]: the constant, itself, shuffled, inverted, derivative, empirical.
-    assert_eq!((snr.rows.len(), score.rows.len()), (7 + 2 * 3, 5));
+    // Vanilla, and of [0.98, 1.1]: the constant, itself, shuffled, inverted, derivative, empirical;
+    // the fitted weights and three other ranges beside their constants.
+    assert_eq!((snr.rows.len(), score.rows.len()), (7 + 2 * 4, 5));
+    let weight = |row: usize| snr.rows[row].1[0].unwrap().value;
+    assert_eq!(
+        [snr.rows[7].0.as_str(), &snr.rows[8].0],
+        ["constant at the mean of fitted", "fitted"]
+    );
+    assert!((weight(7) - weight(8)).abs() < 1e-9 && weight(8) != 1.0);
     for (table, rows) in [(snr, 1..7), (score, 1..5)] {
         // Ranks 1 to 7 of 7 blocks have the mean 4/7.
         for (label, cells) in &table.rows[rows] {

@@ -232,6 +232,7 @@ fn from_file_bad_experiments_are_named() {
         ("prompts = 1\n", "prompts = 1000000000000000000\n", "prompts"),
         ("shuffles = 2\n", "shuffles = 0\n", "shuffles"),
         ("table1_seeds = 2\n", "table1_seeds = 0\n", "table1_seeds"),
+        ("fitted = 1\n", "fitted = 0\n", "fitted"),
         ("steps = 10\n", "steps = 1\nparts = [\"fewer-steps\"]\n", "fewer-steps"),
         ("steps = 10\n", "steps = 100000000000\n", "steps"),
         ("table1_weight = 1.1", "table1_weight = -1.1", "table1_weight"),
@@ -251,15 +252,16 @@ fn from_file_bad_experiments_are_named() {
 #[test]
 fn from_file_reads_files_from_before_there_were_controls() {
     let text = std::fs::read_to_string(root().join("experiments/emoji-sd.toml")).unwrap();
-    let is_new = |line: &&str| !line.starts_with("shuffles") && !line.starts_with("table1_seeds");
-    let old: Vec<&str> = text.lines().filter(is_new).collect();
-    assert_eq!(text.lines().count(), old.len() + 6);
+    let new = ["shuffles", "table1_seeds", "fitted"];
+    let is_old = |line: &&str| !new.iter().any(|name| line.starts_with(name));
+    let old: Vec<&str> = text.lines().filter(is_old).collect();
+    assert_eq!(text.lines().count(), old.len() + 8);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("experiment.toml");
     std::fs::write(&path, old.join("\n")).unwrap();
     let mut experiment = Experiment::from_file(&path).unwrap();
     let size = experiment.size(Scale::Default);
-    assert_eq!((size.table1_seeds, size.shuffles), (20, 3));
+    assert_eq!((size.table1_seeds, size.shuffles, size.fitted), (20, 3, 3));
     assert!(experiment.parts(&[]).contains(&Part::FewerSteps));
     experiment.steps = 1;
     assert!(!experiment.parts(&[]).contains(&Part::FewerSteps));
