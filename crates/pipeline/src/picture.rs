@@ -137,7 +137,7 @@ impl PictureRecord {
             self.guidance_scale,
             self.seed,
             self.model,
-            self.model_sha256.get(..10).unwrap_or(""),
+            self.model_sha256.get(..10).unwrap_or(&self.model_sha256),
         )
     }
 }
