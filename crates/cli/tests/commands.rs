@@ -4,7 +4,7 @@ use std::path::Path;
 
 use unet_core::BlockMode;
 
-use crate::support::{fail, model, succeed};
+use crate::support::{fail, model, run, succeed};
 
 #[test]
 fn probe_schedule_generate_and_compare_work_together() {
