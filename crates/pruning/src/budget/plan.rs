@@ -8,6 +8,8 @@ use super::costs::SkipCosts;
 use super::greedy::{Sets, by_loss, by_rank};
 use super::knapsack::{Choice, best};
 use super::losses::{Model, SkipLosses};
+use super::refresh::best_refreshes;
+use super::reuse::ReuseLosses;
 use crate::{PruningError, SkipSets};
 
 /// What stands for a block that does not run.
@@ -73,6 +75,24 @@ impl SkipPlan {
                 })
             }
         };
+        Self::of(losses.blocks(), sets, costs, omission)
+    }
+
+    /// The plan of least loss, of all in which blocks add again what they added at most
+    /// [`MAX_AGE`](crate::MAX_AGE) steps before, that costs at most `budget` (0 to 1, rounding of
+    /// 1e-9 apart).
+    ///
+    /// # Errors
+    /// As [`Self::within`].
+    pub fn reusing(
+        losses: &ReuseLosses,
+        costs: &SkipCosts,
+        budget: f64,
+    ) -> Result<Self, PruningError> {
+        let (steps, omission) = (losses.steps(), Omission::Reuse);
+        check_blocks(losses.blocks(), costs)?;
+        let needed = costs.needed(steps, ReuseLosses::reusable(steps), budget)?;
+        let sets = best_refreshes(losses, costs.blocks(), needed);
         Self::of(losses.blocks(), sets, costs, omission)
     }
 

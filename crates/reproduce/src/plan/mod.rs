@@ -31,7 +31,7 @@ pub(crate) use skipping::{
 pub use study::Study;
 pub(crate) use study::{Example, base, model_name};
 pub(crate) use unit::{
-    Fidelity, Influence, Likened, Measured, Probe, Sample, Search, Student, Times, Unit,
+    Fidelity, Influence, Likened, Measured, Probe, Reuse, Sample, Search, Student, Times, Unit,
 };
 pub(crate) use units::{pruning_probe, units};
 pub(crate) use weighting::Weighting;

@@ -18,6 +18,8 @@ pub(crate) enum Unit {
     Estimates(Measured),
     /// What each block does to the result.
     Effects(Influence),
+    /// What it does to the prediction to add again what a block added before.
+    Reuse(Reuse),
     /// Eq. 2 on one picture, at every inference step.
     Snr(Sample),
     /// A picture sampled from one prompt.
@@ -64,6 +66,13 @@ pub(crate) struct Influence {
     pub(crate) example: usize,
     pub(crate) steps: usize,
     pub(crate) effect: Effect,
+}
+
+/// The losses of reuse for one prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reuse {
+    pub(crate) example: usize,
+    pub(crate) steps: usize,
 }
 
 /// One example under one weighting, from the noise of one seed.
@@ -119,6 +128,12 @@ impl Sample {
         Some(Measured { example, steps, estimator })
     }
 
+    /// The losses of reuse its weighting comes from, where it comes from some.
+    pub(crate) fn reuse(&self) -> Option<Reuse> {
+        let Self { example, steps, .. } = *self;
+        self.weighting.needs_reuse_losses().then_some(Reuse { example, steps })
+    }
+
     /// Beside the vanilla picture of as many steps.
     pub(crate) fn beside_vanilla(self) -> Likened {
         Likened { sample: self, vanilla_steps: self.steps }
@@ -146,6 +161,9 @@ impl fmt::Display for Unit {
             }
             Self::Effects(Influence { example, steps, effect }) => {
                 write!(f, "{effect:?} effects in example {example} ({steps} steps)")
+            }
+            Self::Reuse(Reuse { example, steps }) => {
+                write!(f, "losses of reuse of example {example} ({steps} steps)")
             }
             Self::Snr(sample) => write!(f, "signal-to-noise ratio of {sample}"),
             Self::Picture(sample) => write!(f, "picture of {sample}"),

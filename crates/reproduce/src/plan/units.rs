@@ -65,7 +65,11 @@ struct Queue<'a> {
 impl Queue<'_> {
     fn add(&mut self, unit: Unit) {
         let stage = match unit {
-            Unit::Probe(_) | Unit::Search(_) | Unit::Estimates(_) | Unit::Effects(_) => 0,
+            Unit::Probe(_)
+            | Unit::Search(_)
+            | Unit::Estimates(_)
+            | Unit::Effects(_)
+            | Unit::Reuse(_) => 0,
             Unit::Snr(_) | Unit::Picture(_) | Unit::Student(_) | Unit::Times(_) => 1,
             Unit::Score(_) | Unit::Identity(_) | Unit::Fidelity(_) => 2,
         };
@@ -135,6 +139,9 @@ impl Queue<'_> {
                 }
                 if let Some(measured) = sample.measured() {
                     self.add(Unit::Estimates(measured));
+                }
+                if let Some(reuse) = sample.reuse() {
+                    self.add(Unit::Reuse(reuse));
                 }
                 self.add(Unit::Picture(sample));
                 self.scored_picture(sample);

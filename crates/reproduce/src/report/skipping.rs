@@ -165,8 +165,9 @@ fn note(library: &Library<'_>) -> String {
          the prompts; score, in brackets its difference to vanilla. What does not run was chosen for \
          each prompt on the training seed: \"best sets\" by the losses of all skip sets, \"block by \
          block\" by each block's own, \"vote\" by the ranking of the probe. Where blocks are \"reused\" \
-         what they added when they last ran is added again; the losses by which they were chosen are \
-         still those of skips.",
+         what they added when they last ran is added again: \"best sets\" and \"block by block\" are \
+         still chosen by the losses of skips, \"measured\" by those of reuse, of every block, step and \
+         age.",
         judged(study).len(),
         study.experiment.steps
     )
