@@ -8,6 +8,8 @@ mod losses;
 mod plan;
 mod refresh;
 mod reuse;
+#[cfg(test)]
+mod tests;
 mod timing;
 
 pub use costs::SkipCosts;

@@ -8,7 +8,7 @@ use pipeline::{Pipeline, Prediction, SampleRequest, Trajectory};
 use serde::{Deserialize, Serialize};
 use unet_core::{BlockAction, BlockMode, BlockSite, Intervention, TransformerSite};
 
-use crate::PruningError;
+use crate::{PruningError, SkipSets};
 
 /// The most steps for which what a block added is used.
 pub const MAX_AGE: usize = 8;
@@ -151,6 +151,25 @@ impl ReuseLosses {
     /// where that was not measured.
     pub fn loss(&self, step: usize, block: usize, age: usize) -> Option<f64> {
         self.losses.get(step)?.get(block)?.get(age.checked_sub(1)?).copied()
+    }
+
+    /// The loss that is foreseen where these blocks reuse, summed over blocks and steps; none where
+    /// some of it was not measured.
+    pub fn total(&self, reused: &SkipSets) -> Option<f64> {
+        let mut sum = 0.0;
+        for block in 0..self.blocks() {
+            // Since it ran; it has not before the first step.
+            let mut age = None;
+            for (step, blocks) in reused.steps().iter().enumerate() {
+                if blocks.contains(&block) {
+                    age = age.map(|age| age + 1);
+                    sum += self.loss(step, block, age?)?;
+                } else {
+                    age = Some(0);
+                }
+            }
+        }
+        Some(sum)
     }
 }
 
