@@ -32,6 +32,9 @@ struct Arguments {
 enum Command {
     /// Make pictures from a prompt.
     Generate(commands::generate::GenerateArgs),
+    /// Make a page that shows what each block does for a prompt: importance, and pictures with each
+    /// block turned up, down or skipped.
+    Explain(commands::explain::ExplainArgs),
     /// Measure how much each block matters at each step for a prompt.
     Importance(commands::importance::ImportanceArgs),
     /// Measure what each block at each step does to the result: lowered or skipped there alone.
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Generate(args) => commands::generate::run(args),
+        Command::Explain(args) => commands::explain::run(args),
         Command::Importance(args) => commands::importance::run(args),
         Command::Effects(args) => commands::effects::run(args),
         Command::Probe(args) => commands::probe::run(args),

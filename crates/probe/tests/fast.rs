@@ -1,10 +1,15 @@
 //! The search on tables against the search itself.
 
+use std::path::Path;
+
+use burn::tensor::{Device, FloatDType};
+use pipeline::{Pipeline, SampleRequest, initial_noise};
 use probe::{
-    Candidate, CounterDraws, Evaluator, FastEvaluator, ProbeConfig, ProbeState, UpdateStrategy,
-    search,
+    Candidate, CounterDraws, Evaluator, FastEvaluator, ProbeConfig, ProbeState, UNetEvaluator,
+    UpdateStrategy, search,
 };
 use proptest::prelude::*;
+use scheduler::SchedulerKind;
 
 use crate::support::{Linear, diagonal};
 
@@ -61,4 +66,40 @@ fn search_on_tables_decides_as_the_search_itself() {
             assert_eq!(found.accepted_at.iter().flatten().sum::<usize>(), found.accepted[0]);
         }
     }
+}
+
+/// On a real U-Net the form is an approximation: nearly all decisions stay the same.
+#[test]
+fn search_on_tables_of_the_shipped_model_decides_as_the_search_itself() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd");
+    let pipeline = Pipeline::from_folder(folder, FloatDType::F32, &Device::flex()).unwrap();
+    let prompts = pipeline.encode_prompts(&["a cartoon of a dragon".to_string()]).unwrap();
+    let request = SampleRequest {
+        prompts,
+        guidance: None,
+        noise: initial_noise(&[42], [4, 16, 16], pipeline.device()),
+        fresh_noise: None,
+        scheduler: SchedulerKind::Ddim,
+        scheduler_config: pipeline.scheduler_config().clone(),
+        steps: 2,
+        sizes: None,
+    };
+    let config = ProbeConfig { rounds: 8, epochs: 12, ..ProbeConfig::paper() };
+    let mut exact = UNetEvaluator::new(&pipeline, &[request], 32).unwrap();
+    let before = exact.unet_samples();
+    let found = searched(&config, &mut FastEvaluator::new(&mut exact));
+    let tables = exact.unet_samples() - before;
+    let expected = searched(&config, &mut exact);
+    let searches = exact.unet_samples() - before - tables;
+    assert_eq!(searches, config.evaluations(2, 1));
+    assert!(10 * tables < searches, "{tables} of {searches} samples");
+    let decisions = |state: &ProbeState| -> Vec<usize> {
+        let rounds = state.rounds.iter();
+        rounds.flat_map(|round| round.accepted_at.concat()).collect()
+    };
+    let (found, expected) = (decisions(&found), decisions(&expected));
+    let equal = found.iter().zip(&expected).filter(|(a, b)| a == b).count();
+    let accepted = expected.iter().sum::<usize>();
+    assert!(accepted > 5 && accepted < expected.len(), "{accepted} of {}", expected.len());
+    assert!(equal * 100 >= 95 * expected.len(), "{equal} of {}", expected.len());
 }

@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod download;
 pub mod effects;
+pub mod explain;
 pub mod generate;
 pub mod importance;
 pub mod inspect;

@@ -25,6 +25,10 @@ pub enum Kind {
     ProbeResult,
     /// Measured effects.
     Effects,
+    /// The page about a prompt's blocks.
+    Page,
+    /// What it shows.
+    Explanation,
     /// A probe's table.
     ProbeTable,
     /// A probe's drawing.
@@ -63,6 +67,8 @@ impl Kind {
                     || json_has(path, &["facts", "method", "scores", "ranking"])
             }
             Self::Effects => json_has(path, &["facts", "latents", "psnr"]),
+            Self::Page => starts_with(path, b"<!doctype html>"),
+            Self::Explanation => json_has(path, &["facts", "blocks", "importance", "pictures"]),
             Self::ProbeTable => starts_with(path, b"step,block,path,"),
             Self::ProbeDrawing => starts_with(path, b"<svg xmlns="),
             Self::Schedule | Self::Statistics => false,
@@ -80,6 +86,7 @@ impl fmt::Display for Kind {
             Self::ProbeResult | Self::Effects | Self::ProbeTable | Self::ProbeDrawing => {
                 "result of a probe"
             }
+            Self::Page | Self::Explanation => "page about a prompt",
             Self::Schedule => "mere result",
             Self::Statistics => "mere result",
         })

@@ -13,6 +13,7 @@ mod paper;
 mod pruned;
 mod ranking;
 mod skipping;
+mod summary;
 mod table;
 mod tradeoff;
 mod verdict;

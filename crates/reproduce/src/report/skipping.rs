@@ -50,12 +50,13 @@ pub(crate) fn skipping(library: &Library<'_>) -> Result<(Table, String), Reprodu
             ],
         ));
     }
+    let score = Measure::Score.name(context);
     let columns = ["MACs %", "PSNR dB", "1 − cosine × 100", "LPIPS"].map(String::from);
     let table = Table {
         name: "skipping".into(),
-        title: "Skipping that pays: what is lost for what is saved".into(),
+        title: format!("Skipping: what is lost for what is saved ({score})"),
         note: note(library),
-        columns: columns.into_iter().chain([Measure::Score.name(context)]).collect(),
+        columns: columns.into_iter().chain([score]).collect(),
         rows,
     };
     let costs: Vec<f64> = measured.iter().map(|of| mean(&of.macs)).collect();
@@ -81,7 +82,7 @@ pub(crate) fn skipping_times(library: &Library<'_>) -> Result<(Table, String), R
     }
     let table = Table {
         name: "skipping-time".into(),
-        title: "Skipping that pays: times on this machine".into(),
+        title: "Skipping: times on this machine".into(),
         note: format!(
             "From noise to latents, {TIMED_RUNS} run of each way for each of {} prompts, the ways \
              taking turns; means with 95 % bootstrap intervals over the prompts. Times are not \
