@@ -41,6 +41,10 @@ enum Command {
     Effects(commands::effects::EffectsArgs),
     /// Measure importance by the paper's Importance Probe: search and vote.
     Probe(commands::probe::ProbeArgs),
+    /// Fit block weights to real pictures, and tell which way each block is to be turned.
+    Fit(commands::fit::FitArgs),
+    /// Search block weights that raise the score of a prompt's pictures, and test them on other seeds.
+    Tune(commands::tune::TuneArgs),
     /// Write a schedule of block weights.
     Schedule(commands::schedule::ScheduleArgs),
     /// Make the same picture vanilla, re-weighted and with FreeU, side by side.
@@ -71,6 +75,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Importance(args) => commands::importance::run(args),
         Command::Effects(args) => commands::effects::run(args),
         Command::Probe(args) => commands::probe::run(args),
+        Command::Fit(args) => commands::fit::run(args),
+        Command::Tune(args) => commands::tune::run(args),
         Command::Schedule(args) => commands::schedule::run(args),
         Command::Compare(args) => commands::compare::run(args),
         Command::Score(args) => commands::score::run(args),

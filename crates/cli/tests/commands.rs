@@ -270,3 +270,69 @@ fn effects_are_measured_on_latents_and_pictures_and_resumed() {
     // The state is of other seeds.
     assert!(fail(&arguments("3")).contains("state.json"));
 }
+
+#[test]
+fn schedules_explain_themselves_and_fit_other_steps_only_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let model = model().display().to_string();
+    let (out, schedule) = (path("importance"), path("s.toml"));
+    let prompt = ["a red heart", "--model", &model];
+    let importance = ["importance", "--steps", "4", "--seeds", "1", "--out", &out];
+    succeed(&[&importance[..], &prompt].concat());
+    let map = format!("{out}/importance.json");
+    succeed(&["schedule", "importance", "--map", &map, "--out", &schedule]);
+    let written = reweight::Schedule::from_file(&schedule).unwrap();
+    assert_eq!(written.version, Some(1));
+    assert_eq!(written.steps.as_ref().unwrap().len(), 4);
+    assert_eq!(written.paths.as_ref().unwrap()[3], "mid_block");
+    assert!(written.model.unwrap().sha256.unwrap().len() == 64);
+    let origin = written.origin.unwrap();
+    assert_eq!((origin.prompt.as_deref(), &origin.seeds[..]), (Some("a red heart"), &[1][..]));
+    assert!(origin.method.contains("importance by derivative"), "{}", origin.method);
+    let pictures = path("pictures");
+    let generate = ["generate", "--steps", "2", "--seeds", "1", "--weights", &schedule, "--out"];
+    let generate = [&generate[..], &[&pictures], &prompt].concat();
+    let error = fail(&generate);
+    assert!(error.contains("4 steps, expected 2") && error.contains("--resample"), "{error}");
+    for how in ["nearest", "interpolate"] {
+        let output = run(&[&generate[..], &["--resample", how]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && said.contains("for 4 steps, applied to 2"), "{said}");
+    }
+    let whole = std::fs::read(format!("{pictures}/1.png")).unwrap();
+    succeed(&[&generate[..], &["--resample", "nearest", "--window", "0.5,1"]].concat());
+    assert_ne!(std::fs::read(format!("{pictures}/1.png")).unwrap(), whole);
+    let error = fail(&[&generate[..], &["--window", "0.5,0.1"]].concat());
+    assert!(error.contains("start < end"), "{error}");
+}
+
+#[test]
+fn generate_like_a_picture_makes_it_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let model = model().display().to_string();
+    let (first, schedule) = (path("first"), path("s.toml"));
+    succeed(&["schedule", "static", "--steps", "3", "--block", "2", "--out", &schedule]);
+    let made =
+        ["generate", "a \"red\" Bär ★", "--negative", "blue", "--steps", "3", "--seeds", "7"];
+    let more = ["--guidance", "2.5", "--scheduler", "euler-a", "--noise", "torch-cpu"];
+    let files = ["--weights", &schedule, "--out", &first, "--model", &model];
+    succeed(&[&made[..], &more, &files].concat());
+    let picture = format!("{first}/7.png");
+    let (again, other) = (path("again"), path("other"));
+    succeed(&["generate", "--like", &picture, "--model", &model, "--out", &again]);
+    let read = |folder: &str| std::fs::read(format!("{folder}/7.png")).unwrap();
+    assert!(read(&first) == read(&again), "the files differ");
+    let like = ["generate", "--like", &picture, "--model", &model];
+    assert!(fail(&[&like[..], &["--out", &first]].concat()).contains("written over"));
+    let error = fail(&[&like[..], &["--steps", "4", "--out", &other]].concat());
+    assert!(error.contains("--steps"), "{error}");
+    let grid = path("grid.png");
+    let compare = ["compare", "a", "--steps", "3", "--weights", &schedule, "--out", &grid];
+    succeed(&[&compare[..], &["--model", &model]].concat());
+    let error = fail(&["generate", "--like", &grid, "--model", &model, "--out", &other]);
+    assert!(error.contains("no single schedule"), "{error}");
+    std::fs::write(path("foreign.png"), "no picture").unwrap();
+    assert!(fail(&["generate", "--like", &path("foreign.png")]).contains("foreign.png"));
+}

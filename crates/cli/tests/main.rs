@@ -1,7 +1,9 @@
 //! Tests of the program from outside, in one program: it is linked once.
 
 mod commands;
+mod fit;
 mod overwriting;
 mod score;
 mod support;
+mod tune;
 mod wrong_use;

@@ -3,6 +3,9 @@
 mod effects;
 mod evaluator;
 mod fast;
+mod fit;
 mod importance;
+mod pictures;
 mod search;
 mod support;
+mod tune;

@@ -1,7 +1,9 @@
 //! What policies make of steps and batches.
 
 use burn::tensor::{Device, Distribution, Tensor};
-use reweight::{BatchPolicy, BlockWeights, FreeU, Policy, ReweightError, StepMatrix, StepWindow};
+use reweight::{
+    BatchPolicy, BlockWeights, FreeU, Policy, ReweightError, Schedule, StepMatrix, StepWindow,
+};
 use unet_core::{BlockKind, BlockMode, BlockSite, Intervention, SkipSite};
 
 const SITE: SkipSite = SkipSite { up_block: 0, layer: 0, model_channels: 32 };
@@ -152,12 +154,13 @@ fn schedule_files_hold_modes_and_older_ones_are_read() {
     reused[1][1] = BlockMode::Reuse;
     let weights = BlockWeights::vanilla(2, 2);
     let policy = Policy::from(weights.clone().with_modes(reused).unwrap());
-    let text = policy.to_toml().unwrap();
+    let text = Schedule::from(policy.clone()).to_toml().unwrap();
     assert!(text.contains("\"reuse\""), "{text}");
-    assert_eq!(toml::from_str::<Policy>(&text).unwrap(), policy);
-    let plain = Policy::from(weights.with_modes(modes).unwrap()).to_toml().unwrap();
+    assert_eq!(toml::from_str::<Schedule>(&text).unwrap().policy(), policy);
+    let plain = Policy::from(weights.with_modes(modes).unwrap());
+    let plain = Schedule::from(plain).to_toml().unwrap();
     assert!(!plain.contains("modes"), "{plain}");
-    assert!(toml::from_str::<Policy>(&plain).unwrap().check_fits(2, 2).is_ok());
+    assert!(toml::from_str::<Schedule>(&plain).unwrap().policy().check_fits(2, 2).is_ok());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s.toml");
     for (modes, expected) in [

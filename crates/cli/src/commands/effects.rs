@@ -13,7 +13,7 @@ use reweight::StepMatrix;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::search::{save, saved};
+use super::saved::SavedState;
 use crate::commands::progress_bar;
 use crate::options::{ModelOptions, SamplingOptions, count, default_scorer, facts};
 use crate::outputs::{Kind, OutputOptions, Outputs};
@@ -112,7 +112,8 @@ pub fn run(args: EffectsArgs) -> anyhow::Result<()> {
     facts["scorer"] = measures.scorer.fingerprint().into();
     facts["lpips"] = measures.lpips.is_some().into();
     let state_path = args.out.join("state.json");
-    let mut done: Vec<OfSeed> = saved(&state_path, &facts)?.unwrap_or_default();
+    let saved = SavedState::new(&state_path, &facts);
+    let mut done: Vec<OfSeed> = saved.read()?.unwrap_or_default();
     let (seeds, steps) = (generation.samples(), generation.calls()?);
     let bar = progress_bar((seeds * steps) as u64, "measuring");
     for seed in done.len()..seeds {
@@ -122,7 +123,7 @@ pub fn run(args: EffectsArgs) -> anyhow::Result<()> {
             bar.inc(1);
         })?;
         done.push(measures.of(&pipeline, &generation.prompt, &effects)?);
-        save(&state_path, &facts, &done)?;
+        saved.write(&done)?;
     }
     bar.finish_and_clear();
     let labels = block_labels(&pipeline.unet().config().blocks());

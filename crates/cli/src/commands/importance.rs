@@ -8,12 +8,13 @@ use clap::{Args, ValueEnum};
 use files::write_atomically;
 use pipeline::{Generation, Pipeline};
 use probe::{
-    Cost, Details, Estimates, Estimator, ImportanceMap, ImportanceMethod, ProbeError, Subject,
-    UNetEvaluator, block_labels,
+    Cost, Details, Estimates, Estimator, ImportanceMap, ImportanceMethod, Subject, UNetEvaluator,
+    block_labels,
 };
 use serde_json::Value;
 
-use super::search::{SearchOptions, save, saved};
+use super::saved::SavedState;
+use super::search::SearchOptions;
 use super::table::{chance_in_words, print_scores};
 use crate::commands::progress_bar;
 use crate::failure::OrUsage;
@@ -26,8 +27,6 @@ const TABLE: &str = "importance.csv";
 const DRAWING: &str = "importance.svg";
 /// Noise seeds of the cheap methods where none are given.
 const SEEDS: [u64; 5] = [42, 43, 44, 45, 46];
-/// Unsaved work of an estimate, in seconds, after which its state is kept.
-const SAVED_EVERY: f64 = 10.0;
 
 /// Arguments of `importance`.
 #[derive(Args)]
@@ -110,6 +109,7 @@ pub fn run(args: ImportanceArgs) -> anyhow::Result<()> {
     }
     let mut facts = facts(&generation)?;
     facts["model_sha256"] = pipeline.fingerprint()?.into();
+    facts["model"] = pipeline.name().into();
     facts["method"] = args.method.name().into();
     args.search.add_to(&mut facts);
     let state_path = args.out.join("state.json");
@@ -157,20 +157,14 @@ fn estimate(
     state_path: &Path,
 ) -> anyhow::Result<Estimates> {
     let steps = evaluator.levels().len();
-    let mut estimates = saved(state_path, facts)?.unwrap_or_else(|| Estimates::new(estimator));
+    let saved = SavedState::new(state_path, facts);
+    let mut estimates = saved.read()?.unwrap_or_else(|| Estimates::new(estimator));
     let bar = progress_bar(steps as u64, "measuring");
-    let mut kept = Instant::now();
     estimates.complete(evaluator, &mut |state| {
         bar.set_position(state.measured.len() as u64);
-        if kept.elapsed().as_secs_f64() < SAVED_EVERY && state.measured.len() < steps {
-            return Ok(());
-        }
-        kept = Instant::now();
-        save(state_path, facts, state).map_err(|error| ProbeError::Interrupted {
-            epoch: state.measured.len(),
-            reason: error.to_string(),
-        })
+        Ok(saved.write_at_times(state)?)
     })?;
+    saved.write(&estimates)?;
     bar.finish_and_clear();
     Ok(estimates)
 }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use pipeline::PipelineConfigs;
-use probe::read_scores;
-use reweight::{BlockWeights, ImportanceScores, Policy, WeightRange};
+use probe::ReadScores;
+use reweight::{BlockWeights, Schedule, WeightRange};
 use unet_core::UNet2DConditionConfig;
 
+use super::document::{About, document};
 use crate::commands::skip::{self, SkipOptions};
 use crate::failure::{OrUsage, usage};
 use crate::options::{default_model, steps};
@@ -142,20 +143,9 @@ pub fn run(args: ScheduleArgs) -> anyhow::Result<()> {
         outputs.check(args.inputs().iter().map(PathBuf::as_path), &args.output)?;
     }
     let steps = args.steps.unwrap_or(20);
-    let weights = match args.kind {
-        Kind::Static => {
-            let blocks = args.unet()?.num_attention_blocks();
-            let (block, weight) = (args.block.unwrap_or(0), args.weight.unwrap_or(1.1));
-            BlockWeights::static_block(steps, blocks, block, weight).or_usage()?
-        }
-        Kind::Empirical => BlockWeights::empirical(&args.unet()?.blocks(), steps, range),
-        Kind::Importance => BlockWeights::importance(&scores(&args)?, range),
-        Kind::Inverted => BlockWeights::inverted(&scores(&args)?, range),
-        Kind::Skip => skip::weights(&args.skip, args.probe.as_deref(), args.model.as_deref())?,
-    };
-    let policy = Policy::from(weights);
+    let schedule = schedule(&args, steps, range)?;
     let text =
-        if writes_json { serde_json::to_string_pretty(&policy)? } else { policy.to_toml()? };
+        if writes_json { serde_json::to_string_pretty(&schedule)? } else { schedule.to_toml()? };
     match args.out {
         Some(path) => Ok(files::write_atomically(path, text)?),
         None => terminal::line(text),
@@ -167,12 +157,57 @@ fn unet_file(model: &str) -> PathBuf {
     Path::new(model).join("unet/config.json")
 }
 
-fn scores(args: &ScheduleArgs) -> anyhow::Result<ImportanceScores> {
+/// The schedule, with all that is known of it.
+fn schedule(args: &ScheduleArgs, steps: usize, range: WeightRange) -> anyhow::Result<Schedule> {
+    let ends = format!("[{}, {}]", range.low(), range.high());
+    Ok(match args.kind {
+        Kind::Static => {
+            let blocks = args.unet()?.blocks();
+            let (block, weight) = (args.block.unwrap_or(0), args.weight.unwrap_or(1.1));
+            let weights = BlockWeights::static_block(steps, blocks.len(), block, weight);
+            let method = format!("block {block} at {weight}");
+            document(weights.or_usage()?, method, About::blocks(&blocks))
+        }
+        Kind::Empirical => {
+            let blocks = args.unet()?.blocks();
+            let weights = BlockWeights::empirical(&blocks, steps, range);
+            document(weights, format!("by rule, weights in {ends}"), About::blocks(&blocks))
+        }
+        Kind::Importance | Kind::Inverted => {
+            let read = scores(args)?;
+            let (weights, what) = match args.kind {
+                Kind::Inverted => {
+                    (BlockWeights::inverted(&read.scores, range), "inverted importance")
+                }
+                _ => (BlockWeights::importance(&read.scores, range), "importance"),
+            };
+            let method = read.method.name();
+            document(
+                weights,
+                format!("{what} by {method}, weights in {ends}"),
+                About::scores(&read),
+            )
+        }
+        Kind::Skip => {
+            let model = args.model.as_deref();
+            let (weights, map) = skip::weights(&args.skip, args.probe.as_deref(), model)?;
+            let (method, budget) = (map.method.name(), args.skip.budget());
+            let reuse = if args.skip.reuses() { ", residuals reused" } else { "" };
+            document(
+                weights,
+                format!("skips by {method} within {budget} of the cost{reuse}"),
+                About::map(&map),
+            )
+        }
+    })
+}
+
+fn scores(args: &ScheduleArgs) -> anyhow::Result<ReadScores> {
     let Some(path) = &args.probe else {
         return Err(usage(
             "this kind of schedule needs --probe, the result of `unet-reweight importance` or \
              `unet-reweight probe`",
         ));
     };
-    Ok(read_scores(path)?)
+    Ok(ReadScores::read(path)?)
 }

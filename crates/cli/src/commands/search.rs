@@ -3,16 +3,16 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use files::write_atomically;
 use probe::{
     CounterDraws, Evaluator, FastEvaluator, PerStep, ProbeConfig, ProbeError, ProbeState,
     UNetEvaluator, search,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::saved::SavedState;
 use crate::commands::progress_bar;
 use crate::failure::usage;
 use crate::options::count;
@@ -114,12 +114,11 @@ impl SearchOptions {
         let (steps, blocks) = (evaluator.steps(), evaluator.blocks());
         let prompt = facts["prompt"].as_str().unwrap_or_default().to_string();
         let mut draws = CounterDraws::for_prompt(config, &prompt);
-        let mut state = match saved(state_path, facts)? {
+        let saved = SavedState::new(state_path, facts);
+        let mut state = match saved.read::<ProbeState>()? {
             Some(state) => {
-                let state: ProbeState = state;
-                state.check_continues(config, steps, blocks).with_context(|| {
-                    format!("`{}`; remove it to begin anew", state_path.display())
-                })?;
+                let named = || saved.begin_anew();
+                state.check_continues(config, steps, blocks).with_context(named)?;
                 state
             }
             None => ProbeState::new(config, steps, blocks, &mut draws)?,
@@ -138,7 +137,7 @@ impl SearchOptions {
             &mut draws,
             &mut |progress| bar.set_position(progress.done as u64),
             &mut |state| {
-                save(state_path, facts, state).map_err(|error| ProbeError::Interrupted {
+                saved.write(state).map_err(|error| ProbeError::Interrupted {
                     epoch: state.epoch,
                     reason: error.to_string(),
                 })
@@ -147,27 +146,4 @@ impl SearchOptions {
         bar.finish_and_clear();
         Ok(state)
     }
-}
-
-/// Keeps the state of something that is of these facts.
-pub fn save(path: &Path, facts: &Value, state: &impl serde::Serialize) -> anyhow::Result<()> {
-    let text = json!({ "facts": facts, "state": state }).to_string();
-    Ok(write_atomically(path, text.as_bytes())?)
-}
-
-/// The state that an interrupted run of the same prompt, seeds, steps and model kept.
-pub fn saved<T: serde::de::DeserializeOwned>(
-    path: &Path,
-    facts: &Value,
-) -> anyhow::Result<Option<T>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = files::read_to_string(path)?;
-    let named = || format!("`{}`", path.display());
-    let mut saved: Value = serde_json::from_str(&text).with_context(named)?;
-    if saved["facts"] != *facts {
-        bail!("`{}` is of another probe; choose another --out", path.display());
-    }
-    Ok(Some(serde_json::from_value(saved["state"].take()).with_context(named)?))
 }

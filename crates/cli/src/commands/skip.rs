@@ -58,6 +58,16 @@ enum CostKind {
 }
 
 impl SkipOptions {
+    /// The budget; all of the cost where none is given.
+    pub fn budget(&self) -> f64 {
+        self.budget.unwrap_or(1.0)
+    }
+
+    /// Whether residuals are reused.
+    pub fn reuses(&self) -> bool {
+        self.reuse
+    }
+
     /// Its options, and whether they are given.
     pub fn given(&self) -> [(&'static str, bool); 7] {
         [
@@ -72,13 +82,14 @@ impl SkipOptions {
     }
 }
 
-/// The schedule that stays within the budget, of an importance map of the method `masks` (the best
-/// of all there are) or `skip` (block by block); what it saves is said on standard error.
+/// The schedule that stays within the budget, and the importance map it comes from, of the method
+/// `masks` (the best of all there are) or `skip` (block by block); what it saves is said on standard
+/// error.
 pub fn weights(
     options: &SkipOptions,
     map: Option<&Path>,
     model: Option<&str>,
-) -> anyhow::Result<BlockWeights> {
+) -> anyhow::Result<(BlockWeights, ImportanceMap)> {
     let (Some(path), Some(budget)) = (map, options.budget) else {
         return Err(usage(
             "`schedule skip` needs --map, an importance map of the method `masks` or `skip`, and \
@@ -137,7 +148,7 @@ pub fn weights(
     if let Some(loaded) = loaded.filter(|_| runs > 0) {
         loaded.say(&weights, runs)?;
     }
-    Ok(weights)
+    Ok((weights, map))
 }
 
 /// Height and width of the latents that the map was measured on.

@@ -1,4 +1,4 @@
-//! Importance as a table on the terminal.
+//! Tables of blocks on the terminal.
 
 use probe::Agreement;
 use reweight::StepMatrix;
@@ -47,4 +47,19 @@ pub fn chance_in_words(agreement: &[Agreement]) -> String {
              their order there, drawn grey, is noise"
         ),
     }
+}
+
+/// Prints rows of a cell for each block.
+pub fn print_cells(
+    blocks: &[String],
+    rows: impl Iterator<Item = (String, Vec<String>)>,
+) -> anyhow::Result<()> {
+    terminal::line(format_args!("{:>8}  {}", "", blocks.join("  ")))?;
+    for (name, cells) in rows {
+        let padded = cells.iter().zip(blocks);
+        let cells: Vec<String> =
+            padded.map(|(cell, label)| format!("{cell:>width$}", width = label.len())).collect();
+        terminal::line(format_args!("{name:>8}  {}", cells.join("  ")))?;
+    }
+    Ok(())
 }

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::seal::is_sealed;
+
 /// Longest JSON file that is looked into.
 const LONGEST_JSON: u64 = 256 << 20;
 
@@ -33,6 +35,12 @@ pub enum Kind {
     ProbeTable,
     /// A probe's drawing.
     ProbeDrawing,
+    /// The result of a fit.
+    FitResult,
+    /// The result of a search of weights.
+    TuneResult,
+    /// A schedule with a seal, which tells whether people changed it by hand.
+    SealedSchedule,
     /// A schedule, which people may have written or changed by hand.
     Schedule,
     /// Statistics of pictures, which other programs write too.
@@ -71,6 +79,9 @@ impl Kind {
             Self::Explanation => json_has(path, &["facts", "blocks", "importance", "pictures"]),
             Self::ProbeTable => starts_with(path, b"step,block,path,"),
             Self::ProbeDrawing => starts_with(path, b"<svg xmlns="),
+            Self::FitResult => json_has(path, &["facts", "plan", "groups", "fitted"]),
+            Self::TuneResult => json_has(path, &["facts", "settings", "trials", "summary"]),
+            Self::SealedSchedule => is_sealed(path),
             Self::Schedule | Self::Statistics => false,
         }
     }
@@ -87,6 +98,9 @@ impl fmt::Display for Kind {
                 "result of a probe"
             }
             Self::Page | Self::Explanation => "page about a prompt",
+            Self::FitResult => "result of a fit",
+            Self::TuneResult => "result of a search of weights",
+            Self::SealedSchedule => "unchanged result",
             Self::Schedule => "mere result",
             Self::Statistics => "mere result",
         })

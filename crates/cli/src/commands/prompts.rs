@@ -22,7 +22,7 @@ struct Record {
 
 /// The prompt of every picture, from a file of JSON lines or, without one, from the record that
 /// `generate` writes beside each picture.
-pub(super) fn prompts(pictures: &[PathBuf], file: Option<&Path>) -> anyhow::Result<Vec<String>> {
+pub fn prompts(pictures: &[PathBuf], file: Option<&Path>) -> anyhow::Result<Vec<String>> {
     match file {
         Some(file) => from_lines(pictures, file),
         None => pictures.iter().map(|picture| from_record(picture)).collect(),

@@ -1,0 +1,121 @@
+//! What tuned weights do to a score, and whether that is more than chance.
+
+use metrics::{Checkpoint, ClipScorer, PairedDifference, paired_difference};
+use probe::Tuned;
+use serde::Serialize;
+
+/// Resamples of the intervals, and the seed that draws them.
+const RESAMPLES: usize = 10_000;
+const SEED: u64 = 42;
+
+/// Scores of the same samples at weights 1 and at the tuned ones.
+#[derive(Serialize)]
+pub struct Outcome {
+    /// Mean at weights 1.
+    pub vanilla: f64,
+    /// Mean at the tuned weights.
+    pub tuned: f64,
+    /// Tuned less vanilla, paired; bootstrap interval over the samples.
+    pub difference: PairedDifference,
+    /// The scores at weights 1, then at the tuned ones.
+    pub scores: [Vec<f64>; 2],
+}
+
+/// What the weights do to the score.
+#[derive(Serialize)]
+pub struct Summary {
+    /// Name of the score.
+    pub score: String,
+    /// The scorer's weights.
+    pub checkpoint: Checkpoint,
+    /// Where the weights were chosen: a gain here is no evidence.
+    pub train: Outcome,
+    /// On other seeds.
+    pub test: Outcome,
+    /// On other prompts.
+    pub other: Option<Outcome>,
+    /// Whether the interval on the test seeds lies above 0.
+    pub beats_vanilla: bool,
+    /// That in words.
+    pub verdict: String,
+}
+
+impl Outcome {
+    fn new(scores: &[Vec<f64>; 2]) -> anyhow::Result<Self> {
+        let [vanilla, tuned] = scores;
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        Ok(Self {
+            vanilla: mean(vanilla),
+            tuned: mean(tuned),
+            difference: paired_difference(tuned, vanilla, RESAMPLES, SEED)?,
+            scores: scores.clone(),
+        })
+    }
+
+    /// The difference and its interval.
+    pub fn words(&self) -> String {
+        let PairedDifference { mean, low, high, .. } = self.difference;
+        format!("{mean:+.5} [{low:+.5}, {high:+.5}]")
+    }
+}
+
+impl Summary {
+    /// Compares the scores.
+    pub fn new(scorer: &ClipScorer, tuned: &Tuned) -> anyhow::Result<Self> {
+        let (train, test) = (Outcome::new(&tuned.train)?, Outcome::new(&tuned.test)?);
+        let [vanilla, _] = &tuned.other;
+        let other = (!vanilla.is_empty()).then(|| Outcome::new(&tuned.other)).transpose()?;
+        let beats_vanilla = test.difference.low > 0.0;
+        let verdict = verdict(tuned.is_vanilla(), &test, other.as_ref());
+        let (score, checkpoint) = (scorer.name().into(), scorer.checkpoint().clone());
+        Ok(Self { score, checkpoint, train, test, other, beats_vanilla, verdict })
+    }
+}
+
+fn verdict(is_vanilla: bool, test: &Outcome, other: Option<&Outcome>) -> String {
+    if is_vanilla {
+        return "nothing beats vanilla: no change of a weight raised the training score by more than \
+                its standard error"
+            .into();
+    }
+    if test.difference.low <= 0.0 {
+        let where_ = if test.difference.high < 0.0 { "below 0" } else { "which includes 0" };
+        return format!(
+            "nothing beats vanilla: on the test seeds the weights change the score by {}, {where_}",
+            test.words()
+        );
+    }
+    let beats = format!("the weights beat vanilla on the test seeds, by {}", test.words());
+    match other {
+        Some(other) if other.difference.low > 0.0 => format!("{beats}, and on other prompts"),
+        Some(other) => format!("{beats}, but not on other prompts: {}", other.words()),
+        None => beats,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(gains: [f64; 4]) -> Outcome {
+        Outcome::new(&[vec![1.0; 4], gains.map(|gain| 1.0 + gain).to_vec()]).unwrap()
+    }
+
+    #[test]
+    fn verdict_follows_the_intervals_of_samples_that_nothing_was_chosen_on() {
+        let (up, down) = (outcome([0.1, 0.2, 0.15, 0.1]), outcome([-0.1, -0.2, -0.1, -0.1]));
+        let open = outcome([0.1, -0.2, 0.15, -0.1]);
+        for (is_vanilla, test, other, words) in [
+            (true, &open, None, "no change of a weight"),
+            (false, &open, Some(&up), "which includes 0"),
+            (false, &down, None, "below 0"),
+            (false, &up, None, "beat vanilla on the test seeds, by +0.13750"),
+            (false, &up, Some(&up), "and on other prompts"),
+            (false, &up, Some(&open), "but not on other prompts"),
+        ] {
+            let verdict = verdict(is_vanilla, test, other);
+            assert!(verdict.contains(words), "{verdict}");
+            assert_eq!(verdict.starts_with("nothing"), test.difference.low <= 0.0, "{verdict}");
+        }
+    }
+}
