@@ -108,11 +108,12 @@ fn skips_within_a_budget_are_scheduled_and_generated() {
     let measure = ["importance", prompt, "--method", "skip"];
     succeed(&[&measure[..], &common, &[&out]].concat());
     let map = format!("{out}/importance.json");
-    for option in [None, Some("--reuse")] {
-        let schedule = path(&format!("{}.toml", option.unwrap_or("skip")));
+    let reuse: [&[&str]; 3] = [&[], &["--reuse"], &["--reuse", "--measure-reuse"]];
+    for (number, options) in reuse.into_iter().enumerate() {
+        let schedule = path(&format!("{number}.toml"));
         let mut arguments = vec!["schedule", "skip", "--map", &map, "--model", &model];
         arguments.extend(["--budget", "0.8", "--runs", "1", "--out", &schedule]);
-        arguments.extend(option);
+        arguments.extend(options);
         let output = run(&arguments);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{said}");
@@ -120,7 +121,7 @@ fn skips_within_a_budget_are_scheduled_and_generated() {
         let blocks = reweight::Policy::from_file(&schedule).unwrap().blocks.unwrap();
         let runs = |step| (0..7).filter(|at| blocks.mode(step, *at) == BlockMode::Run).count();
         assert!([0, 1, 2].into_iter().any(|step| runs(step) < 7));
-        assert!(option.is_none() || runs(0) == 7, "all blocks run before they are reused");
+        assert!(options.is_empty() || runs(0) == 7, "all blocks run before they are reused");
         let generate = ["generate", prompt, "--weights", &schedule];
         succeed(&[&generate[..], &common, &[&pictures]].concat());
     }

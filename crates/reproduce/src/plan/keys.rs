@@ -2,14 +2,14 @@
 
 use files::sha256_bytes;
 use probe::{FitPlan, FitSettings};
-use pruning::STUDENT_VERSION;
+use pruning::{MAX_AGE, STUDENT_VERSION};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::skipping::{TIMED_RUNS, timed_samples};
 use super::study::{Example, Study};
 use super::unit::{
-    Fidelity, Fit, Influence, Measured, Probe, Sample, Search, Student, Times, Unit,
+    Fidelity, Fit, Influence, Measured, Probe, Reuse, Sample, Search, Student, Times, Unit,
 };
 
 /// Changes whenever a unit's result would change for the same settings.
@@ -117,6 +117,13 @@ impl Keys<'_> {
                 "steps": steps,
                 "plan": fit_plan(self.study),
             }),
+            Unit::Reuse(Reuse { example, steps }) => json!({
+                "kind": "reuse",
+                "common": self.common(*example),
+                "steps": steps,
+                "seed": self.study.experiment.train_seed,
+                "oldest": MAX_AGE,
+            }),
             Unit::Snr(sample) => {
                 let mut value = self.sampled("snr", sample);
                 value["pixels"] = self.fingerprints.contents[sample.example].as_str().into();
@@ -197,6 +204,9 @@ impl Keys<'_> {
         }
         if let Some(measured) = sample.measured() {
             value["estimates"] = json!(self.of(&Unit::Estimates(measured)));
+        }
+        if let Some(reuse) = sample.reuse() {
+            value["reuse"] = json!(self.of(&Unit::Reuse(reuse)));
         }
         value
     }

@@ -9,6 +9,7 @@ mod experiment_file;
 mod keys;
 mod part;
 mod prompts;
+mod queue;
 mod settings;
 mod shard;
 mod skipping;
@@ -33,7 +34,7 @@ pub(crate) use skipping::{
 pub use study::Study;
 pub(crate) use study::{Example, base, model_name};
 pub(crate) use unit::{
-    Fidelity, Fit, Influence, Likened, Measured, Probe, Sample, Search, Student, Times, Unit,
+    Fidelity, Fit, Influence, Likened, Measured, Probe, Reuse, Sample, Search, Student, Times, Unit,
 };
 pub(crate) use units::{pruning_probe, units};
 pub(crate) use weighting::Weighting;

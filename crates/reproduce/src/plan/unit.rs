@@ -21,6 +21,8 @@ pub(crate) enum Unit {
     Effects(Influence),
     /// The least-squares weights for real pictures.
     Fit(Fit),
+    /// What it does to the prediction to add again what a block added before.
+    Reuse(Reuse),
     /// Eq. 2 on one picture, at every inference step.
     Snr(Sample),
     /// A picture sampled from one prompt.
@@ -72,6 +74,13 @@ pub(crate) struct Influence {
 /// A fit to the pictures that are held out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fit {
+    pub(crate) steps: usize,
+}
+
+/// The losses of reuse for one prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reuse {
+    pub(crate) example: usize,
     pub(crate) steps: usize,
 }
 
@@ -138,6 +147,12 @@ impl Sample {
         matches!(rule, Rule::Fitted | Rule::FittedConstant).then_some(Fit { steps: self.steps })
     }
 
+    /// The losses of reuse its weighting comes from, where it comes from some.
+    pub(crate) fn reuse(&self) -> Option<Reuse> {
+        let Self { example, steps, .. } = *self;
+        self.weighting.needs_reuse_losses().then_some(Reuse { example, steps })
+    }
+
     /// Beside the vanilla picture of as many steps.
     pub(crate) fn beside_vanilla(self) -> Likened {
         Likened { sample: self, vanilla_steps: self.steps }
@@ -167,6 +182,9 @@ impl fmt::Display for Unit {
                 write!(f, "{effect:?} effects in example {example} ({steps} steps)")
             }
             Self::Fit(Fit { steps }) => write!(f, "weights fitted to pictures ({steps} steps)"),
+            Self::Reuse(Reuse { example, steps }) => {
+                write!(f, "losses of reuse of example {example} ({steps} steps)")
+            }
             Self::Snr(sample) => write!(f, "signal-to-noise ratio of {sample}"),
             Self::Picture(sample) => write!(f, "picture of {sample}"),
             Self::Score(sample) => write!(f, "score of {sample}"),

@@ -47,6 +47,11 @@ impl Weighting {
         }
     }
 
+    /// Whether it needs the losses of reuse for the prompt.
+    pub(crate) fn needs_reuse_losses(&self) -> bool {
+        matches!(self, Self::Skipping(skipping) if skipping.needs_reuse_losses())
+    }
+
     /// As tables name it.
     pub(crate) fn label(&self) -> String {
         let range = |ends: &WeightRange| format!("[{}, {}]", ends.low(), ends.high());

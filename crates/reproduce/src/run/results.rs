@@ -1,7 +1,7 @@
 //! What units give, and what of it cannot be.
 
 use probe::{Estimates, FitState, Vote};
-use pruning::Distances;
+use pruning::{Distances, ReuseLosses};
 use reweight::StepMatrix;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -153,6 +153,13 @@ impl UnitResult for Seconds {
             true => Ok(()),
             false => Err(format!("expected seconds above 0, found {seconds}")),
         })
+    }
+}
+
+impl UnitResult for ReuseLosses {
+    fn check(&self) -> Result<(), String> {
+        // It is only made of losses.
+        Ok(())
     }
 }
 
