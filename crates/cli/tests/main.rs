@@ -4,6 +4,7 @@ mod commands;
 mod fit;
 mod overwriting;
 mod score;
+mod skipping;
 mod support;
 mod tune;
 mod wrong_use;
