@@ -2,6 +2,7 @@
 
 mod commands;
 mod fit;
+mod importance;
 mod overwriting;
 mod score;
 mod skipping;

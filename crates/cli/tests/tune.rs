@@ -55,6 +55,8 @@ fn searches_interrupted_go_on_to_the_same_bytes_and_are_used_as_schedules() {
     assert_eq!(results(), expected);
     let error = fail(&[&tune[..], &["--limit", "0.2"]].concat());
     assert!(error.contains("other settings"), "{error}");
+    let both = [&tune[..], &["--more-prompts", &others]].concat();
+    assert!(fail(&both).contains("a cartoon of a lion\" in both"));
     let error = fail(&[&tune[..], &["--guidance", "2"]].concat());
     assert!(error.contains("of another run"), "{error}");
     let (schedule, grid) = (text(&out.join("schedule.toml")), text(&folder.path().join("g.png")));
@@ -71,6 +73,7 @@ fn files_that_cannot_be_used_are_failures() {
     for (more, word) in [
         (["--other-prompts", &text(&empty)], "a prompt on each line"),
         (["--other-prompts", &text(&missing)], "none.txt"),
+        (["--more-prompts", &text(&empty)], "empty.txt"),
         (["--scorer", &scorer], "the scorer"),
     ] {
         let output = run(&[&["tune", "a", "--steps", "1", "--out", &out][..], &more].concat());

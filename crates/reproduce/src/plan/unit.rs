@@ -5,6 +5,7 @@ use std::fmt;
 use probe::{Effect, Estimator};
 use pruning::SkipSets;
 
+use super::control::{Control, Rule};
 use super::weighting::Weighting;
 
 /// One piece of work whose result is stored.
@@ -18,6 +19,8 @@ pub(crate) enum Unit {
     Estimates(Measured),
     /// What each block does to the result.
     Effects(Influence),
+    /// The least-squares weights for real pictures.
+    Fit(Fit),
     /// What it does to the prediction to add again what a block added before.
     Reuse(Reuse),
     /// Eq. 2 on one picture, at every inference step.
@@ -66,6 +69,12 @@ pub(crate) struct Influence {
     pub(crate) example: usize,
     pub(crate) steps: usize,
     pub(crate) effect: Effect,
+}
+
+/// A fit to the pictures that are held out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fit {
+    pub(crate) steps: usize,
 }
 
 /// The losses of reuse for one prompt.
@@ -117,8 +126,12 @@ pub(crate) struct Fidelity {
 impl Sample {
     /// The probe its weighting comes from, where it comes from one.
     pub(crate) fn probe(&self) -> Option<Probe> {
-        let Self { example, steps, .. } = *self;
-        self.weighting.needs_probe().then_some(Probe { example, steps })
+        let Self { example, steps, weighting, .. } = *self;
+        let steps = match weighting {
+            Weighting::Control(control) => control.probed_steps.unwrap_or(steps),
+            _ => steps,
+        };
+        weighting.needs_probe().then_some(Probe { example, steps })
     }
 
     /// The estimates its weighting comes from, where it comes from some.
@@ -126,6 +139,12 @@ impl Sample {
         let Self { example, steps, .. } = *self;
         let estimator = self.weighting.needs_estimates()?;
         Some(Measured { example, steps, estimator })
+    }
+
+    /// The fit its weights come from, where they come from one.
+    pub(crate) fn fit(&self) -> Option<Fit> {
+        let Weighting::Control(Control { rule, .. }) = self.weighting else { return None };
+        matches!(rule, Rule::Fitted | Rule::FittedConstant).then_some(Fit { steps: self.steps })
     }
 
     /// The losses of reuse its weighting comes from, where it comes from some.
@@ -162,6 +181,7 @@ impl fmt::Display for Unit {
             Self::Effects(Influence { example, steps, effect }) => {
                 write!(f, "{effect:?} effects in example {example} ({steps} steps)")
             }
+            Self::Fit(Fit { steps }) => write!(f, "weights fitted to pictures ({steps} steps)"),
             Self::Reuse(Reuse { example, steps }) => {
                 write!(f, "losses of reuse of example {example} ({steps} steps)")
             }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use probe::{Estimates, Vote};
+use probe::{Estimates, FitState, Vote};
 use pruning::{Distances, ReuseLosses, Strategy, strategies};
 
 use super::context::Context;
@@ -13,7 +13,7 @@ use super::results::{
 use super::store::Damage;
 use crate::ReproduceError;
 use crate::plan::{
-    Fidelity, Influence, Key, Likened, Measured, Part, Probe, Reuse, Sample, Search, Student,
+    Fidelity, Fit, Influence, Key, Likened, Measured, Part, Probe, Reuse, Sample, Search, Student,
     Times, Unit, pruning_probe,
 };
 
@@ -48,6 +48,7 @@ impl<'a> Library<'a> {
             Unit::Probe(_) | Unit::Search(_) => self.has::<Voted>(unit),
             Unit::Estimates(_) => self.has::<Estimates>(unit),
             Unit::Effects(_) => self.has::<MeasuredEffects>(unit),
+            Unit::Fit(_) => self.has::<FitState>(unit),
             Unit::Reuse(_) => self.has::<ReuseLosses>(unit),
             Unit::Snr(_) => self.has::<Ratios>(unit),
             Unit::Picture(_) => Ok(self.read_png(unit)?.is_some()),
@@ -79,6 +80,10 @@ impl<'a> Library<'a> {
 
     pub(crate) fn estimates(&self, measured: &Measured) -> Result<Estimates, ReproduceError> {
         self.result(&Unit::Estimates(*measured))
+    }
+
+    pub(crate) fn fit(&self, fit: &Fit) -> Result<FitState, ReproduceError> {
+        self.result(&Unit::Fit(*fit))
     }
 
     pub(crate) fn effects(&self, influence: &Influence) -> Result<MeasuredEffects, ReproduceError> {

@@ -1,6 +1,6 @@
 //! What units give, and what of it cannot be.
 
-use probe::{Estimates, Vote};
+use probe::{Estimates, FitState, Vote};
 use pruning::{Distances, ReuseLosses};
 use reweight::StepMatrix;
 use serde::de::DeserializeOwned;
@@ -95,6 +95,13 @@ impl UnitResult for Voted {
 impl UnitResult for Estimates {
     fn check(&self) -> Result<(), String> {
         self.measured.iter().flatten().flatten().try_for_each(|value| finite("estimates", *value))
+    }
+}
+
+impl UnitResult for FitState {
+    fn check(&self) -> Result<(), String> {
+        let weights = self.weights().map_err(|error| error.to_string())?;
+        weights.weights.weights().check_not_negative().map_err(|error| error.to_string())
     }
 }
 

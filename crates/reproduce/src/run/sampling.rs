@@ -5,7 +5,8 @@ use reweight::Policy;
 use scheduler::SchedulerKind;
 
 use super::library::Library;
-use super::request::{policy, request};
+use super::request::request;
+use super::schedule::policy;
 use crate::ReproduceError;
 use crate::plan::{Sample, Unit, Weighting};
 

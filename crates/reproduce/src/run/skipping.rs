@@ -4,8 +4,9 @@ use probe::Estimates;
 use pruning::{ReuseLosses, SkipLosses, SkipPlan, time_runs};
 
 use super::library::Library;
-use super::request::{policy, request};
+use super::request::request;
 use super::results::Seconds;
+use super::schedule::policy;
 use crate::ReproduceError;
 use crate::plan::{
     Reuse, Sample, SkipRule, Skipping, TIMED_RUNS, Times, Unit, costs, timed_samples,

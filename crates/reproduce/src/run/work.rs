@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::decoded::Decoded;
+use super::fit::fit;
 use super::importance::{effects, estimates};
 use super::library::Library;
 use super::probe::{probe, search_to_convergence};
@@ -119,6 +120,7 @@ impl<'a> Worker<'a> {
             Unit::Search(unit) => search_to_convergence(&self.library, unit),
             Unit::Estimates(unit) => estimates(&self.library, unit),
             Unit::Effects(unit) => effects(&self.library, unit),
+            Unit::Fit(unit) => fit(&self.library, unit),
             Unit::Reuse(unit) => reuse_losses(&self.library, unit),
             Unit::Snr(sample) => self.snr.measure(sample),
             Unit::Picture(_) => sample_pictures(&self.library, &together(units, units.len())),

@@ -11,7 +11,7 @@ use burn::tensor::FloatDType;
 use clap::{Args, ValueEnum};
 use files::write_atomically;
 use metrics::ClipScorer;
-use pipeline::{Generation, Pipeline};
+use pipeline::{Generation, NoiseSource, Pipeline};
 use probe::{ScoreEvaluator, TuneSettings, TuneState, block_labels};
 
 use crate::commands::document::{About, document};
@@ -38,7 +38,9 @@ const TRAIN_SEEDS: [u64; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
                   unet-reweight tune \"a lighthouse\" --model sd-turbo --score hps --budget 100\n\
                   \nWeights are chosen on the training seeds; what they are worth is what they do on \
                   the test seeds, which nothing was chosen on.",
-    mut_arg("seeds", |arg| arg.long("train-seeds").help("Seeds that weights are chosen on [default: 1 to 8]")),
+    mut_arg("seeds", |arg| arg
+        .long("train-seeds")
+        .help("Seeds that weights are chosen on [default: 1 to 8]")),
     mut_arg("initial_noise", |arg| arg.hide(true))
 )]
 pub struct TuneArgs {
@@ -66,13 +68,16 @@ pub struct TuneArgs {
         default_value = "101,102,103,104,105,106,107,108,109,110,111,112,113,114,115,116"
     )]
     test_seeds: Vec<u64>,
+    /// Text file of more prompts, one a line, that weights are chosen on and tested on with PROMPT.
+    #[arg(long)]
+    more_prompts: Option<PathBuf>,
     /// Text file of other prompts, one a line, that the weights are tested on with the test seeds.
     #[arg(long)]
     other_prompts: Option<PathBuf>,
     /// Steps that share weights.
     #[arg(long, value_enum, default_value = "window")]
     per: Per,
-    /// Evaluations of weights on all training seeds, at most: one for vanilla, two for every weight
+    /// Evaluations of weights on all training samples, at most: one for vanilla, two for every weight
     /// that is tried.
     #[arg(long, default_value_t = TuneSettings::default().budget, value_parser = count())]
     budget: usize,
@@ -147,8 +152,8 @@ impl TuneArgs {
     }
 }
 
-/// The prompts of a file, one a line.
-fn other_prompts(file: Option<&Path>) -> anyhow::Result<Vec<String>> {
+/// The prompts of a file, one a line; none without a file.
+fn prompts(file: Option<&Path>) -> anyhow::Result<Vec<String>> {
     let Some(file) = file else { return Ok(Vec::new()) };
     let text = files::read_to_string(file)?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -156,6 +161,16 @@ fn other_prompts(file: Option<&Path>) -> anyhow::Result<Vec<String>> {
     match prompts.is_empty() {
         true => anyhow::bail!("`{}`: expected a prompt on each line, found none", file.display()),
         false => Ok(prompts),
+    }
+}
+
+/// Prompts that are trained on must not be for testing.
+fn check_prompts(train: &[String], other: &[String]) -> anyhow::Result<()> {
+    match train.iter().find(|prompt| other.contains(prompt)) {
+        Some(prompt) => Err(usage(format_args!(
+            "expected other --other-prompts than those that are trained on, found \"{prompt}\" in both"
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -177,15 +192,19 @@ pub fn run(mut args: TuneArgs) -> anyhow::Result<()> {
     let outputs = Outputs::new()
         .with(args.out.join(RESULT), Kind::TuneResult)
         .with(args.out.join(SCHEDULE), Kind::SealedSchedule);
-    let inputs = [args.model.file(), args.other_prompts.as_deref(), args.scorer.as_deref()];
+    let (more, others) = (args.more_prompts.as_deref(), args.other_prompts.as_deref());
+    let inputs = [args.model.file(), more, others, args.scorer.as_deref()];
     outputs.check(inputs.into_iter().flatten(), &args.output)?;
-    let others = other_prompts(args.other_prompts.as_deref())?;
+    let (more, others) = (prompts(more)?, prompts(others)?);
     let pipeline = args.model.load()?;
     let scorer = args.load_scorer(&pipeline)?;
     let (out, json) = (args.out, args.json);
     let generation = args.sampling.resolve(&pipeline)?;
+    let train: Vec<String> = std::iter::once(generation.prompt.clone()).chain(more).collect();
+    check_prompts(&train, &others)?;
     let facts = {
         let mut facts = facts(&generation)?;
+        facts["prompts"] = train.clone().into();
         facts["model_sha256"] = pipeline.fingerprint()?.into();
         facts["test_seeds"] = args.test_seeds.clone().into();
         facts["other_prompts"] = others.clone().into();
@@ -193,10 +212,17 @@ pub fn run(mut args: TuneArgs) -> anyhow::Result<()> {
         facts["scorer"] = scorer.fingerprint().into();
         facts
     };
-    let mut test = generation.clone();
-    test.noise.seeds = args.test_seeds;
-    let others = others.into_iter().map(|prompt| Generation { prompt, ..test.clone() }).collect();
-    let mut samples = Samples::new(&pipeline, &scorer, generation, test, others)?;
+    let test = NoiseSource { seeds: args.test_seeds, ..generation.noise.clone() };
+    let with = |prompts: &[String], noise: &NoiseSource| -> Vec<Generation> {
+        let with = |prompt: &String| Generation {
+            prompt: prompt.clone(),
+            noise: noise.clone(),
+            ..generation.clone()
+        };
+        prompts.iter().map(with).collect()
+    };
+    let sets = [with(&train, &generation.noise), with(&train, &test), with(&others, &test)];
+    let mut samples = Samples::new(&pipeline, &scorer, generation.calls()?, sets)?;
     let saved = SavedState::new(&out.join(STATE), &facts);
     let mut state = saved.read()?.unwrap_or_else(|| TuneState::new(settings));
     if state.settings != settings {

@@ -36,7 +36,7 @@ pub fn report(report: &TuneReport<Summary>, steps: usize) -> anyhow::Result<()> 
         }),
     )?;
     terminal::line(format_args!("{}, after {} evaluations", summary.score, report.evaluations))?;
-    outcome("training seeds", &summary.train)?;
+    outcome("training", &summary.train)?;
     outcome("test seeds", &summary.test)?;
     if let Some(other) = &summary.other {
         outcome("other prompts", other)?;
@@ -46,11 +46,14 @@ pub fn report(report: &TuneReport<Summary>, steps: usize) -> anyhow::Result<()> 
 
 fn outcome(name: &str, outcome: &Outcome) -> anyhow::Result<()> {
     terminal::line(format_args!(
-        "{name:>14}: vanilla {:.5}, tuned {:.5}, difference {} over {} (p {:.4})",
+        "{name:>14}: vanilla {:.5}, tuned {:.5}, difference {} over {} ({})",
         outcome.vanilla,
         outcome.tuned,
         outcome.words(),
         outcome.difference.count,
-        outcome.difference.p_value
+        match outcome.difference.p_value {
+            p if p < 0.0001 => "p below 0.0001".to_string(),
+            p => format!("p {p:.4}"),
+        }
     ))
 }

@@ -19,13 +19,13 @@ pub struct Samples<'a> {
 }
 
 impl<'a> Samples<'a> {
-    /// Draws the noise of all samples.
+    /// Draws the noise of the samples to train on, to test on, and of other prompts; `steps` is how
+    /// often one calls the U-Net.
     pub fn new(
         pipeline: &'a Pipeline,
         scorer: &'a ClipScorer,
-        train: Generation,
-        test: Generation,
-        other: Vec<Generation>,
+        steps: usize,
+        [train, test, other]: [Vec<Generation>; 3],
     ) -> anyhow::Result<Self> {
         let draw = |generations: &[Generation]| -> anyhow::Result<Requests> {
             let mut requests = Vec::new();
@@ -37,8 +37,7 @@ impl<'a> Samples<'a> {
             }
             Ok(requests)
         };
-        let steps = train.calls()?;
-        let (train, test, other) = (draw(&[train])?, draw(&[test])?, draw(&other)?);
+        let (train, test, other) = (draw(&train)?, draw(&test)?, draw(&other)?);
         Ok(Self { pipeline, scorer, steps, train, test, other })
     }
 }
