@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{fail, model, run, succeed};
+use crate::support::{fail, model, succeed};
 
 #[test]
 fn probe_schedule_generate_and_compare_work_together() {
