@@ -5,6 +5,7 @@ mod fit;
 mod importance;
 mod overwriting;
 mod score;
+mod skipping;
 mod support;
 mod tune;
 mod wrong_use;

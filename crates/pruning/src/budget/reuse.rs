@@ -11,7 +11,7 @@ use unet_core::{BlockAction, BlockMode, BlockSite, Intervention, TransformerSite
 use crate::{PruningError, SkipSets};
 
 /// The most steps for which what a block added is used.
-pub const MAX_AGE: usize = 8;
+pub const MAX_AGE: usize = 4;
 
 /// The loss `‖ε' − ε‖² / N` of a prediction in which one block, at one step, adds what it added
 /// `age` steps before, on the trajectory of the U-Net as it is (both halves where guided); that of
