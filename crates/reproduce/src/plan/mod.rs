@@ -9,6 +9,7 @@ mod experiment_file;
 mod keys;
 mod part;
 mod prompts;
+mod queue;
 mod settings;
 mod shard;
 mod skipping;

@@ -1,15 +1,13 @@
 //! Which units the parts of an experiment need, in an order in which they can be done.
 
-use std::collections::HashSet;
-
+use probe::{Effect, Estimator};
 use pruning::{SkipSets, Strategy, distinct_skips};
 use reweight::StepMatrix;
-
-use probe::{Effect, Estimator};
 
 use super::comparisons::{SeedRole, block_weightings, compared, judged, seeded_weightings};
 use super::control::{ControlGroup, control_groups, fewer_steps_weightings};
 use super::part::Part;
+use super::queue::Queue;
 use super::shard::Shard;
 use super::skipping::{arms, is_timed};
 use super::study::Study;
@@ -36,7 +34,7 @@ pub(crate) fn units(
     shard: Shard,
     strategies: Option<&[Strategy]>,
 ) -> Result<Vec<Unit>, ReproduceError> {
-    let mut queue = Queue { study, shard, stages: Default::default(), seen: Default::default() };
+    let mut queue = Queue::new(study, shard);
     for part in parts {
         match part {
             Part::Table1 => queue.table1(),
@@ -55,57 +53,10 @@ pub(crate) fn units(
             _ => queue.seeded(*part)?,
         }
     }
-    Ok(queue.stages.concat())
-}
-
-/// Units in the order of what they depend on: probes, what needs them, what needs that.
-struct Queue<'a> {
-    study: &'a Study,
-    shard: Shard,
-    stages: [Vec<Unit>; 3],
-    seen: HashSet<String>,
+    Ok(queue.units())
 }
 
 impl Queue<'_> {
-    fn add(&mut self, unit: Unit) {
-        let stage = match unit {
-            Unit::Probe(_) | Unit::Search(_) | Unit::Estimates(_) | Unit::Effects(_) => 0,
-            Unit::Fit(_) => 0,
-            Unit::Snr(_) | Unit::Picture(_) | Unit::Student(_) | Unit::Times(_) => 1,
-            Unit::Score(_) | Unit::Identity(_) | Unit::Fidelity(_) => 2,
-        };
-        if self.seen.insert(format!("{unit:?}")) {
-            self.stages[stage].push(unit);
-        }
-    }
-
-    /// The examples of the categories that fall to this run.
-    fn examples(&self) -> Vec<usize> {
-        (0..self.study.count()).filter(|example| self.shard.has(*example)).collect()
-    }
-
-    /// The probe, the estimates or the fit that a sample's weighting comes from; every run of several
-    /// fits for itself.
-    fn sources(&mut self, sample: &Sample) {
-        if let Some(probe) = sample.probe() {
-            self.add(Unit::Probe(probe));
-        }
-        if let Some(measured) = sample.measured() {
-            self.add(Unit::Estimates(measured));
-        }
-        if let Some(fit) = sample.fit() {
-            self.add(Unit::Fit(fit));
-        }
-    }
-
-    /// A picture and its score, where there is a scorer.
-    fn scored_picture(&mut self, sample: Sample) {
-        if self.study.has_scorer() {
-            self.add(Unit::Picture(sample));
-            self.add(Unit::Score(sample));
-        }
-    }
-
     fn table1(&mut self) {
         let experiment = &self.study.experiment;
         let seed = experiment.train_seed;
