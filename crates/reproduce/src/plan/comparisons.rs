@@ -87,6 +87,12 @@ pub(crate) fn shown(study: &Study) -> Vec<usize> {
     study.categories.iter().flat_map(first).collect()
 }
 
+/// Examples whose pictures are sampled for controls and in fewer steps: all, but the shown ones where
+/// Eq. 2, which tells smaller differences, is measured of all.
+pub(crate) fn sampled(study: &Study) -> Vec<usize> {
+    if study.has_pictures() { shown(study) } else { (0..study.count()).collect() }
+}
+
 /// Examples by which estimates of importance are judged: the first of each category.
 pub(crate) fn judged(study: &Study) -> Vec<usize> {
     let first =

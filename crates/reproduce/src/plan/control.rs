@@ -112,8 +112,8 @@ impl ControlGroup {
     }
 }
 
-/// The range of Tables V and VI with every control, the fitted weights, and each other range of Tables III and IV and of
-/// Fig. 4 beside its constant.
+/// The range of Tables V and VI with every control, the fitted weights, and each other range of
+/// Tables III and IV, and the first and the last of Fig. 4, beside its constant.
 pub(crate) fn control_groups(study: &Study) -> Result<Vec<ControlGroup>, ReproduceError> {
     let experiment = &study.experiment;
     let main = experiment.ablation_range;
@@ -135,7 +135,9 @@ pub(crate) fn control_groups(study: &Study) -> Result<Vec<ControlGroup>, Reprodu
         });
     }
     let mut seen = vec![main];
-    for range in experiment.ranges.iter().copied().chain(experiment.figure4_ranges(study.size)?) {
+    let figure4 = experiment.figure4_ranges(study.size)?;
+    let ends = [figure4.first(), figure4.last()].into_iter().flatten();
+    for range in experiment.ranges.iter().chain(ends).copied() {
         if !seen.contains(&range) {
             seen.push(range);
             groups.push(ControlGroup {

@@ -19,7 +19,7 @@ mod units;
 mod weighting;
 
 pub(crate) use comparisons::{
-    SeedRole, block_weightings, compared, judged, seeded_weightings, shown,
+    SeedRole, block_weightings, compared, judged, sampled, seeded_weightings, shown,
 };
 pub(crate) use control::{Control, ControlGroup, Rule, control_groups, fewer_steps_weightings};
 pub(crate) use cost::{bytes, samples};

@@ -1,11 +1,12 @@
 //! Which units the parts of an experiment need, in an order in which they can be done.
 
+use probe::{Effect, Estimator};
 use pruning::{SkipSets, Strategy, distinct_skips};
 use reweight::StepMatrix;
 
-use probe::{Effect, Estimator};
-
-use super::comparisons::{SeedRole, block_weightings, compared, judged, seeded_weightings};
+use super::comparisons::{
+    SeedRole, block_weightings, compared, judged, sampled, seeded_weightings,
+};
 use super::control::{ControlGroup, control_groups, fewer_steps_weightings};
 use super::part::Part;
 use super::queue::Queue;
@@ -100,13 +101,14 @@ impl Queue<'_> {
         let scored = groups.iter().cloned().filter_map(|group| group.scored(study));
         let scored = scored.flat_map(|group| group.weightings().collect::<Vec<_>>());
         let scored: Vec<_> = vanilla().chain(scored).collect();
+        let drawn = sampled(study);
         for example in self.examples() {
             let sample = |weighting| Sample { example, seed, steps, weighting };
             for sample in measured.iter().copied().map(sample).filter(|_| study.has_pictures()) {
                 self.sources(&sample);
                 self.add(Unit::Snr(sample));
             }
-            for sample in scored.iter().copied().map(sample) {
+            for sample in scored.iter().copied().map(sample).filter(|_| drawn.contains(&example)) {
                 self.sources(&sample);
                 self.scored_picture(sample);
             }
@@ -118,8 +120,9 @@ impl Queue<'_> {
     fn fewer_steps(&mut self) {
         let experiment = &self.study.experiment;
         let (seed, all) = (SeedRole::Test.of(experiment), experiment.steps);
+        let shard = self.shard;
         for weighting in fewer_steps_weightings(self.study) {
-            for example in self.examples() {
+            for example in sampled(self.study).into_iter().filter(|example| shard.has(*example)) {
                 let sample = Sample { example, seed, steps: all - 1, weighting };
                 let pair = Likened { sample, vanilla_steps: all };
                 self.sources(&sample);

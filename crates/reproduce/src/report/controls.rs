@@ -4,7 +4,7 @@ use super::cell::Cell;
 use super::measure::{Measure, brackets};
 use super::table::{Row, Table};
 use crate::ReproduceError;
-use crate::plan::{ControlGroup, Sample, SeedRole, Weighting, control_groups};
+use crate::plan::{ControlGroup, Sample, SeedRole, Study, Weighting, control_groups, sampled};
 use crate::run::{Library, mean_weight};
 
 /// The column of differences to the constant.
@@ -39,6 +39,14 @@ pub(crate) fn controls(library: &Library<'_>, measure: Measure) -> Result<Table,
     Ok(Table { name, title, note: note(library, measure), columns, rows })
 }
 
+/// Eq. 2 is measured of all examples; pictures are sampled of some.
+fn examples(study: &Study, measure: Measure) -> Vec<usize> {
+    match measure {
+        Measure::Snr => (0..study.count()).collect(),
+        Measure::Score => sampled(study),
+    }
+}
+
 /// What the rows' means are of.
 struct Values<'a> {
     library: &'a Library<'a>,
@@ -65,7 +73,8 @@ impl Values<'_> {
         let context = self.library.context;
         let experiment = context.experiment();
         let (seed, steps) = (SeedRole::Test.of(experiment), experiment.steps);
-        (0..context.study.count()).map(move |example| Sample { example, seed, steps, weighting })
+        let sample = move |example| Sample { example, seed, steps, weighting };
+        examples(&context.study, self.measure).into_iter().map(sample)
     }
 
     /// The mean weight over the examples.
@@ -122,10 +131,10 @@ fn note(library: &Library<'_>, measure: Measure) -> String {
     let experiment = context.experiment();
     let some = match measure {
         Measure::Score if study.has_pictures() => {
-            " Pictures are sampled of the range of Tables V and VI alone, without shuffled blocks \
-             and the empirical schedule: Eq. 2 tells smaller differences."
+            " Pictures are sampled of the range of Tables V and VI alone, for fewer prompts, without \
+             shuffled blocks and the empirical schedule: Eq. 2 tells smaller differences."
         }
-        _ => "",
+        _ => " Of Fig. 4's ranges the first and the last.",
     };
     let fitted = match (measure, study.held_out.len()) {
         (Measure::Snr, count @ 1..) => format!(
@@ -139,9 +148,11 @@ fn note(library: &Library<'_>, measure: Measure) -> String {
          but not from the constant of the same mean weight is the effect of turning all blocks, \
          whichever is important; what does not differ from the same weights on shuffled blocks owes \
          nothing to which block got which. Shuffled: a seeded order of the blocks for each prompt, \
-         mean over {} of them. Inverted at the same mean: Eq. 8's weights and a constant. By derivative: Eq. 7 with the blocks ranked by how far the prediction moves with their weight. Empirical: Sec. III-F.{fitted}{some}",
+         mean over {} of them. Inverted at the same mean: Eq. 8's weights and a constant. By \
+         derivative: Eq. 7 with the blocks ranked by how far the prediction moves with their weight. \
+         Empirical: Sec. III-F.{fitted}{some}",
         measure.what(context),
-        study.count(),
+        examples(study, measure).len(),
         SeedRole::Test.of(experiment),
         experiment.steps,
         brackets("the column's reference"),

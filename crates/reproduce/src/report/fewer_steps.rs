@@ -6,7 +6,7 @@ use super::identity::{closeness, lpips_note};
 use super::measure::{Measure, brackets};
 use super::table::Table;
 use crate::ReproduceError;
-use crate::plan::{Likened, Sample, SeedRole, Weighting, fewer_steps_weightings};
+use crate::plan::{Likened, Sample, SeedRole, Weighting, fewer_steps_weightings, sampled};
 use crate::run::Library;
 
 /// Scores and likeness to the vanilla pictures of all steps.
@@ -65,7 +65,7 @@ fn samples(
 ) -> impl Iterator<Item = Sample> + use<> {
     let seed = SeedRole::Test.of(library.context.experiment());
     let sample = move |example| Sample { example, seed, steps, weighting };
-    (0..library.context.study.count()).map(sample)
+    sampled(&library.context.study).into_iter().map(sample)
 }
 
 fn note(library: &Library<'_>) -> String {
@@ -77,7 +77,7 @@ fn note(library: &Library<'_>) -> String {
          vanilla ones of {}, the interval says how much worse they may be; the claim is that they \
          are not, while vanilla ones of {} are.",
         Measure::Score.what(context),
-        context.study.count(),
+        sampled(&context.study).len(),
         SeedRole::Test.of(experiment),
         brackets("the column's reference"),
         spoken(experiment.steps),
