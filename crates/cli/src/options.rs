@@ -7,7 +7,6 @@ use clap::builder::RangedU64ValueParser;
 use pipeline::{
     DeviceChoice, Generation, GenerationSettings, NoiseKind, Pipeline, Precision, SchedulerChoice,
 };
-use reweight::Policy;
 use scheduler::SchedulerKind;
 
 use crate::failure::{OrUsage, usage};
@@ -227,11 +226,4 @@ pub fn facts(generation: &Generation) -> anyhow::Result<serde_json::Value> {
         }
     }
     Ok(facts)
-}
-
-/// The weights of a schedule file, or none.
-pub fn policy(file: Option<&Path>, steps: usize, pipeline: &Pipeline) -> anyhow::Result<Policy> {
-    let policy = file.map(Policy::from_file).transpose()?.unwrap_or_default();
-    policy.check_fits(steps, pipeline.unet().config().num_attention_blocks())?;
-    Ok(policy)
 }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::support::{fail, model, succeed};
+use unet_core::BlockMode;
+
+use crate::support::{fail, model, run, succeed};
 
 #[test]
 fn probe_schedule_generate_and_compare_work_together() {
@@ -94,6 +96,40 @@ fn probe_schedule_generate_and_compare_work_together() {
         &out,
     ]);
     assert!(error.contains("2 steps, expected 3"), "{error}");
+}
+
+#[test]
+fn skips_within_a_budget_are_scheduled_and_generated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (out, pictures, model) = (path("map"), path("pictures"), model().display().to_string());
+    let prompt = "a flat icon of a red heart";
+    let common = ["--model", &model, "--steps", "3", "--seeds", "1", "--out"];
+    let measure = ["importance", prompt, "--method", "skip"];
+    succeed(&[&measure[..], &common, &[&out]].concat());
+    let map = format!("{out}/importance.json");
+    for option in [None, Some("--reuse")] {
+        let schedule = path(&format!("{}.toml", option.unwrap_or("skip")));
+        let mut arguments = vec!["schedule", "skip", "--map", &map, "--model", &model];
+        arguments.extend(["--budget", "0.8", "--runs", "1", "--out", &schedule]);
+        arguments.extend(option);
+        let output = run(&arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("multiply-accumulates") && said.contains("ms"), "{said}");
+        let blocks = reweight::Policy::from_file(&schedule).unwrap().blocks.unwrap();
+        let runs = |step| (0..7).filter(|at| blocks.mode(step, *at) == BlockMode::Run).count();
+        assert!([0, 1, 2].into_iter().any(|step| runs(step) < 7));
+        assert!(option.is_none() || runs(0) == 7, "all blocks run before they are reused");
+        let generate = ["generate", prompt, "--weights", &schedule];
+        succeed(&[&generate[..], &common, &[&pictures]].concat());
+    }
+    let error = fail(&["schedule", "skip", "--map", &map, "--budget", "0.1"]);
+    assert!(error.contains("at least 0.56") && error.contains("found 0.1"), "{error}");
+    // Another model's map.
+    let other = ["schedule", "skip", "--map", &map, "--budget", "0.9", "--model", "sdxl-turbo"];
+    let error = fail(&other);
+    assert!(error.contains("name the map's with --model"), "{error}");
 }
 
 #[test]
@@ -232,4 +268,40 @@ fn effects_are_measured_on_latents_and_pictures_and_resumed() {
     assert_eq!(first, succeed(&arguments("1,2")));
     // The state is of other seeds.
     assert!(fail(&arguments("3")).contains("state.json"));
+}
+
+#[test]
+fn schedules_explain_themselves_and_fit_other_steps_only_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let model = model().display().to_string();
+    let (out, schedule) = (path("importance"), path("s.toml"));
+    let prompt = ["a red heart", "--model", &model];
+    let importance = ["importance", "--steps", "4", "--seeds", "1", "--out", &out];
+    succeed(&[&importance[..], &prompt].concat());
+    let map = format!("{out}/importance.json");
+    succeed(&["schedule", "importance", "--map", &map, "--out", &schedule]);
+    let written = reweight::Schedule::from_file(&schedule).unwrap();
+    assert_eq!(written.version, Some(1));
+    assert_eq!(written.steps.as_ref().unwrap().len(), 4);
+    assert_eq!(written.paths.as_ref().unwrap()[3], "mid_block");
+    assert!(written.model.unwrap().sha256.unwrap().len() == 64);
+    let origin = written.origin.unwrap();
+    assert_eq!((origin.prompt.as_deref(), &origin.seeds[..]), (Some("a red heart"), &[1][..]));
+    assert!(origin.method.contains("importance by derivative"), "{}", origin.method);
+    let pictures = path("pictures");
+    let generate = ["generate", "--steps", "2", "--seeds", "1", "--weights", &schedule, "--out"];
+    let generate = [&generate[..], &[&pictures], &prompt].concat();
+    let error = fail(&generate);
+    assert!(error.contains("4 steps, expected 2") && error.contains("--resample"), "{error}");
+    for how in ["nearest", "interpolate"] {
+        let output = run(&[&generate[..], &["--resample", how]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && said.contains("for 4 steps, applied to 2"), "{said}");
+    }
+    let whole = std::fs::read(format!("{pictures}/1.png")).unwrap();
+    succeed(&[&generate[..], &["--resample", "nearest", "--window", "0.5,1"]].concat());
+    assert_ne!(std::fs::read(format!("{pictures}/1.png")).unwrap(), whole);
+    let error = fail(&[&generate[..], &["--window", "0.5,0.1"]].concat());
+    assert!(error.contains("start < end"), "{error}");
 }

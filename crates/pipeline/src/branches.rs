@@ -16,7 +16,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// [`PipelineError`] for a request of another number of samples than one, or that cannot be
-    /// served, a policy that does not fit it, or values that are not finite.
+    /// served, a policy that does not fit it or reuses residuals, or values that are not finite.
     pub fn sample_branches(
         &self,
         request: &SampleRequest,

@@ -42,10 +42,11 @@ pub use fit::{
 };
 pub use importance::{
     Cost, DERIVATIVE_STEP, Details, DifferenceEvaluator, Effect, Effects, Estimates, Estimator,
-    Evidence, FastEvaluator, ImportanceMap, ImportanceMethod, LOWERED, MAX_MASK_BLOCKS, NoiseLevel,
-    SkipSet, Subject, read_scores,
+    Evidence, FastEvaluator, ImportanceMap, ImportanceMethod, LOWERED, MAX_MASK_BLOCKS, ReadScores,
+    SkipSet, Subject,
 };
 pub use report::{ProbeReport, block_labels};
+pub use reweight::NoiseLevel;
 pub use search::{Candidate, Evaluator, Progress, energy, fitness, perturb, search};
 pub use span::Span;
 pub use state::{ProbeState, RoundState};

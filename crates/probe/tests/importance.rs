@@ -3,7 +3,7 @@
 
 use probe::{
     Cost, CounterDraws, Details, Estimates, Estimator, Evaluator, ImportanceMap, ImportanceMethod,
-    NoiseLevel, ProbeConfig, ProbeError, ProbeState, Subject, read_scores, search,
+    NoiseLevel, ProbeConfig, ProbeError, ProbeState, ReadScores, Subject, search,
 };
 
 use crate::support::{Linear, diagonal};
@@ -176,7 +176,7 @@ fn maps_are_read_as_they_were_written_and_not_otherwise() {
         let text = map.to_json().unwrap();
         std::fs::write(&path, &text).unwrap();
         assert_eq!(ImportanceMap::read(&path).unwrap(), map);
-        assert_eq!(read_scores(&path).unwrap(), map.scores);
+        assert_eq!(ReadScores::read(&path).unwrap().scores, map.scores);
         assert_eq!(map.to_csv().lines().count(), 1 + 2 * 3);
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         for (key, new, expected) in [

@@ -224,6 +224,11 @@ fn from_file_bad_experiments_are_named() {
         ("steps = 10\n", "steps = 100000000000\n", "steps"),
         ("table1_weight = 1.1", "table1_weight = -1.1", "table1_weight"),
         ("guidance_scale = 3.0", "guidance_scale = nan", "guidance_scale"),
+        (
+            "guidance_scale = 3.0",
+            "guidance_scale = 3.0\nskipping_budgets = [1.0]",
+            "skipping_budgets",
+        ),
     ] {
         std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
         let error = Experiment::from_file(&path).unwrap_err().to_string();

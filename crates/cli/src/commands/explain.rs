@@ -2,14 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use explain::{Plan, Question};
-use metrics::ClipScorer;
 use serde_json::json;
 
-use crate::commands::progress_bar;
-use crate::options::{ModelOptions, SamplingOptions, count, default_scorer, facts};
+use crate::commands::{progress_bar, scorer};
+use crate::options::{ModelOptions, SamplingOptions, count, facts};
 use crate::outputs::{Kind, OutputOptions, Outputs};
 
 /// Picture seeds where none are given.
@@ -55,10 +53,8 @@ pub fn run(args: ExplainArgs) -> anyhow::Result<()> {
     outputs.check(inputs.into_iter().flatten(), &args.output)?;
     let pipeline = args.model.load()?;
     let generation = args.sampling.or_seeds(&SEEDS).resolve(&pipeline)?;
-    let folder = args.scorer.map_or_else(default_scorer, Ok)?;
-    let (dtype, device) = (pipeline.precision().into(), pipeline.device());
-    let scorer = ClipScorer::from_folder(&folder, dtype, device)
-        .with_context(|| format!("the scorer `{}`", folder.display()))?;
+    let (dtype, device) = (pipeline.precision().into(), pipeline.device().clone());
+    let scorer = scorer::clip(args.scorer.as_deref(), (device, dtype))?;
     let sha256 = pipeline.fingerprint()?;
     let mut facts = facts(&generation)?;
     facts["model_sha256"] = sha256.as_str().into();

@@ -7,8 +7,9 @@ use clap::Args;
 use pipeline::write_latents;
 use serde_json::json;
 
+use crate::commands::applied::AppliedOptions;
 use crate::commands::sample;
-use crate::options::{ModelOptions, SamplingOptions, policy};
+use crate::options::{ModelOptions, SamplingOptions};
 use crate::outputs::{Kind, OutputOptions, Outputs};
 
 /// Name of the file of noise and latents.
@@ -26,6 +27,8 @@ pub struct GenerateArgs {
     /// Schedule file (TOML, JSON, or the authors' YAML).
     #[arg(long)]
     weights: Option<PathBuf>,
+    #[command(flatten)]
+    applied: AppliedOptions,
     /// Folder the pictures are written to.
     #[arg(long, default_value = "out")]
     out: PathBuf,
@@ -58,7 +61,7 @@ pub fn run(args: GenerateArgs) -> anyhow::Result<()> {
     args.check_outputs()?;
     let pipeline = args.model.load()?;
     let generation = args.sampling.resolve(&pipeline)?;
-    let policy = policy(args.weights.as_deref(), generation.calls()?, &pipeline)?;
+    let policy = args.applied.policy(args.weights.as_deref(), &generation, &pipeline)?;
     let intervention = serde_json::to_value(&policy)?;
     let sha256 = pipeline.fingerprint()?;
     let (mut written, mut noise, mut latents) = (Vec::new(), Vec::new(), Vec::new());

@@ -109,6 +109,7 @@ pub fn run(args: ImportanceArgs) -> anyhow::Result<()> {
     }
     let mut facts = facts(&generation)?;
     facts["model_sha256"] = pipeline.fingerprint()?.into();
+    facts["model"] = pipeline.name().into();
     facts["method"] = args.method.name().into();
     args.search.add_to(&mut facts);
     let state_path = args.out.join("state.json");

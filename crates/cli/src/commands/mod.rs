@@ -1,6 +1,8 @@
 //! The commands.
 
+mod applied;
 pub mod compare;
+mod document;
 pub mod download;
 pub mod effects;
 pub mod explain;
@@ -15,6 +17,7 @@ pub mod schedule;
 pub mod score;
 mod scorer;
 mod search;
+mod skip;
 mod table;
 pub mod tune;
 

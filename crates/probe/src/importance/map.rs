@@ -1,6 +1,6 @@
 //! Importance of every block at every step, whichever way it was measured.
 
-use reweight::{ImportanceScores, StepMatrix};
+use reweight::{ImportanceScores, NoiseLevel, StepMatrix};
 use serde::{Deserialize, Serialize};
 
 use super::estimate::{Estimates, Estimator};
@@ -27,14 +27,16 @@ pub enum ImportanceMethod {
     Vote,
 }
 
-/// Timestep and noise level of an inference step.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoiseLevel {
-    /// Training timestep.
-    pub timestep: f64,
-    /// Noise level σ, 0 or more.
-    pub sigma: f64,
+impl ImportanceMethod {
+    /// As files and the command line name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Derivative => "derivative",
+            Self::Skip => "skip",
+            Self::Masks => "masks",
+            Self::Vote => "vote",
+        }
+    }
 }
 
 /// What an importance map cost.

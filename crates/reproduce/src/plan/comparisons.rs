@@ -61,7 +61,7 @@ pub(crate) fn seeded_weightings(
             Weighting::Inverted(experiment.ablation_range),
             Weighting::FreeU(experiment.freeu),
         ]),
-        Part::Table1 | Part::Table2 | Part::TableA | Part::Figure3 => {}
+        Part::Table1 | Part::Table2 | Part::TableA | Part::Figure3 | Part::Skipping => {}
     }
     Ok(weightings)
 }

@@ -1,7 +1,8 @@
 //! What a unit costs: samples of the U-Net, and bytes of its result.
 
+use super::skipping::{TIMED_RUNS, timed_samples};
 use super::study::Study;
-use super::unit::{Influence, Measured, Probe, Search, Student, Unit};
+use super::unit::{Influence, Measured, Probe, Search, Student, Times, Unit};
 
 /// Samples the U-Net runs on for a unit; a training step counts as four (the teacher, and the
 /// student forwards and backwards).
@@ -29,6 +30,13 @@ pub(crate) fn samples(study: &Study, unit: &Unit) -> u64 {
         Unit::Snr(sample) => sample.steps as u64,
         Unit::Picture(sample) => product(&[doubled, sample.steps]),
         Unit::Score(_) | Unit::Identity(_) | Unit::Fidelity(_) => 0,
+        Unit::Times(Times { example }) => {
+            let runs = timed_samples(study, *example);
+            let once: usize = runs.iter().map(|run| run.steps).sum();
+            // One run more of the first.
+            let steps = once.saturating_mul(TIMED_RUNS).saturating_add(experiment.steps);
+            product(&[doubled, steps])
+        }
         Unit::Student(student) => {
             let steps = experiment.pruning.as_ref().map_or(0, |pruning| pruning.steps);
             let samples = product(&[doubled, steps, study.size.pruning_samples]);
@@ -64,6 +72,7 @@ pub(crate) fn bytes(study: &Study, unit: &Unit) -> u64 {
         Unit::Picture(_) => picture.saturating_add(150),
         Unit::Score(_) => 16_000,
         Unit::Identity(_) | Unit::Fidelity(_) => 200,
+        Unit::Times(_) => 2000,
         Unit::Student(_) => picture.saturating_mul(product(&[2, study.size.pruning_samples])),
     }
 }

@@ -59,6 +59,10 @@ pub struct Experiment {
     pub figure4_low: Vec<f64>,
     /// Upper end of Fig. 4's ranges.
     pub figure4_high: f64,
+    /// What pictures may cost where blocks are skipped, as fractions of the vanilla cost, above 0
+    /// and below 1.
+    #[serde(default = "budgets")]
+    pub skipping_budgets: Vec<f64>,
     /// FreeU's factors for the comparison.
     pub freeu: FreeU,
     /// What scores pictures against their prompts; without it those columns stay empty.
@@ -69,6 +73,10 @@ pub struct Experiment {
     pub probe: ProbeConfig,
     /// Sizes at each scale.
     pub scales: Scales,
+}
+
+fn budgets() -> Vec<f64> {
+    vec![0.9, 0.8, 0.7]
 }
 
 impl Experiment {

@@ -66,6 +66,11 @@ fn check(experiment: &Experiment) -> Result<(), ReproduceError> {
             return fail(format!("`{name}` must be 0 or more, found {value}"));
         }
     }
+    if let Some(budget) =
+        experiment.skipping_budgets.iter().find(|budget| !(**budget > 0.0 && **budget < 1.0))
+    {
+        return fail(format!("`skipping_budgets` must be above 0 and below 1, found {budget}"));
+    }
     match (&experiment.pictures, &experiment.prompts) {
         (Some(_), None) => {}
         (None, Some(prompts)) => check_prompts(prompts)?,

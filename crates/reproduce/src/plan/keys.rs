@@ -5,8 +5,9 @@ use pruning::STUDENT_VERSION;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::skipping::{TIMED_RUNS, timed_samples};
 use super::study::{Example, Study};
-use super::unit::{Fidelity, Influence, Measured, Probe, Sample, Search, Student, Unit};
+use super::unit::{Fidelity, Influence, Measured, Probe, Sample, Search, Student, Times, Unit};
 
 /// Changes whenever a unit's result would change for the same settings.
 const FORMAT: u32 = 3;
@@ -106,10 +107,10 @@ impl Keys<'_> {
                 "picture": self.of(&Unit::Picture(*sample)),
                 "scorer": self.fingerprints.scorer,
             }),
-            Unit::Identity(sample) => json!({
+            Unit::Identity(pair) => json!({
                 "kind": "identity",
-                "picture": self.of(&Unit::Picture(*sample)),
-                "vanilla": self.of(&Unit::Picture(sample.vanilla())),
+                "picture": self.of(&Unit::Picture(pair.sample)),
+                "vanilla": self.of(&Unit::Picture(pair.vanilla())),
                 "lpips": self.fingerprints.lpips,
             }),
             Unit::Student(student) => self.student(student),
@@ -120,6 +121,14 @@ impl Keys<'_> {
                 "seed": seed,
                 "networks": self.fingerprints.networks(),
                 "scorer": self.fingerprints.scorer,
+            }),
+            Unit::Times(Times { example }) => json!({
+                "kind": "times",
+                "runs": timed_samples(self.study, *example)
+                    .into_iter()
+                    .map(|sample| self.of(&Unit::Picture(sample)))
+                    .collect::<Vec<_>>(),
+                "each": TIMED_RUNS,
             }),
         })
     }
@@ -154,14 +163,18 @@ impl Keys<'_> {
     }
 
     fn sampled(&self, kind: &str, sample: &Sample) -> Value {
-        json!({
+        let mut value = json!({
             "kind": kind,
             "common": self.common(sample.example),
             "steps": sample.steps,
             "seed": sample.seed,
             "weighting": sample.weighting,
             "probe": sample.probe().map(|probe| self.of(&Unit::Probe(probe))),
-        })
+        });
+        if let Some(measured) = sample.measured() {
+            value["estimates"] = json!(self.of(&Unit::Estimates(measured)));
+        }
+        value
     }
 
     fn student(&self, student: &Student) -> Value {

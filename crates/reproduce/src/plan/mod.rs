@@ -10,6 +10,7 @@ mod part;
 mod prompts;
 mod settings;
 mod shard;
+mod skipping;
 mod study;
 mod unit;
 mod units;
@@ -24,8 +25,13 @@ pub(crate) use keys::{Fingerprints, Key, Keys, content};
 pub use part::Part;
 pub use settings::{PromptSettings, PruningSettings, Scale, Scales, ScorerConfig, Size};
 pub use shard::Shard;
+pub(crate) use skipping::{
+    Arm, SkipRule, Skipping, TIMED_RUNS, arms, costs, is_timed, timed_samples,
+};
 pub use study::Study;
 pub(crate) use study::{Example, base, model_name};
-pub(crate) use unit::{Fidelity, Influence, Measured, Probe, Sample, Search, Student, Unit};
+pub(crate) use unit::{
+    Fidelity, Influence, Likened, Measured, Probe, Sample, Search, Student, Times, Unit,
+};
 pub(crate) use units::{pruning_probe, units};
 pub(crate) use weighting::Weighting;

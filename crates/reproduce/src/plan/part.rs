@@ -35,11 +35,13 @@ pub enum Part {
     Figure4,
     /// Pictures side by side, with FreeU.
     Pictures,
+    /// What skipping blocks saves, and what it costs, beside fewer steps.
+    Skipping,
 }
 
 impl Part {
     /// All parts, in the paper's order; then what the paper does not ask.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Table1,
         Self::Table2,
         Self::Table3,
@@ -50,6 +52,7 @@ impl Part {
         Self::Figure4,
         Self::Pictures,
         Self::TableA,
+        Self::Skipping,
     ];
 
     /// The table of a Roman or Arabic number, or A.
@@ -66,12 +69,13 @@ impl Part {
         })
     }
 
-    /// The figure of a number, or `pictures` (the comparison with FreeU of Fig. 1).
+    /// The figure of a number, `pictures` (the comparison with FreeU of Fig. 1), or `skipping`.
     pub fn figure(name: &str) -> Option<Self> {
         Some(match name {
             "3" => Self::Figure3,
             "4" => Self::Figure4,
             "pictures" => Self::Pictures,
+            "skipping" => Self::Skipping,
             _ => return None,
         })
     }

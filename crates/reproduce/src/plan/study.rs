@@ -25,6 +25,8 @@ pub struct Study {
     pub(crate) picture_size: usize,
     /// Height and width of their latents.
     pub(crate) latent_size: usize,
+    /// Tokens of a prompt.
+    pub(crate) tokens: usize,
     /// The categories (styles) in the order of the tables.
     pub(crate) categories: Vec<Category>,
     /// Absent where the prompts are still to be fetched.
@@ -82,6 +84,7 @@ impl Study {
             scale,
             picture_size,
             latent_size: picture_size / configs.vae.downscale(),
+            tokens: configs.text.first().map_or(0, |text| text.max_position_embeddings),
             unet: configs.unet,
             categories,
             examples,

@@ -24,12 +24,14 @@ pub(crate) enum Unit {
     Picture(Sample),
     /// The preference score of such a picture.
     Score(Sample),
-    /// How close such a picture is to the vanilla one.
-    Identity(Sample),
+    /// How close such a picture is to a vanilla one.
+    Identity(Likened),
     /// Pictures of the focus prompt by a pruned student, or by the teacher.
     Student(Student),
     /// How far a student's pictures are from the teacher's.
     Fidelity(Fidelity),
+    /// How long the runs that skipping is compared by take on this machine.
+    Times(Times),
 }
 
 /// A probe of one prompt.
@@ -73,6 +75,20 @@ pub(crate) struct Sample {
     pub(crate) weighting: Weighting,
 }
 
+/// A picture beside the vanilla one of the same prompt and seed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Likened {
+    pub(crate) sample: Sample,
+    /// Inference steps of the vanilla picture.
+    pub(crate) vanilla_steps: usize,
+}
+
+/// Runs for one prompt, timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Times {
+    pub(crate) example: usize,
+}
+
 /// Whose pictures.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Student {
@@ -96,9 +112,23 @@ impl Sample {
         self.weighting.needs_probe().then_some(Probe { example, steps })
     }
 
-    /// The same sample without any weighting.
-    pub(crate) fn vanilla(&self) -> Self {
-        Self { weighting: Weighting::Vanilla, ..*self }
+    /// The estimates its weighting comes from, where it comes from some.
+    pub(crate) fn measured(&self) -> Option<Measured> {
+        let Self { example, steps, .. } = *self;
+        let estimator = self.weighting.needs_estimates()?;
+        Some(Measured { example, steps, estimator })
+    }
+
+    /// Beside the vanilla picture of as many steps.
+    pub(crate) fn beside_vanilla(self) -> Likened {
+        Likened { sample: self, vanilla_steps: self.steps }
+    }
+}
+
+impl Likened {
+    /// The vanilla sample.
+    pub(crate) fn vanilla(&self) -> Sample {
+        Sample { weighting: Weighting::Vanilla, steps: self.vanilla_steps, ..self.sample }
     }
 }
 
@@ -120,7 +150,9 @@ impl fmt::Display for Unit {
             Self::Snr(sample) => write!(f, "signal-to-noise ratio of {sample}"),
             Self::Picture(sample) => write!(f, "picture of {sample}"),
             Self::Score(sample) => write!(f, "score of {sample}"),
-            Self::Identity(sample) => write!(f, "likeness to the vanilla picture of {sample}"),
+            Self::Identity(Likened { sample, vanilla_steps }) => {
+                write!(f, "likeness to the vanilla picture of {vanilla_steps} steps of {sample}")
+            }
             Self::Student(Student::Teacher) => write!(f, "pictures of the teacher"),
             Self::Student(Student::Pruned(skips)) => {
                 write!(f, "pictures of the student without {skips}")
@@ -128,6 +160,7 @@ impl fmt::Display for Unit {
             Self::Fidelity(Fidelity { skips, seed }) => {
                 write!(f, "distance of the student without {skips} (seed {seed})")
             }
+            Self::Times(Times { example }) => write!(f, "times of example {example}"),
         }
     }
 }

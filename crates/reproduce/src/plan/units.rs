@@ -10,8 +10,11 @@ use probe::{Effect, Estimator};
 use super::comparisons::{SeedRole, block_weightings, compared, judged, seeded_weightings};
 use super::part::Part;
 use super::shard::Shard;
+use super::skipping::{arms, is_timed};
 use super::study::Study;
-use super::unit::{Fidelity, Influence, Measured, Probe, Sample, Search, Student, Unit};
+use super::unit::{
+    Fidelity, Influence, Likened, Measured, Probe, Sample, Search, Student, Times, Unit,
+};
 use super::weighting::Weighting;
 use crate::ReproduceError;
 
@@ -43,6 +46,7 @@ pub(crate) fn units(
                 }
             }
             Part::TableA => queue.table_a(),
+            Part::Skipping => queue.skipping()?,
             Part::Figure3 => queue.figure3(strategies)?,
             _ => queue.seeded(*part)?,
         }
@@ -62,7 +66,7 @@ impl Queue<'_> {
     fn add(&mut self, unit: Unit) {
         let stage = match unit {
             Unit::Probe(_) | Unit::Search(_) | Unit::Estimates(_) | Unit::Effects(_) => 0,
-            Unit::Snr(_) | Unit::Picture(_) | Unit::Student(_) => 1,
+            Unit::Snr(_) | Unit::Picture(_) | Unit::Student(_) | Unit::Times(_) => 1,
             Unit::Score(_) | Unit::Identity(_) | Unit::Fidelity(_) => 2,
         };
         if self.seen.insert(format!("{unit:?}")) {
@@ -118,6 +122,34 @@ impl Queue<'_> {
         }
     }
 
+    /// Pictures of every way to make them cheaper, beside the vanilla ones, on the test seed.
+    fn skipping(&mut self) -> Result<(), ReproduceError> {
+        let (study, shard) = (self.study, self.shard);
+        let (seed, all) = (SeedRole::Test.of(&study.experiment), study.experiment.steps);
+        let arms = arms(study)?;
+        for example in judged(study).into_iter().filter(|example| shard.has(*example)) {
+            for arm in &arms {
+                let sample = arm.sample(example, seed);
+                if let Some(probe) = sample.probe() {
+                    self.add(Unit::Probe(probe));
+                }
+                if let Some(measured) = sample.measured() {
+                    self.add(Unit::Estimates(measured));
+                }
+                self.add(Unit::Picture(sample));
+                self.scored_picture(sample);
+                let pair = Likened { sample, vanilla_steps: all };
+                if sample != pair.vanilla() {
+                    self.add(Unit::Identity(pair));
+                }
+            }
+            if is_timed(study, example) {
+                self.add(Unit::Times(Times { example }));
+            }
+        }
+        Ok(())
+    }
+
     /// The parts that compare weightings on both seeds.
     fn seeded(&mut self, part: Part) -> Result<(), ReproduceError> {
         let experiment = &self.study.experiment;
@@ -134,7 +166,7 @@ impl Queue<'_> {
                     if part == Part::Pictures {
                         self.add(Unit::Picture(sample));
                         if weighting != Weighting::Vanilla {
-                            self.add(Unit::Identity(sample));
+                            self.add(Unit::Identity(sample.beside_vanilla()));
                         }
                     } else if self.study.has_pictures() {
                         self.add(Unit::Snr(sample));

@@ -1,7 +1,10 @@
 //! The ways a U-Net is weighted in the tables.
 
+use probe::Estimator;
 use reweight::{FreeU, WeightRange};
 use serde::{Deserialize, Serialize};
+
+use super::skipping::Skipping;
 
 /// How a U-Net is weighted in one row of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -17,12 +20,26 @@ pub(crate) enum Weighting {
     Inverted(WeightRange),
     /// FreeU.
     FreeU(FreeU),
+    /// Blocks that do not run.
+    Skipping(Skipping),
 }
 
 impl Weighting {
     /// Whether it needs a probe of the prompt.
     pub(crate) fn needs_probe(&self) -> bool {
-        matches!(self, Self::Importance(_) | Self::Inverted(_))
+        match self {
+            Self::Importance(_) | Self::Inverted(_) => true,
+            Self::Skipping(skipping) => skipping.needs_probe(),
+            Self::Vanilla | Self::Block { .. } | Self::FreeU(_) => false,
+        }
+    }
+
+    /// The estimates of the prompt that it needs, where it does.
+    pub(crate) fn needs_estimates(&self) -> Option<Estimator> {
+        match self {
+            Self::Skipping(skipping) => skipping.estimator(),
+            _ => None,
+        }
     }
 
     /// As tables name it.
@@ -34,6 +51,7 @@ impl Weighting {
             Self::Importance(ends) => range(ends),
             Self::Inverted(ends) => format!("{} inverted", range(ends)),
             Self::FreeU(_) => "FreeU".into(),
+            Self::Skipping(skipping) => skipping.label(),
         }
     }
 }

@@ -5,6 +5,7 @@ use super::identity::{PictureRow, gallery, identity};
 use super::measure::Measure;
 use super::pruned::figure3;
 use super::ranking::table2;
+use super::skipping::{skipping, skipping_times};
 use super::table::Table;
 use super::verdict::table_a;
 use crate::ReproduceError;
@@ -16,6 +17,9 @@ use crate::run::Library;
 pub(crate) struct Rendered {
     pub(crate) sections: Vec<Section>,
     pub(crate) pictures: Vec<PictureRow>,
+    /// What is measured of the machine: files of their own, of which a run elsewhere, or again, has
+    /// other bytes, and which are not on the page.
+    pub(crate) times: Vec<Section>,
 }
 
 /// A table, and the figure it belongs to.
@@ -91,6 +95,13 @@ pub(crate) fn build(library: &Library<'_>, parts: &[Part]) -> Result<Rendered, R
                 }
             }
             Part::TableA => add(table_a(library)?, None),
+            Part::Skipping => {
+                let (table, svg) = skipping(library)?;
+                add(table, Some(Figure { name: "skipping", svg }));
+                let (table, svg) = skipping_times(library)?;
+                let figure = Some(Figure { name: "skipping-time", svg });
+                rendered.times.push(Section { table, figure });
+            }
             Part::Figure3 => {
                 let (table, svg) = figure3(library)?;
                 add(table, Some(Figure { name: "figure-3", svg }));

@@ -13,7 +13,7 @@ use crate::run::{Library, Likeness};
 const SUBSETS: usize = 100;
 const SUBSET_SIZE: usize = 1000;
 /// What equal pictures count as in a mean of PSNR, in dB.
-const EQUAL: f64 = 100.0;
+pub(super) const EQUAL: f64 = 100.0;
 
 /// Pictures of one prompt and seed.
 pub(crate) struct PictureRow {
@@ -83,7 +83,7 @@ fn closeness(
     seed: SeedRole,
 ) -> Result<[Option<Cell>; 3], ReproduceError> {
     let pairs: Vec<Likeness> = samples(library, weighting, seed)
-        .map(|sample| library.likeness(&sample))
+        .map(|sample| library.likeness(&sample.beside_vanilla()))
         .collect::<Result<_, _>>()?;
     let mean = |value: &dyn Fn(&Likeness) -> Option<f64>| {
         let values: Option<Vec<f64>> = pairs.iter().map(value).collect();

@@ -12,8 +12,10 @@ mod page;
 mod paper;
 mod pruned;
 mod ranking;
+mod skipping;
 mod summary;
 mod table;
+mod tradeoff;
 mod verdict;
 
 pub use cell::Cell;

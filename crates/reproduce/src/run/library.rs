@@ -7,12 +7,14 @@ use pruning::{Distances, Strategy, strategies};
 
 use super::context::Context;
 use super::results::{
-    Finished, Likeness, MeasuredEffects, Ratios, Sampled, Scored, SeedPictures, UnitResult, Voted,
+    Finished, Likeness, MeasuredEffects, Ratios, Sampled, Scored, Seconds, SeedPictures,
+    UnitResult, Voted,
 };
 use super::store::Damage;
 use crate::ReproduceError;
 use crate::plan::{
-    Fidelity, Influence, Key, Measured, Part, Probe, Sample, Search, Student, Unit, pruning_probe,
+    Fidelity, Influence, Key, Likened, Measured, Part, Probe, Sample, Search, Student, Times, Unit,
+    pruning_probe,
 };
 
 /// Reads and writes results by their unit.
@@ -58,6 +60,7 @@ impl<'a> Library<'a> {
                 Ok(true)
             }
             Unit::Fidelity(_) => self.has::<Distances>(unit),
+            Unit::Times(_) => self.has::<Seconds>(unit),
         }
     }
 
@@ -89,8 +92,13 @@ impl<'a> Library<'a> {
         self.result(&Unit::Score(*sample))
     }
 
-    pub(crate) fn likeness(&self, sample: &Sample) -> Result<Likeness, ReproduceError> {
-        self.result(&Unit::Identity(*sample))
+    pub(crate) fn likeness(&self, pair: &Likened) -> Result<Likeness, ReproduceError> {
+        self.result(&Unit::Identity(*pair))
+    }
+
+    /// Seconds of each of the timed runs.
+    pub(crate) fn times(&self, times: &Times) -> Result<Vec<f64>, ReproduceError> {
+        self.result::<Seconds>(&Unit::Times(*times)).map(|Seconds(seconds)| seconds)
     }
 
     pub(crate) fn distances(&self, fidelity: &Fidelity) -> Result<Distances, ReproduceError> {

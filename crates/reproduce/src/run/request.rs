@@ -7,6 +7,7 @@ use scheduler::SchedulerKind;
 
 use super::context::Context;
 use super::library::Library;
+use super::skipping::plan;
 use crate::ReproduceError;
 use crate::plan::{Sample, Weighting};
 
@@ -66,5 +67,6 @@ pub(crate) fn policy(library: &Library<'_>, sample: &Sample) -> Result<Policy, R
         Weighting::Importance(range) => BlockWeights::importance(&importance()?, range).into(),
         Weighting::Inverted(range) => BlockWeights::inverted(&importance()?, range).into(),
         Weighting::FreeU(freeu) => freeu.into(),
+        Weighting::Skipping(skipping) => plan(library, sample, &skipping)?.block_weights()?.into(),
     })
 }

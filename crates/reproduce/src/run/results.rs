@@ -64,6 +64,11 @@ pub(crate) struct Likeness {
     pub(crate) lpips: Option<f64>,
 }
 
+/// Seconds of timed runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Seconds(pub(crate) Vec<f64>);
+
 /// A student's pictures, which are files of their own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Finished {
@@ -132,6 +137,15 @@ impl UnitResult for Likeness {
         self.psnr.map_or(Ok(()), |psnr| finite("PSNR", psnr))?;
         within("SSIM", self.ssim, [-1.001, 1.001])?;
         self.lpips.map_or(Ok(()), |lpips| finite("LPIPS", lpips))
+    }
+}
+
+impl UnitResult for Seconds {
+    fn check(&self) -> Result<(), String> {
+        self.0.iter().try_for_each(|seconds| match seconds.is_finite() && *seconds > 0.0 {
+            true => Ok(()),
+            false => Err(format!("expected seconds above 0, found {seconds}")),
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use super::library::Library;
 use super::probe::{probe, search_to_convergence};
 use super::sampling::{sample_pictures, together};
 use super::scoring::{compare, score};
+use super::skipping::times;
 use super::snr::SnrMeter;
 use super::store::Damage;
 use super::students::{Judge, student};
@@ -121,10 +122,11 @@ impl<'a> Worker<'a> {
             Unit::Snr(sample) => self.snr.measure(sample),
             Unit::Picture(_) => sample_pictures(&self.library, &together(units, units.len())),
             Unit::Score(sample) => score(&self.library, &self.decoded, sample),
-            Unit::Identity(sample) => compare(&self.library, &self.decoded, sample),
+            Unit::Identity(pair) => compare(&self.library, &self.decoded, pair),
             Unit::Student(unit) => {
                 student(&self.library, unit, &mut |damage| events(Event::Damaged(damage)))
             }
+            Unit::Times(unit) => times(&self.library, unit),
             Unit::Fidelity(fidelity) => self.judge.compare(&self.decoded, fidelity),
         };
         let unit = first.to_string();

@@ -13,8 +13,8 @@ use probe::{
     FitPlan, FitReport, FitSettings, FitState, PictureEvaluator, Span, Subject, TargetEvaluator,
     block_labels,
 };
-use reweight::Policy;
 
+use crate::commands::document::{About, document};
 use crate::commands::progress_bar;
 use crate::commands::saved::SavedState;
 use crate::failure::{OrUsage, usage};
@@ -141,11 +141,14 @@ pub fn run(args: FitArgs) -> anyhow::Result<()> {
     })?;
     saved.write(&state)?;
     bar.finish_and_clear();
-    let blocks = block_labels(&pipeline.unet().config().blocks());
+    let labels = block_labels(&pipeline.unet().config().blocks());
+    let blocks = labels.clone();
     let subject = Subject { facts: facts.clone(), steps: evaluator.levels(), blocks };
     let (report, weights) = FitReport::new(subject, &state)?;
     write_atomically(args.out.join(RESULT), report.to_json()?)?;
-    let schedule = Policy::from(weights.weights).to_toml()?;
+    let about = About::measured(&facts, &labels, Some(evaluator.levels()), None);
+    let schedule =
+        document(weights.weights, "least squares on pictures".into(), about).to_toml()?;
     write_atomically(args.out.join(SCHEDULE), sealed(&schedule))?;
     if args.json {
         return terminal::json(&serde_json::to_value(&report)?);

@@ -13,8 +13,8 @@ use files::write_atomically;
 use metrics::ClipScorer;
 use pipeline::{Generation, NoiseSource, Pipeline};
 use probe::{ScoreEvaluator, TuneSettings, TuneState, block_labels};
-use reweight::Policy;
 
+use crate::commands::document::{About, document};
 use crate::commands::fit::Per;
 use crate::commands::saved::SavedState;
 use crate::commands::{progress_bar, scorer};
@@ -240,11 +240,13 @@ pub fn run(mut args: TuneArgs) -> anyhow::Result<()> {
     saved.write(&state)?;
     bar.finish_and_clear();
     let summary = Summary::new(&scorer, &tuned)?;
-    let blocks = block_labels(&pipeline.unet().config().blocks());
-    let report = tuned.report(facts.clone(), blocks, settings, summary);
+    let labels = block_labels(&pipeline.unet().config().blocks());
+    let report = tuned.report(facts.clone(), labels.clone(), settings, summary);
     write_atomically(out.join(RESULT), serde_json::to_string_pretty(&report)?)?;
     let steps = samples.steps();
-    let schedule = Policy::from(tuned.weights).to_toml()?;
+    let about = About::measured(&facts, &labels, None, None);
+    let method = format!("search for {}", scorer.name());
+    let schedule = document(tuned.weights, method, about).to_toml()?;
     write_atomically(out.join(SCHEDULE), sealed(&schedule))?;
     if json {
         return terminal::json(&serde_json::to_value(&report)?);

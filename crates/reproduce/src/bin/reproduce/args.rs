@@ -29,7 +29,7 @@ pub(crate) struct ReproduceArgs {
     /// Only these tables: I, II, III, IV, V, VI, or A (which importance is true).
     #[arg(long, value_parser = table)]
     table: Vec<Part>,
-    /// Only these figures: 3, 4, or `pictures`.
+    /// Only these figures: 3, 4, `pictures`, or `skipping` (what skipped blocks save, and cost).
     #[arg(long, value_parser = figure)]
     figure: Vec<Part>,
     /// How much is run.
@@ -130,7 +130,8 @@ fn table(text: &str) -> Result<Part, String> {
 }
 
 fn figure(text: &str) -> Result<Part, String> {
-    Part::figure(text).ok_or_else(|| format!("expected figure 3, 4 or `pictures`, found `{text}`"))
+    Part::figure(text)
+        .ok_or_else(|| format!("expected figure 3, 4, `pictures` or `skipping`, found `{text}`"))
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
