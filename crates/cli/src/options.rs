@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use pipeline::{
-    DeviceChoice, Generation, GenerationSettings, NoiseKind, Pipeline, Precision, SchedulerChoice,
+    DeviceChoice, Generation, GenerationSettings, NoiseKind, PictureRecord, Pipeline, Precision,
+    SchedulerChoice,
 };
 use scheduler::SchedulerKind;
 
@@ -40,6 +42,12 @@ impl ModelOptions {
     /// The model's file, where it is in one that is given: something that is read.
     pub fn file(&self) -> Option<&Path> {
         self.model.as_deref().map(Path::new).filter(|path| path.is_file())
+    }
+
+    /// In the data type that a picture was made in.
+    pub fn with_dtype(mut self, dtype: Option<Precision>) -> Self {
+        self.dtype = dtype.unwrap_or(self.dtype);
+        self
     }
 
     /// Loads the model.
@@ -105,7 +113,8 @@ const DEFAULT_SEEDS: [u64; 1] = [42];
 #[derive(Args)]
 pub struct SamplingOptions {
     /// Prompt.
-    prompt: String,
+    #[arg(required = true)]
+    prompt: Option<String>,
     /// Negative prompt.
     #[arg(long)]
     negative: Option<String>,
@@ -157,6 +166,31 @@ impl SamplingOptions {
         self
     }
 
+    /// As a picture was made.
+    ///
+    /// # Errors
+    /// Where the record names a scheduler that is not implemented, or a noise file that it does not
+    /// hold.
+    pub fn like(record: &PictureRecord) -> anyhow::Result<Self> {
+        if record.initial_noise.is_some() {
+            bail!("the picture's initial noise came from a file, which it does not hold");
+        }
+        let [height, width] = record.size;
+        Ok(Self {
+            prompt: Some(record.prompt.clone()),
+            negative: record.negative_prompt.clone(),
+            steps: Some(record.steps),
+            guidance: Some(record.guidance_scale),
+            seeds: vec![record.seed],
+            noise: record.noise,
+            initial_noise: None,
+            width: Some(width),
+            height: Some(height),
+            scheduler: SchedulerChoice::Kind(record.scheduler.parse()?),
+            eta: record.eta,
+        })
+    }
+
     /// The file of initial noise, where there is one: something that is read.
     pub fn noise_file(&self) -> Option<&Path> {
         self.initial_noise.as_deref()
@@ -167,7 +201,7 @@ impl SamplingOptions {
     pub fn resolve(self, pipeline: &Pipeline) -> anyhow::Result<Generation> {
         let seeds = self.seeds().to_vec();
         let generation = pipeline.resolve(GenerationSettings {
-            prompt: self.prompt,
+            prompt: self.prompt.unwrap_or_default(),
             negative_prompt: self.negative,
             seeds,
             noise: self.noise,

@@ -2,8 +2,10 @@
 
 mod commands;
 mod fit;
+mod importance;
 mod overwriting;
 mod score;
+mod skipping;
 mod support;
 mod tune;
 mod wrong_use;

@@ -60,6 +60,10 @@ fn wrong_options_are_refused_before_any_work() {
         (&["schedule", "static", "--budget", "0.8"], "--budget means nothing"),
         (&["schedule", "importance", "--reuse"], "--reuse means nothing"),
         (&["schedule", "skip"], "--map"),
+        (
+            &["schedule", "skip", "--map", "m", "--budget", "1", "--measure-reuse"],
+            "--measure-reuse means nothing without --reuse",
+        ),
         (&["schedule", "skip", "--map", "m.json"], "--budget"),
         (&["schedule", "skip", "--map", "m.json", "--budget", "0"], "--budget above 0"),
         (&["schedule", "skip", "--map", "m.json", "--budget", "nan"], "--budget above 0"),

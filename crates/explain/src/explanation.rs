@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::block::{Block, Times, blocks, times};
 use crate::picture::{Shown, Studio};
-use crate::variant::{FACTORS, Variant, Window};
+use crate::variant::{Variant, Window};
 use crate::{ExplainError, page};
 
 /// The version of [`Explanation`] that is written.
@@ -292,10 +292,5 @@ impl Explanation {
         let psnr = pairs.iter().map(|pair| pair.0).sum::<f64>() / count;
         let changes: Option<Vec<f64>> = pairs.iter().map(|pair| pair.1).collect();
         Some((psnr, changes.map(|changes| changes.iter().sum::<f64>() / count)))
-    }
-
-    /// The factors that are shown.
-    pub fn factors() -> &'static [f64] {
-        &FACTORS
     }
 }

@@ -71,7 +71,8 @@ impl Studio<'_> {
                     Some(variant) => variant.file(seed),
                     None => vanilla_file(seed),
                 };
-                let intervention = serde_json::to_value(variant)?;
+                let policy = variant.map(|variant| variant.policy(steps, blocks)).transpose()?;
+                let intervention = serde_json::to_value(policy.unwrap_or_default())?;
                 let record =
                     self.pipeline.record(self.generation, self.model_sha256, seed, intervention);
                 files::write_atomically(self.folder.join(&file), record.to_png(picture)?)?;

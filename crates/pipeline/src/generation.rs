@@ -240,6 +240,10 @@ impl Pipeline {
             scheduler: generation.scheduler.class_name().into(),
             noise: generation.noise.kind,
             eta: generation.scheduler_config.eta,
+            initial_noise: generation.initial_noise.as_ref().and_then(|path| {
+                // It was read a moment ago; what is not there now can be told no more.
+                hub::hash_file(path).ok().map(|hash| hash.sha256)
+            }),
             size: generation.size,
             model: self.name().into(),
             model_sha256: model_sha256.into(),

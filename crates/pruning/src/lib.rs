@@ -16,7 +16,7 @@ mod strategies;
 mod student;
 mod task;
 
-pub use budget::{Omission, SkipCosts, SkipLosses, SkipPlan, time_runs};
+pub use budget::{MAX_AGE, Omission, ReuseLosses, SkipCosts, SkipLosses, SkipPlan, time_runs};
 pub use distances::{DistanceNetworks, Distances, TeacherPictures};
 pub use error::PruningError;
 pub use settings::FineTuning;

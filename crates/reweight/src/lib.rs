@@ -14,6 +14,7 @@
 #![warn(missing_docs)]
 
 mod compose;
+mod controls;
 mod document;
 mod error;
 mod freeu;

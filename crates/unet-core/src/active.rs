@@ -100,7 +100,7 @@ impl<'a> ActiveBlock<'a> {
             BlockMode::Reuse => {
                 let kept = self.intervention.kept_residual(site, samples);
                 let Some(kept) = kept else {
-                    panic!("nothing was kept of {site:?} that could be reused")
+                    unreachable!("whoever reuses {site:?} has kept what it added")
                 };
                 assert_eq!(kept.dims(), hidden.dims(), "the kept residual's shape, {site:?}");
                 kept

@@ -8,7 +8,7 @@ use pipeline::{
     DeviceChoice, GenerationSettings, Pipeline, PipelineConfigs, Precision, SampleRequest,
 };
 use probe::{ImportanceMap, block_labels};
-use pruning::{Omission, SkipCosts, SkipLosses, SkipPlan, time_runs};
+use pruning::{Omission, ReuseLosses, SkipCosts, SkipLosses, SkipPlan, time_runs};
 use reweight::{BlockWeights, Policy};
 
 use crate::failure::{OrUsage, usage};
@@ -16,6 +16,8 @@ use crate::options::named_model;
 
 /// Tokens of a prompt where the model does not say.
 const TOKENS: usize = 77;
+/// Samples of one U-Net call where reuse is measured.
+const UNET_BATCH: usize = 32;
 /// Runs that are timed where nothing is said.
 const RUNS: usize = 5;
 
@@ -29,6 +31,10 @@ pub struct SkipOptions {
     /// Where a block does not run, add again what it added when it last ran (skip).
     #[arg(long)]
     reuse: bool,
+    /// Measure what reuse does, block by block, for the map's prompt and first seed, instead of taking
+    /// the map's losses of skips for it: about m·T²/2 samples of the U-Net (skip, with --reuse).
+    #[arg(long)]
+    measure_reuse: bool,
     /// What is counted (skip) [default: macs].
     #[arg(long, value_enum)]
     cost: Option<CostKind>,
@@ -63,10 +69,11 @@ impl SkipOptions {
     }
 
     /// Its options, and whether they are given.
-    pub fn given(&self) -> [(&'static str, bool); 6] {
+    pub fn given(&self) -> [(&'static str, bool); 7] {
         [
             ("--budget", self.budget.is_some()),
             ("--reuse", self.reuse),
+            ("--measure-reuse", self.measure_reuse),
             ("--cost", self.cost.is_some()),
             ("--runs", self.runs.is_some()),
             ("--device", self.device.is_some()),
@@ -75,8 +82,9 @@ impl SkipOptions {
     }
 }
 
-/// The schedule that stays within the budget, and the importance map it is of of the method `masks` (the best
-/// of all there are) or `skip` (block by block); what it saves is said on standard error.
+/// The schedule that stays within the budget, and the importance map it comes from, of the method
+/// `masks` (the best of all there are) or `skip` (block by block); what it saves is said on standard
+/// error.
 pub fn weights(
     options: &SkipOptions,
     map: Option<&Path>,
@@ -97,6 +105,9 @@ pub fn weights(
     if cost == CostKind::Time && runs == 0 {
         return Err(usage("--cost time measures: expected --runs above 0, found 0"));
     }
+    if options.measure_reuse && !options.reuse {
+        return Err(usage("--measure-reuse means nothing without --reuse"));
+    }
     let map = ImportanceMap::read(path)?;
     let losses = SkipLosses::from_map(&map).or_usage()?;
     let model = named_model(model, None)?;
@@ -111,17 +122,31 @@ pub fn weights(
         )));
     }
     let macs = SkipCosts::macs(&configs.unet, latents(&map, &configs), tokens(&configs))?;
-    let timed = if runs == 0 { None } else { Some(Timed::open(options, &model, &map)?) };
-    let costs = match (&timed, cost) {
-        (Some(timed), CostKind::Time) => timed.costs(runs)?,
+    let needed = runs > 0 || options.measure_reuse;
+    let loaded = if needed { Some(Loaded::open(options, &model, &map)?) } else { None };
+    let costs = match (&loaded, cost) {
+        (Some(loaded), CostKind::Time) => loaded.costs(runs)?,
         _ => macs.clone(),
     };
     let omission = if options.reuse { Omission::Reuse } else { Omission::Skip };
-    let plan = SkipPlan::within(&losses, &costs, budget, omission).or_usage()?;
+    let (plan, foreseen) = match &loaded {
+        Some(loaded) if options.measure_reuse => {
+            let losses = loaded.reuse_losses(&map)?;
+            let plan = SkipPlan::reusing(&losses, &costs, budget).or_usage()?;
+            let total = losses.total(&plan.skips).unwrap_or(f64::NAN);
+            (plan, format!("of reuse {total:.3e}, measured block by block"))
+        }
+        _ => {
+            let plan = SkipPlan::within(&losses, &costs, budget, omission).or_usage()?;
+            let known = if losses.of_all_sets() { "as measured" } else { "block by block" };
+            let total = losses.loss(&plan.skips);
+            (plan, format!("of skips {total:.3e}, {known}"))
+        }
+    };
     let weights = plan.block_weights()?;
-    say(&plan, &losses, &macs);
-    if let Some(timed) = timed {
-        timed.say(&weights, runs)?;
+    say(&plan, &macs, &foreseen);
+    if let Some(loaded) = loaded.filter(|_| runs > 0) {
+        loaded.say(&weights, runs)?;
     }
     Ok((weights, map))
 }
@@ -141,34 +166,31 @@ fn tokens(configs: &PipelineConfigs) -> usize {
 }
 
 /// Says what is left out, and what that is counted and foreseen to do.
-fn say(plan: &SkipPlan, losses: &SkipLosses, macs: &SkipCosts) {
+fn say(plan: &SkipPlan, macs: &SkipCosts, foreseen: &str) {
     let left_out = match plan.omission {
         Omission::Skip => "skipped",
         Omission::Reuse => "reused",
     };
     terminal::note(format_args!("{left_out}, step by step: {}", plan.skips));
-    let (whole, share) = (macs.step() as f64 * losses.steps() as f64, macs.share(&plan.skips));
+    let steps = plan.skips.steps().len();
+    let (whole, share) = (macs.step() as f64 * steps as f64, macs.share(&plan.skips));
     terminal::note(format_args!(
         "multiply-accumulates of a sample: {:.3} G of {:.3} G ({:.1} %)",
         share * whole / 1e9,
         whole / 1e9,
         100.0 * share
     ));
-    let known = if losses.of_all_sets() { "as measured" } else { "each block's alone added up" };
-    terminal::note(format_args!(
-        "loss of the skips, sum over the steps: {:.3e}, {known}",
-        losses.loss(&plan.skips)
-    ));
+    terminal::note(format_args!("sum of the losses over the steps: {foreseen}"));
 }
 
-/// The model, as it is timed.
-struct Timed {
+/// The model, and a picture as the map's are made.
+struct Loaded {
     pipeline: Pipeline,
     request: SampleRequest,
 }
 
-impl Timed {
-    /// Loads the model; a picture is asked for as the map's were.
+impl Loaded {
+    /// Loads the model; a picture is asked for as the map's were, of their first seed.
     fn open(options: &SkipOptions, model: &str, map: &ImportanceMap) -> anyhow::Result<Self> {
         let device = options.device.unwrap_or(DeviceChoice::Cpu).open()?;
         let dtype = options.dtype.unwrap_or(Precision::F32).into();
@@ -185,7 +207,7 @@ impl Timed {
         let side = |axis: usize| map.facts["size"][axis].as_u64().map(|side| side as usize);
         let generation = pipeline.resolve(GenerationSettings {
             prompt: map.facts["prompt"].as_str().unwrap_or_default().into(),
-            seeds: vec![0],
+            seeds: vec![map.facts["seeds"][0].as_u64().unwrap_or_default()],
             steps: Some(map.steps.len()),
             guidance_scale: map.facts["guidance"].as_f64(),
             height: side(0),
@@ -194,6 +216,15 @@ impl Timed {
         })?;
         let request = pipeline.request(&generation, 0..1)?;
         Ok(Self { pipeline, request })
+    }
+
+    fn reuse_losses(&self, map: &ImportanceMap) -> anyhow::Result<ReuseLosses> {
+        if let Some(scheduler) = map.facts["scheduler"].as_str() {
+            return Err(usage(format_args!(
+                "--measure-reuse samples by DDIM, and the map is of {scheduler}"
+            )));
+        }
+        Ok(ReuseLosses::measure(&self.pipeline, &self.request, UNET_BATCH)?)
     }
 
     fn costs(&self, runs: usize) -> anyhow::Result<SkipCosts> {

@@ -61,7 +61,14 @@ pub(crate) fn seeded_weightings(
             Weighting::Inverted(experiment.ablation_range),
             Weighting::FreeU(experiment.freeu),
         ]),
-        Part::Table1 | Part::Table2 | Part::TableA | Part::Figure3 | Part::Skipping => {}
+        Part::Table1
+        | Part::Table1Seeds
+        | Part::Table2
+        | Part::Controls
+        | Part::Figure3
+        | Part::FewerSteps
+        | Part::TableA
+        | Part::Skipping => {}
     }
     Ok(weightings)
 }

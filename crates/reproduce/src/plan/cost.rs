@@ -1,8 +1,10 @@
 //! What a unit costs: samples of the U-Net, and bytes of its result.
 
+use pruning::MAX_AGE;
+
 use super::skipping::{TIMED_RUNS, timed_samples};
 use super::study::Study;
-use super::unit::{Influence, Measured, Probe, Search, Student, Times, Unit};
+use super::unit::{Fit, Influence, Measured, Probe, Reuse, Search, Student, Times, Unit};
 
 /// Samples the U-Net runs on for a unit; a training step counts as four (the teacher, and the
 /// student forwards and backwards).
@@ -26,6 +28,13 @@ pub(crate) fn samples(study: &Study, unit: &Unit) -> u64 {
         Unit::Effects(Influence { steps, .. }) => {
             let partial = product(&[study.blocks(), *steps, *steps + 1]) / 2;
             (doubled as u64).saturating_mul(partial.saturating_add(*steps as u64))
+        }
+        // Vanilla and the derivatives, then the fitted weights.
+        Unit::Fit(Fit { steps }) => product(&[study.held_out.len(), *steps, study.blocks() + 2]),
+        // Vanilla, and each block with what it added at every step before that is not too old.
+        Unit::Reuse(Reuse { steps, .. }) => {
+            let ages: usize = (0..*steps).map(|step| step.min(MAX_AGE)).sum();
+            product(&[doubled, steps.saturating_add(study.blocks().saturating_mul(ages))])
         }
         Unit::Snr(sample) => sample.steps as u64,
         Unit::Picture(sample) => product(&[doubled, sample.steps]),
@@ -68,6 +77,11 @@ pub(crate) fn bytes(study: &Study, unit: &Unit) -> u64 {
             product(&[20, *steps, estimator.predictions(study.blocks()).pow(2)])
         }
         Unit::Effects(Influence { steps, .. }) => product(&[80, *steps, study.blocks()]),
+        Unit::Fit(Fit { steps }) => {
+            let values = study.blocks() * (study.blocks() + 1);
+            product(&[20, study.held_out.len(), *steps, values + 2])
+        }
+        Unit::Reuse(Reuse { steps, .. }) => product(&[20, *steps, MAX_AGE, study.blocks()]),
         Unit::Snr(sample) => product(&[20, sample.steps]),
         Unit::Picture(_) => picture.saturating_add(150),
         Unit::Score(_) => 16_000,

@@ -32,6 +32,8 @@ pub struct Experiment {
     pub parts: Option<Vec<Part>>,
     /// Prompt of Table II and Fig. 3; the first of all where absent.
     pub focus_prompt: Option<String>,
+    /// Prompt of Table I over many seeds; the focus prompt where absent.
+    pub table1_prompt: Option<String>,
     /// Inference steps of everything but Table I and Fig. 3.
     pub steps: usize,
     /// Inference steps of Table I's columns.
@@ -67,6 +69,9 @@ pub struct Experiment {
     pub freeu: FreeU,
     /// What scores pictures against their prompts; without it those columns stay empty.
     pub scorer: Option<ScorerConfig>,
+    /// LPIPS of sampled pictures: its package, or a file of the alex network; that of `[pruning]`
+    /// where absent.
+    pub lpips: Option<String>,
     /// Pruned students; without it there is no Fig. 3.
     pub pruning: Option<PruningSettings>,
     /// The probe's settings at full scale.
@@ -84,7 +89,11 @@ impl Experiment {
     pub fn parts(&self, wanted: &[Part]) -> Vec<Part> {
         let makes = |part: &Part| match &self.parts {
             Some(parts) => parts.contains(part),
-            None => *part != Part::Figure3 || self.pruning.is_some(),
+            None => match part {
+                Part::Figure3 => self.pruning.is_some(),
+                Part::FewerSteps => self.steps > 1,
+                _ => true,
+            },
         };
         let wanted = |part: &Part| wanted.is_empty() || wanted.contains(part);
         Part::ALL.into_iter().filter(|part| makes(part) && wanted(part)).collect()
@@ -107,6 +116,12 @@ impl Experiment {
             candidates: size.candidates,
             ..self.probe.clone()
         }
+    }
+
+    /// The weights of LPIPS, by package or file.
+    pub(crate) fn lpips(&self) -> Option<&str> {
+        let pruning = self.pruning.as_ref();
+        self.lpips.as_deref().or(pruning.and_then(|pruning| pruning.lpips.as_deref()))
     }
 
     /// The search that is to have converged, at a scale.

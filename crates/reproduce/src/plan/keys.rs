@@ -1,13 +1,16 @@
 //! The key of a unit: a hash of everything its result depends on.
 
 use files::sha256_bytes;
-use pruning::STUDENT_VERSION;
+use probe::{FitPlan, FitSettings};
+use pruning::{MAX_AGE, STUDENT_VERSION};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::skipping::{TIMED_RUNS, timed_samples};
 use super::study::{Example, Study};
-use super::unit::{Fidelity, Influence, Measured, Probe, Sample, Search, Student, Times, Unit};
+use super::unit::{
+    Fidelity, Fit, Influence, Measured, Probe, Reuse, Sample, Search, Student, Times, Unit,
+};
 
 /// Changes whenever a unit's result would change for the same settings.
 const FORMAT: u32 = 3;
@@ -41,6 +44,8 @@ pub(crate) struct Fingerprints {
     pub(crate) lpips: Vec<String>,
     /// Of each example's pixels, or of its text.
     pub(crate) contents: Vec<String>,
+    /// Of the pixels and the text of each picture that is held out.
+    pub(crate) held_out: Vec<[String; 2]>,
 }
 
 impl Fingerprints {
@@ -58,6 +63,13 @@ pub(crate) fn content(example: &Example) -> String {
     };
     // Lists of numbers and texts have no way to fail.
     sha256_bytes(json.unwrap_or_default())
+}
+
+/// How weights are fitted to the pictures that are held out.
+pub(crate) fn fit_plan(study: &Study) -> FitPlan {
+    let seeds = vec![study.experiment.train_seed];
+    let settings = FitSettings::default();
+    FitPlan { fitted: study.held_out.len(), tested: 0, seeds, crossed: 0, settings }
 }
 
 /// Makes the keys of a study's units.
@@ -95,6 +107,22 @@ impl Keys<'_> {
                 "effect": effect,
                 "scorer": self.fingerprints.scorer,
                 "lpips": self.fingerprints.lpips,
+            }),
+            Unit::Fit(Fit { steps }) => json!({
+                "kind": "fit",
+                "format": FORMAT,
+                "model": self.fingerprints.model,
+                "size": self.study.picture_size,
+                "pictures": self.fingerprints.held_out,
+                "steps": steps,
+                "plan": fit_plan(self.study),
+            }),
+            Unit::Reuse(Reuse { example, steps }) => json!({
+                "kind": "reuse",
+                "common": self.common(*example),
+                "steps": steps,
+                "seed": self.study.experiment.train_seed,
+                "oldest": MAX_AGE,
             }),
             Unit::Snr(sample) => {
                 let mut value = self.sampled("snr", sample);
@@ -171,8 +199,14 @@ impl Keys<'_> {
             "weighting": sample.weighting,
             "probe": sample.probe().map(|probe| self.of(&Unit::Probe(probe))),
         });
+        if let Some(fit) = sample.fit() {
+            value["fit"] = json!(self.of(&Unit::Fit(fit)));
+        }
         if let Some(measured) = sample.measured() {
             value["estimates"] = json!(self.of(&Unit::Estimates(measured)));
+        }
+        if let Some(reuse) = sample.reuse() {
+            value["reuse"] = json!(self.of(&Unit::Reuse(reuse)));
         }
         value
     }

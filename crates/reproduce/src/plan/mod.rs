@@ -2,12 +2,14 @@
 //! model or touches a result.
 
 mod comparisons;
+mod control;
 mod cost;
 mod experiment;
 mod experiment_file;
 mod keys;
 mod part;
 mod prompts;
+mod queue;
 mod settings;
 mod shard;
 mod skipping;
@@ -19,9 +21,10 @@ mod weighting;
 pub(crate) use comparisons::{
     SeedRole, block_weightings, compared, judged, seeded_weightings, shown,
 };
+pub(crate) use control::{Control, ControlGroup, Rule, control_groups, fewer_steps_weightings};
 pub(crate) use cost::{bytes, samples};
 pub use experiment::Experiment;
-pub(crate) use keys::{Fingerprints, Key, Keys, content};
+pub(crate) use keys::{Fingerprints, Key, Keys, content, fit_plan};
 pub use part::Part;
 pub use settings::{PromptSettings, PruningSettings, Scale, Scales, ScorerConfig, Size};
 pub use shard::Shard;
@@ -31,7 +34,7 @@ pub(crate) use skipping::{
 pub use study::Study;
 pub(crate) use study::{Example, base, model_name};
 pub(crate) use unit::{
-    Fidelity, Influence, Likened, Measured, Probe, Sample, Search, Student, Times, Unit,
+    Fidelity, Fit, Influence, Likened, Measured, Probe, Reuse, Sample, Search, Student, Times, Unit,
 };
 pub(crate) use units::{pruning_probe, units};
 pub(crate) use weighting::Weighting;

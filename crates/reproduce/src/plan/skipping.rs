@@ -1,7 +1,7 @@
 //! Pictures that cost less: of runs in which blocks do not run, or of fewer steps.
 
 use probe::Estimator;
-use pruning::{Omission, SkipCosts};
+use pruning::{Omission, ReuseLosses, SkipCosts};
 use serde::{Deserialize, Serialize};
 
 use super::comparisons::judged;
@@ -12,7 +12,7 @@ use crate::ReproduceError;
 use crate::plan::SeedRole;
 
 /// Prompts whose runs are timed, at most, and how often each run is.
-const TIMED: usize = 4;
+const TIMED: usize = 3;
 pub(crate) const TIMED_RUNS: usize = 1;
 /// Every which step all blocks run, where they are refreshed together.
 const REFRESHED: [usize; 2] = [2, 3];
@@ -25,6 +25,8 @@ pub(crate) enum SkipRule {
     Masks { budget: f64 },
     /// By each block's own loss for what it saves, until a budget is kept.
     Skip { budget: f64 },
+    /// The best for a budget by the measured losses of reuse.
+    Reused { budget: f64 },
     /// The vote's least important blocks first, until a budget is kept.
     Vote { budget: f64 },
     /// One block at all steps.
@@ -51,8 +53,13 @@ impl Skipping {
         match self.rule {
             SkipRule::Masks { .. } => Some(Estimator::Masks),
             SkipRule::Skip { .. } => Some(Estimator::Skip),
-            SkipRule::Vote { .. } | SkipRule::Block { .. } | SkipRule::Refreshed { .. } => None,
+            _ => None,
         }
+    }
+
+    /// Whether it needs to know what reuse does for the prompt.
+    pub(crate) fn needs_reuse_losses(&self) -> bool {
+        matches!(self.rule, SkipRule::Reused { .. })
     }
 
     /// As curves name it: those of different budgets are one.
@@ -60,6 +67,7 @@ impl Skipping {
         let rule = match self.rule {
             SkipRule::Masks { .. } => "best sets",
             SkipRule::Skip { .. } => "block by block",
+            SkipRule::Reused { .. } => "measured",
             SkipRule::Vote { .. } => "vote",
             SkipRule::Block { .. } => "one block",
             SkipRule::Refreshed { .. } => "all blocks",
@@ -73,9 +81,10 @@ impl Skipping {
     /// As tables name it.
     pub(crate) fn label(&self) -> String {
         let which = match self.rule {
-            SkipRule::Masks { budget } | SkipRule::Skip { budget } | SkipRule::Vote { budget } => {
-                format!("budget {budget}")
-            }
+            SkipRule::Masks { budget }
+            | SkipRule::Skip { budget }
+            | SkipRule::Reused { budget }
+            | SkipRule::Vote { budget } => format!("budget {budget}"),
             SkipRule::Block { block } => format!("blk-{block}"),
             SkipRule::Refreshed { every } => format!("run at 1 of {every} steps"),
         };
@@ -135,8 +144,7 @@ pub(crate) fn arms(study: &Study) -> Result<Vec<Arm>, ReproduceError> {
         let weighting = Weighting::Skipping(Skipping { rule, omission });
         arms.push(Arm { steps, weighting });
     };
-    let within = |rule: &dyn Fn(f64) -> SkipRule, omission: Omission| {
-        let skippable = steps.saturating_sub(omission.first_step());
+    let within = |rule: &dyn Fn(f64) -> SkipRule, skippable: usize| {
         let least = costs.least_share(steps, skippable);
         let kept = experiment.skipping_budgets.iter().filter(move |budget| **budget >= least);
         kept.map(|budget| rule(*budget)).collect::<Vec<_>>()
@@ -144,13 +152,17 @@ pub(crate) fn arms(study: &Study) -> Result<Vec<Arm>, ReproduceError> {
     let masks = |budget| SkipRule::Masks { budget };
     let single = |budget| SkipRule::Skip { budget };
     let vote = |budget| SkipRule::Vote { budget };
+    let reused = |budget| SkipRule::Reused { budget };
     for omission in [Omission::Skip, Omission::Reuse] {
+        let skippable = steps.saturating_sub(omission.first_step());
         if Estimator::Masks.check(blocks).is_ok() {
-            within(&masks, omission).into_iter().for_each(|rule| add(rule, omission));
+            within(&masks, skippable).into_iter().for_each(|rule| add(rule, omission));
         }
-        within(&single, omission).into_iter().for_each(|rule| add(rule, omission));
+        within(&single, skippable).into_iter().for_each(|rule| add(rule, omission));
     }
-    within(&vote, Omission::Skip).into_iter().for_each(|rule| add(rule, Omission::Skip));
+    let reusable = ReuseLosses::reusable(steps);
+    within(&reused, reusable).into_iter().for_each(|rule| add(rule, Omission::Reuse));
+    within(&vote, steps).into_iter().for_each(|rule| add(rule, Omission::Skip));
     for block in 0..blocks {
         add(SkipRule::Block { block }, Omission::Skip);
     }

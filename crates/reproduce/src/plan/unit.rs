@@ -5,6 +5,7 @@ use std::fmt;
 use probe::{Effect, Estimator};
 use pruning::SkipSets;
 
+use super::control::{Control, Rule};
 use super::weighting::Weighting;
 
 /// One piece of work whose result is stored.
@@ -18,6 +19,10 @@ pub(crate) enum Unit {
     Estimates(Measured),
     /// What each block does to the result.
     Effects(Influence),
+    /// The least-squares weights for real pictures.
+    Fit(Fit),
+    /// What it does to the prediction to add again what a block added before.
+    Reuse(Reuse),
     /// Eq. 2 on one picture, at every inference step.
     Snr(Sample),
     /// A picture sampled from one prompt.
@@ -66,6 +71,19 @@ pub(crate) struct Influence {
     pub(crate) effect: Effect,
 }
 
+/// A fit to the pictures that are held out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fit {
+    pub(crate) steps: usize,
+}
+
+/// The losses of reuse for one prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reuse {
+    pub(crate) example: usize,
+    pub(crate) steps: usize,
+}
+
 /// One example under one weighting, from the noise of one seed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Sample {
@@ -108,8 +126,12 @@ pub(crate) struct Fidelity {
 impl Sample {
     /// The probe its weighting comes from, where it comes from one.
     pub(crate) fn probe(&self) -> Option<Probe> {
-        let Self { example, steps, .. } = *self;
-        self.weighting.needs_probe().then_some(Probe { example, steps })
+        let Self { example, steps, weighting, .. } = *self;
+        let steps = match weighting {
+            Weighting::Control(control) => control.probed_steps.unwrap_or(steps),
+            _ => steps,
+        };
+        weighting.needs_probe().then_some(Probe { example, steps })
     }
 
     /// The estimates its weighting comes from, where it comes from some.
@@ -117,6 +139,18 @@ impl Sample {
         let Self { example, steps, .. } = *self;
         let estimator = self.weighting.needs_estimates()?;
         Some(Measured { example, steps, estimator })
+    }
+
+    /// The fit its weights come from, where they come from one.
+    pub(crate) fn fit(&self) -> Option<Fit> {
+        let Weighting::Control(Control { rule, .. }) = self.weighting else { return None };
+        matches!(rule, Rule::Fitted | Rule::FittedConstant).then_some(Fit { steps: self.steps })
+    }
+
+    /// The losses of reuse its weighting comes from, where it comes from some.
+    pub(crate) fn reuse(&self) -> Option<Reuse> {
+        let Self { example, steps, .. } = *self;
+        self.weighting.needs_reuse_losses().then_some(Reuse { example, steps })
     }
 
     /// Beside the vanilla picture of as many steps.
@@ -146,6 +180,10 @@ impl fmt::Display for Unit {
             }
             Self::Effects(Influence { example, steps, effect }) => {
                 write!(f, "{effect:?} effects in example {example} ({steps} steps)")
+            }
+            Self::Fit(Fit { steps }) => write!(f, "weights fitted to pictures ({steps} steps)"),
+            Self::Reuse(Reuse { example, steps }) => {
+                write!(f, "losses of reuse of example {example} ({steps} steps)")
             }
             Self::Snr(sample) => write!(f, "signal-to-noise ratio of {sample}"),
             Self::Picture(sample) => write!(f, "picture of {sample}"),

@@ -4,6 +4,7 @@ use probe::Estimator;
 use reweight::{FreeU, WeightRange};
 use serde::{Deserialize, Serialize};
 
+use super::control::{Control, Rule};
 use super::skipping::Skipping;
 
 /// How a U-Net is weighted in one row of a table.
@@ -18,6 +19,8 @@ pub(crate) enum Weighting {
     Importance(WeightRange),
     /// Inverted importance (Eq. 8).
     Inverted(WeightRange),
+    /// A schedule that those two are compared with.
+    Control(Control),
     /// FreeU.
     FreeU(FreeU),
     /// Blocks that do not run.
@@ -29,6 +32,7 @@ impl Weighting {
     pub(crate) fn needs_probe(&self) -> bool {
         match self {
             Self::Importance(_) | Self::Inverted(_) => true,
+            Self::Control(control) => control.needs_probe(),
             Self::Skipping(skipping) => skipping.needs_probe(),
             Self::Vanilla | Self::Block { .. } | Self::FreeU(_) => false,
         }
@@ -38,8 +42,14 @@ impl Weighting {
     pub(crate) fn needs_estimates(&self) -> Option<Estimator> {
         match self {
             Self::Skipping(skipping) => skipping.estimator(),
+            Self::Control(Control { rule: Rule::Derivative, .. }) => Some(Estimator::Derivative),
             _ => None,
         }
+    }
+
+    /// Whether it needs the losses of reuse for the prompt.
+    pub(crate) fn needs_reuse_losses(&self) -> bool {
+        matches!(self, Self::Skipping(skipping) if skipping.needs_reuse_losses())
     }
 
     /// As tables name it.
@@ -50,6 +60,7 @@ impl Weighting {
             Self::Block { block, .. } => format!("blk-{block}"),
             Self::Importance(ends) => range(ends),
             Self::Inverted(ends) => format!("{} inverted", range(ends)),
+            Self::Control(control) => control.label(&range(&control.range)),
             Self::FreeU(_) => "FreeU".into(),
             Self::Skipping(skipping) => skipping.label(),
         }

@@ -50,12 +50,13 @@ pub(crate) fn skipping(library: &Library<'_>) -> Result<(Table, String), Reprodu
             ],
         ));
     }
+    let score = Measure::Score.name(context);
     let columns = ["MACs %", "PSNR dB", "1 − cosine × 100", "LPIPS"].map(String::from);
     let table = Table {
         name: "skipping".into(),
-        title: "Skipping that pays: what is lost for what is saved".into(),
+        title: format!("Skipping: what is lost for what is saved ({score})"),
         note: note(library),
-        columns: columns.into_iter().chain([Measure::Score.name(context)]).collect(),
+        columns: columns.into_iter().chain([score]).collect(),
         rows,
     };
     let costs: Vec<f64> = measured.iter().map(|of| mean(&of.macs)).collect();
@@ -81,7 +82,7 @@ pub(crate) fn skipping_times(library: &Library<'_>) -> Result<(Table, String), R
     }
     let table = Table {
         name: "skipping-time".into(),
-        title: "Skipping that pays: times on this machine".into(),
+        title: "Skipping: times on this machine".into(),
         note: format!(
             "From noise to latents, {TIMED_RUNS} run of each way for each of {} prompts, the ways \
              taking turns; means with 95 % bootstrap intervals over the prompts. Times are not \
@@ -165,8 +166,9 @@ fn note(library: &Library<'_>) -> String {
          the prompts; score, in brackets its difference to vanilla. What does not run was chosen for \
          each prompt on the training seed: \"best sets\" by the losses of all skip sets, \"block by \
          block\" by each block's own, \"vote\" by the ranking of the probe. Where blocks are \"reused\" \
-         what they added when they last ran is added again; the losses by which they were chosen are \
-         still those of skips.",
+         what they added when they last ran is added again: \"best sets\" and \"block by block\" are \
+         still chosen by the losses of skips, \"measured\" by those of reuse, of every block, step and \
+         age.",
         judged(study).len(),
         study.experiment.steps
     )

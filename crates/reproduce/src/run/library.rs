@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use probe::{Estimates, Vote};
-use pruning::{Distances, Strategy, strategies};
+use probe::{Estimates, FitState, Vote};
+use pruning::{Distances, ReuseLosses, Strategy, strategies};
 
 use super::context::Context;
 use super::results::{
@@ -13,8 +13,8 @@ use super::results::{
 use super::store::Damage;
 use crate::ReproduceError;
 use crate::plan::{
-    Fidelity, Influence, Key, Likened, Measured, Part, Probe, Sample, Search, Student, Times, Unit,
-    pruning_probe,
+    Fidelity, Fit, Influence, Key, Likened, Measured, Part, Probe, Reuse, Sample, Search, Student,
+    Times, Unit, pruning_probe,
 };
 
 /// Reads and writes results by their unit.
@@ -48,6 +48,8 @@ impl<'a> Library<'a> {
             Unit::Probe(_) | Unit::Search(_) => self.has::<Voted>(unit),
             Unit::Estimates(_) => self.has::<Estimates>(unit),
             Unit::Effects(_) => self.has::<MeasuredEffects>(unit),
+            Unit::Fit(_) => self.has::<FitState>(unit),
+            Unit::Reuse(_) => self.has::<ReuseLosses>(unit),
             Unit::Snr(_) => self.has::<Ratios>(unit),
             Unit::Picture(_) => Ok(self.read_png(unit)?.is_some()),
             Unit::Score(_) => self.has::<Scored>(unit),
@@ -80,8 +82,16 @@ impl<'a> Library<'a> {
         self.result(&Unit::Estimates(*measured))
     }
 
+    pub(crate) fn fit(&self, fit: &Fit) -> Result<FitState, ReproduceError> {
+        self.result(&Unit::Fit(*fit))
+    }
+
     pub(crate) fn effects(&self, influence: &Influence) -> Result<MeasuredEffects, ReproduceError> {
         self.result(&Unit::Effects(*influence))
+    }
+
+    pub(crate) fn reuse_losses(&self, reuse: &Reuse) -> Result<ReuseLosses, ReproduceError> {
+        self.result(&Unit::Reuse(*reuse))
     }
 
     pub(crate) fn ratios(&self, sample: &Sample) -> Result<Ratios, ReproduceError> {

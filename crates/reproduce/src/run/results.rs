@@ -1,7 +1,7 @@
 //! What units give, and what of it cannot be.
 
-use probe::{Estimates, Vote};
-use pruning::Distances;
+use probe::{Estimates, FitState, Vote};
+use pruning::{Distances, ReuseLosses};
 use reweight::StepMatrix;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -98,6 +98,13 @@ impl UnitResult for Estimates {
     }
 }
 
+impl UnitResult for FitState {
+    fn check(&self) -> Result<(), String> {
+        let weights = self.weights().map_err(|error| error.to_string())?;
+        weights.weights.weights().check_not_negative().map_err(|error| error.to_string())
+    }
+}
+
 impl UnitResult for MeasuredEffects {
     fn check(&self) -> Result<(), String> {
         for distances in [&self.latents, &self.pixels] {
@@ -146,6 +153,13 @@ impl UnitResult for Seconds {
             true => Ok(()),
             false => Err(format!("expected seconds above 0, found {seconds}")),
         })
+    }
+}
+
+impl UnitResult for ReuseLosses {
+    fn check(&self) -> Result<(), String> {
+        // It is only made of losses.
+        Ok(())
     }
 }
 

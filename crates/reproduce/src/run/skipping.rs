@@ -1,13 +1,16 @@
 //! Which blocks do not run for a prompt, and how long its runs take.
 
 use probe::Estimates;
-use pruning::{SkipLosses, SkipPlan, time_runs};
+use pruning::{ReuseLosses, SkipLosses, SkipPlan, time_runs};
 
 use super::library::Library;
-use super::request::{policy, request};
+use super::request::request;
 use super::results::Seconds;
+use super::schedule::policy;
 use crate::ReproduceError;
-use crate::plan::{Sample, SkipRule, Skipping, TIMED_RUNS, Times, Unit, costs, timed_samples};
+use crate::plan::{
+    Reuse, Sample, SkipRule, Skipping, TIMED_RUNS, Times, Unit, costs, timed_samples,
+};
 
 /// What a sample leaves out; the probe or estimates it comes from must be done.
 pub(crate) fn plan(
@@ -26,6 +29,10 @@ pub(crate) fn plan(
             let losses = SkipLosses::from_estimates(study.blocks(), &[&estimates])?;
             SkipPlan::within(&losses, &costs, budget, omission)?
         }
+        SkipRule::Reused { budget } => {
+            let reuse = sample.reuse().ok_or_else(|| needs("the losses of reuse"))?;
+            SkipPlan::reusing(&library.reuse_losses(&reuse)?, &costs, budget)?
+        }
         SkipRule::Vote { budget } => {
             let probe = sample.probe().ok_or_else(|| needs("a probe"))?;
             SkipPlan::by_rank(&library.vote(&probe)?.ranking, &costs, budget, omission)?
@@ -33,6 +40,16 @@ pub(crate) fn plan(
         SkipRule::Block { block } => SkipPlan::fixed(sample.steps, &[block], &costs, omission)?,
         SkipRule::Refreshed { every } => SkipPlan::refreshed(sample.steps, every, &costs)?,
     })
+}
+
+/// Measures what reuse does for a prompt, and stores it.
+pub(crate) fn reuse_losses(library: &Library<'_>, reuse: &Reuse) -> Result<(), ReproduceError> {
+    let context = library.context;
+    let seed = context.experiment().train_seed;
+    let request = request(context, reuse.example, seed, reuse.steps)?;
+    let unet_batch = context.options.unet_batch;
+    let losses = ReuseLosses::measure(&context.pipeline, &request, unet_batch)?;
+    library.store(&Unit::Reuse(*reuse), &losses)
 }
 
 /// Times the runs for a prompt, and stores it.

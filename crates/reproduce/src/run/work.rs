@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::decoded::Decoded;
+use super::fit::fit;
 use super::importance::{effects, estimates};
 use super::library::Library;
 use super::probe::{probe, search_to_convergence};
 use super::sampling::{sample_pictures, together};
 use super::scoring::{compare, score};
-use super::skipping::times;
+use super::skipping::{reuse_losses, times};
 use super::snr::SnrMeter;
 use super::store::Damage;
 use super::students::{Judge, student};
@@ -119,6 +120,8 @@ impl<'a> Worker<'a> {
             Unit::Search(unit) => search_to_convergence(&self.library, unit),
             Unit::Estimates(unit) => estimates(&self.library, unit),
             Unit::Effects(unit) => effects(&self.library, unit),
+            Unit::Fit(unit) => fit(&self.library, unit),
+            Unit::Reuse(unit) => reuse_losses(&self.library, unit),
             Unit::Snr(sample) => self.snr.measure(sample),
             Unit::Picture(_) => sample_pictures(&self.library, &together(units, units.len())),
             Unit::Score(sample) => score(&self.library, &self.decoded, sample),
