@@ -222,6 +222,7 @@ pub fn run(mut args: TuneArgs) -> anyhow::Result<()> {
         prompts.iter().map(with).collect()
     };
     let sets = [with(&train, &generation.noise), with(&train, &test), with(&others, &test)];
+    let seeds = [generation.noise.seeds.len(), test.seeds.len()];
     let mut samples = Samples::new(&pipeline, &scorer, generation.calls()?, sets)?;
     let saved = SavedState::new(&out.join(STATE), &facts);
     let mut state = saved.read()?.unwrap_or_else(|| TuneState::new(settings));
@@ -239,7 +240,7 @@ pub fn run(mut args: TuneArgs) -> anyhow::Result<()> {
         .with_context(|| format!("`{}`", out.display()))?;
     saved.write(&state)?;
     bar.finish_and_clear();
-    let summary = Summary::new(&scorer, &tuned)?;
+    let summary = Summary::new(&scorer, &tuned, seeds)?;
     let labels = block_labels(&pipeline.unet().config().blocks());
     let report = tuned.report(facts.clone(), labels.clone(), settings, summary);
     write_atomically(out.join(RESULT), serde_json::to_string_pretty(&report)?)?;

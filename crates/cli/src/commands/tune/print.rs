@@ -46,11 +46,12 @@ pub fn report(report: &TuneReport<Summary>, steps: usize) -> anyhow::Result<()> 
 
 fn outcome(name: &str, outcome: &Outcome) -> anyhow::Result<()> {
     terminal::line(format_args!(
-        "{name:>14}: vanilla {:.5}, tuned {:.5}, difference {} over {} ({})",
+        "{name:>14}: vanilla {:.5}, tuned {:.5}, difference {} over {} {} ({})",
         outcome.vanilla,
         outcome.tuned,
         outcome.words(),
         outcome.difference.count,
+        outcome.over,
         match outcome.difference.p_value {
             p if p < 0.0001 => "p below 0.0001".to_string(),
             p => format!("p {p:.4}"),

@@ -15,9 +15,13 @@ pub struct Outcome {
     pub vanilla: f64,
     /// Mean at the tuned weights.
     pub tuned: f64,
-    /// Tuned less vanilla, paired; bootstrap interval over the samples.
+    /// What the difference is over: `seeds`, or `prompts` where there are several, as the pictures of
+    /// one prompt are more alike than those of two.
+    pub over: &'static str,
+    /// Tuned less vanilla, paired, bootstrap interval; of each prompt the mean over its seeds where
+    /// there are several prompts.
     pub difference: PairedDifference,
-    /// The scores at weights 1, then at the tuned ones.
+    /// The scores at weights 1, then at the tuned ones: prompt by prompt, its seeds in order.
     pub scores: [Vec<f64>; 2],
 }
 
@@ -41,12 +45,17 @@ pub struct Summary {
 }
 
 impl Outcome {
-    fn new(scores: &[Vec<f64>; 2]) -> anyhow::Result<Self> {
-        let [vanilla, tuned] = scores;
+    /// Of scores prompt by prompt, with so many seeds each.
+    fn new(scores: &[Vec<f64>; 2], seeds: usize) -> anyhow::Result<Self> {
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let several = scores[0].len() > seeds;
+        let of_prompts = |scores: &Vec<f64>| scores.chunks(seeds.max(1)).map(mean).collect();
+        let units = if several { scores.each_ref().map(of_prompts) } else { scores.clone() };
+        let [vanilla, tuned] = &units;
         Ok(Self {
-            vanilla: mean(vanilla),
-            tuned: mean(tuned),
+            vanilla: mean(&scores[0]),
+            tuned: mean(&scores[1]),
+            over: if several { "prompts" } else { "seeds" },
             difference: paired_difference(tuned, vanilla, RESAMPLES, SEED)?,
             scores: scores.clone(),
         })
@@ -60,11 +69,17 @@ impl Outcome {
 }
 
 impl Summary {
-    /// Compares the scores.
-    pub fn new(scorer: &ClipScorer, tuned: &Tuned) -> anyhow::Result<Self> {
-        let (train, test) = (Outcome::new(&tuned.train)?, Outcome::new(&tuned.test)?);
+    /// Compares the scores of so many training and test seeds.
+    pub fn new(
+        scorer: &ClipScorer,
+        tuned: &Tuned,
+        [train_seeds, test_seeds]: [usize; 2],
+    ) -> anyhow::Result<Self> {
+        let train = Outcome::new(&tuned.train, train_seeds)?;
+        let test = Outcome::new(&tuned.test, test_seeds)?;
         let [vanilla, _] = &tuned.other;
-        let other = (!vanilla.is_empty()).then(|| Outcome::new(&tuned.other)).transpose()?;
+        let other = || Outcome::new(&tuned.other, test_seeds);
+        let other = (!vanilla.is_empty()).then(other).transpose()?;
         let beats_vanilla = test.difference.low > 0.0;
         let verdict = verdict(tuned.is_vanilla(), &test, other.as_ref());
         let (score, checkpoint) = (scorer.name().into(), scorer.checkpoint().clone());
@@ -98,7 +113,18 @@ mod tests {
     use super::*;
 
     fn outcome(gains: [f64; 4]) -> Outcome {
-        Outcome::new(&[vec![1.0; 4], gains.map(|gain| 1.0 + gain).to_vec()]).unwrap()
+        Outcome::new(&[vec![1.0; 4], gains.map(|gain| 1.0 + gain).to_vec()], 4).unwrap()
+    }
+
+    #[test]
+    fn seeds_of_one_prompt_are_no_evidence_about_prompts() {
+        // Two prompts of three seeds each: one gains, the other loses as surely.
+        let tuned = vec![1.1, 1.1, 1.1, 0.95, 0.95, 0.95];
+        let outcome = Outcome::new(&[vec![1.0; 6], tuned], 3).unwrap();
+        let PairedDifference { mean, low, high, count, .. } = outcome.difference;
+        assert_eq!((outcome.over, count), ("prompts", 2));
+        assert!((mean - 0.025).abs() < 1e-12 && low < 0.0 && high > 0.09, "{low} {high}");
+        assert!((outcome.tuned - 1.025).abs() < 1e-12);
     }
 
     #[test]
