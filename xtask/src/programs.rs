@@ -25,7 +25,7 @@ pub struct Program {
 const FIRST_BUILD: u64 = 600;
 
 /// Every such command.
-pub const ALL: [Program; 6] = [
+pub const ALL: [Program; 7] = [
     Program {
         command: "reproduce",
         about: "Run the paper's experiments on a model",
@@ -71,6 +71,14 @@ pub const ALL: [Program; 6] = [
         about: "Write a model with a preset's files and random weights",
         package: "random-model",
         binary: "random-model",
+        first: &[],
+        first_build: FIRST_BUILD,
+    },
+    Program {
+        command: "peers",
+        about: "Measure this project and PyTorch alternately on the same work",
+        package: "peers",
+        binary: "peers",
         first: &[],
         first_build: FIRST_BUILD,
     },
