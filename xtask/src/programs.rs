@@ -24,7 +24,7 @@ pub struct Program {
 const FIRST_BUILD: u64 = 520;
 
 /// Every such command.
-pub const ALL: [Program; 6] = [
+pub const ALL: [Program; 7] = [
     Program {
         command: "reproduce",
         about: "Run the paper's experiments on a model",
@@ -66,6 +66,14 @@ pub const ALL: [Program; 6] = [
         package: "random-model",
         binary: "random-model",
         first: &[],
+    },
+    Program {
+        command: "peers",
+        about: "Measure this project and PyTorch alternately on the same work",
+        package: "peers",
+        binary: "peers",
+        first: &[],
+        first_build: FIRST_BUILD,
     },
 ];
 

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 13] = [
     &["reweight", "metrics"],
     &["pipeline"],
     &["probe", "trainer", "onnx-backbone", "random-model"],
-    &["pruning", "explain"],
+    &["pruning", "explain", "peers"],
     &["reproduce", "parity"],
     &["cli"],
     &["xtask"],

@@ -1,7 +1,10 @@
 //! Activations of f32 slices and their derivatives, in a form the compiler turns into vectors.
 
 use multiversion::multiversion;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
+
+use super::simd::{dispatch, exp as vector_exp, lanes, load, store};
 
 /// Elements a task of an element-wise kernel takes.
 const CHUNK: usize = 1 << 14;
@@ -81,18 +84,37 @@ macro_rules! vectorised {
     };
 }
 
-vectorised! {
-    /// `x = eˣ`.
-    exp_in_place(x: &mut [f32]) {
-        x.iter_mut().for_each(|x| *x = exp(*x));
+/// `x = x · σ(x)`.
+pub(crate) fn silu_in_place(x: &mut [f32]) {
+    dispatch(Silu(x));
+}
+
+#[derive(Debug)]
+struct Silu<'a>(&'a mut [f32]);
+
+impl WithSimd for Silu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let mut vectors = self.0.chunks_exact_mut(lanes::<S>());
+        for vector in &mut vectors {
+            let value = load::<S>(vector);
+            store::<S>(vector, silu_vector(simd, value));
+        }
+        let rest = vectors.into_remainder();
+        let mut last = [0.0; 16];
+        last[..rest.len()].copy_from_slice(rest);
+        let value = load::<S>(&last);
+        store::<S>(&mut last, silu_vector(simd, value));
+        rest.copy_from_slice(&last[..rest.len()]);
     }
 }
 
-vectorised! {
-    /// `x = x · σ(x)`.
-    silu_in_place(x: &mut [f32]) {
-        x.iter_mut().for_each(|x| *x *= sigmoid(*x));
-    }
+#[inline(always)]
+fn silu_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let power = vector_exp(simd, simd.neg_f32s(x));
+    simd.div_f32s(x, simd.add_f32s(simd.splat_f32s(1.0), power))
 }
 
 vectorised! {

@@ -13,7 +13,7 @@ pub(crate) struct DisjointOut<'a> {
     output: PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: all that can be done with it is `write`, whose callers promise that no two writes touch
+// SAFETY: all that can be done with it is unsafe, and its callers promise that no two tasks touch
 // the same element; the elements themselves may go from thread to thread.
 unsafe impl Send for DisjointOut<'_> {}
 // SAFETY: as above.
@@ -32,17 +32,34 @@ impl<'a> DisjointOut<'a> {
     ///
     /// # Safety
     /// No two calls for one output may have elements in common.
+    #[inline(always)]
     pub(crate) unsafe fn write(&self, first: usize, values: &[f32]) {
-        let end = first.checked_add(values.len());
+        const LINE: usize = 16;
+        let start = self.start(first, values.len());
+        if values.len() == LINE {
+            // SAFETY: as below; the fixed length spares a call.
+            unsafe { start.copy_from_nonoverlapping(values.as_ptr(), LINE) };
+            return;
+        }
+        // SAFETY: the range lies in the output, which `self` borrows mutably, so that `values`
+        // cannot overlap it; nobody else writes there, as the caller promises.
+        unsafe { start.copy_from_nonoverlapping(values.as_ptr(), values.len()) };
+    }
+
+    /// A pointer to element `first`, from which on there are `count` elements.
+    ///
+    /// # Panics
+    /// Where the output has no such elements.
+    #[inline(always)]
+    pub(crate) fn start(&self, first: usize, count: usize) -> *mut f32 {
+        let end = first.checked_add(count);
         assert!(
             end.is_some_and(|end| end <= self.len),
-            "elements {first}.. of {} in an output of {}",
-            values.len(),
+            "elements {first}.. of {count} in an output of {}",
             self.len
         );
-        // SAFETY: the range lies in the output, as asserted, which `self` borrows mutably, so that
-        // `values` cannot overlap it; nobody else writes there, as the caller promises.
-        unsafe { self.start.add(first).copy_from_nonoverlapping(values.as_ptr(), values.len()) };
+        // SAFETY: the range lies in the output, as asserted.
+        unsafe { self.start.add(first) }
     }
 }
 

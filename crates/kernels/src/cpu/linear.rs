@@ -2,16 +2,24 @@
 
 use rayon::prelude::*;
 
-use super::matmul::{Matrix, matmul};
+use super::disjoint::DisjointOut;
+use super::matmul::{Matrix, Place, matmul, matmul_into};
 
 /// Rows computed by one matrix product where a sample has fewer.
 const GROUP_ROWS: usize = 16;
 /// Rows computed by one matrix product where a sample has more.
-const TILE_ROWS: usize = 1024;
+const TILE_ROWS: usize = 256;
+/// Products a sample's rows are computed in at least, as far as columns suffice.
+const SAMPLE_TASKS: usize = 8;
+/// Columns computed by one matrix product at least, where there are as many.
+const TILE_COLUMNS: usize = 256;
 
 /// `x · w + b` for `samples` samples of `rows` rows each.
 ///
 /// `x` is `[samples · rows, input]`, `w` is `[input, output]`.
+///
+/// Rows are computed in tiles that begin anew in every sample, or group of small samples, so that
+/// the products' sizes are those of a batch of one.
 pub(crate) fn forward(
     x: &[f32],
     w: &[f32],
@@ -24,36 +32,49 @@ pub(crate) fn forward(
     if y.is_empty() {
         return y;
     }
-    // Tiles begin anew in every sample (or group of samples), so that their sizes are those of a
-    // batch of one.
     let group = if rows >= GROUP_ROWS { rows } else { rows * GROUP_ROWS.div_ceil(rows) };
     let tile = group.min(TILE_ROWS);
-    let one_group = |x: &[f32], y: &mut [f32]| {
-        let rows = y.len() / output;
-        for (y, x) in y.chunks_mut(tile * output).zip(x.chunks(tile * input)) {
-            let rows = y.len() / output;
-            y.chunks_exact_mut(output).for_each(|row| row.copy_from_slice(b));
-            matmul(
-                (y, Matrix::new(rows, output)),
-                (x, Matrix::new(rows, input)),
-                (w, Matrix::new(input, output)),
-                1.0,
-                true,
-            );
+    let tiles = group.div_ceil(tile);
+    let column_tiles = SAMPLE_TASKS.div_ceil(tiles).min(output / TILE_COLUMNS).max(1);
+    let width = output.div_ceil(column_tiles).next_multiple_of(32);
+    let column_tiles = output.div_ceil(width);
+    let groups = total.div_ceil(group);
+    let out = DisjointOut::new(&mut y);
+    (0..groups * tiles * column_tiles).into_par_iter().for_each(|task| {
+        let (column, row) = (task % column_tiles * width, task / column_tiles);
+        let (group_start, tile_start) = (row / tiles * group, row % tiles * tile);
+        let first = group_start + tile_start;
+        let count = tile.min(group - tile_start);
+        let columns = width.min(output - column);
+        let present = count.min(total - first);
+        let weights = (&w[column..], Matrix::strided(input, columns, output));
+        let x = &x[first * input..(first + present) * input];
+        let bias = &b[column..column + columns];
+        if present == count {
+            let shape = Matrix::strided(count, columns, output);
+            let place = Place { out, first: first * output + column, shape };
+            for row in 0..count {
+                // SAFETY: tasks have different rows or different columns.
+                unsafe { out.write(place.first + row * output, bias) };
+            }
+            // SAFETY: as above.
+            unsafe { matmul_into(place, (x, Matrix::new(count, input)), weights, 1.0, true) };
+            return;
         }
-        debug_assert!(rows <= group);
-    };
-    y.par_chunks_mut(group * output).zip(x.par_chunks(group * input)).for_each(|(y, x)| {
-        let missing = group - y.len() / output;
-        if missing == 0 || rows >= GROUP_ROWS {
-            one_group(x, y);
-        } else {
-            // The last group is filled up, so that its product has the size of every other.
-            let mut padded = x.to_vec();
-            padded.resize(group * input, 0.0);
-            let mut out = vec![0.0; group * output];
-            one_group(&padded, &mut out);
-            y.copy_from_slice(&out[..y.len()]);
+        // The last group is filled up, so that its product has the size of every other.
+        let mut padded = x.to_vec();
+        padded.resize(count * input, 0.0);
+        let mut part = bias.repeat(count);
+        matmul(
+            (&mut part, Matrix::new(count, columns)),
+            (&padded, Matrix::new(count, input)),
+            weights,
+            1.0,
+            true,
+        );
+        for (row, part) in part.chunks_exact(columns).take(present).enumerate() {
+            // SAFETY: as above.
+            unsafe { out.write((first + row) * output + column, part) };
         }
     });
     y

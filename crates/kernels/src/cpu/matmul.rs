@@ -1,5 +1,7 @@
 //! Products of matrices with strides, through `gemm`.
 
+use super::disjoint::DisjointOut;
+
 /// A matrix in memory: where element `(row, column)` is, in elements from the start.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Matrix {
@@ -39,29 +41,58 @@ impl Matrix {
     }
 }
 
+/// Where a product goes: rows `stride` apart in a shared output.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) out: DisjointOut<'a>,
+    pub(crate) first: usize,
+    pub(crate) shape: Matrix,
+}
+
 /// `out = alpha · left · right`, or `out += …` where `accumulate`; single-threaded.
 ///
 /// # Panics
 /// Where the shapes do not fit each other or the slices.
 pub(crate) fn matmul(
-    (out, out_shape): (&mut [f32], Matrix),
+    (out, shape): (&mut [f32], Matrix),
+    left: (&[f32], Matrix),
+    right: (&[f32], Matrix),
+    alpha: f32,
+    accumulate: bool,
+) {
+    let place = Place { out: DisjointOut::new(out), first: 0, shape };
+    // SAFETY: nobody else has the output.
+    unsafe { matmul_into(place, left, right, alpha, accumulate) };
+}
+
+/// [`matmul`] into a part of an output that other tasks write other parts of.
+///
+/// # Panics
+/// As [`matmul`].
+///
+/// # Safety
+/// No other task may write or read an element of `place` meanwhile.
+pub(crate) unsafe fn matmul_into(
+    place: Place<'_>,
     (left, left_shape): (&[f32], Matrix),
     (right, right_shape): (&[f32], Matrix),
     alpha: f32,
     accumulate: bool,
 ) {
+    let out_shape = place.shape;
     let (m, n, k) = (out_shape.rows, out_shape.columns, left_shape.columns);
     assert!(left_shape.rows == m && right_shape.columns == n && right_shape.rows == k);
-    assert!(out.len() >= out_shape.span());
+    let out = place.out.start(place.first, out_shape.span());
     assert!(left.len() >= left_shape.span() && right.len() >= right_shape.span());
-    // SAFETY: all elements the shapes name lie within the slices, as asserted, and `out` is
-    // borrowed mutably, so it overlaps neither operand.
+    // SAFETY: all elements the shapes name lie within the slices and the output, as asserted; the
+    // output is borrowed mutably, so it overlaps neither operand, and its elements that the shape
+    // names are this call's alone, as the caller promises.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            out.as_mut_ptr(),
+            out,
             out_shape.column_stride as isize,
             out_shape.row_stride as isize,
             accumulate,

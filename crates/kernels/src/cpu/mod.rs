@@ -11,3 +11,5 @@ mod disjoint;
 pub(crate) mod linear;
 pub(crate) mod matmul;
 pub(crate) mod norm;
+mod scratch;
+mod simd;

@@ -1,0 +1,80 @@
+//! The input's tiles, transformed: `Bᵀ d B`.
+
+use std::marker::PhantomData;
+
+use pulp::{Simd, WithSimd};
+
+use super::Unit;
+use super::transforms::{Filtering, input_square};
+use crate::cpu::conv::ConvShape;
+use crate::cpu::disjoint::DisjointOut;
+use crate::cpu::scratch::Scratch;
+use crate::cpu::simd::{lanes, load, store};
+
+/// Transforms one channel of the tiles of `unit`, to `[point, channel, tile]` in `out`.
+pub(super) struct TransformInput<'a, F> {
+    pub(super) x: &'a [f32],
+    pub(super) shape: ConvShape,
+    pub(super) unit: Unit,
+    pub(super) channel: usize,
+    pub(super) out: DisjointOut<'a>,
+    pub(super) filtering: PhantomData<F>,
+}
+
+impl<F: Filtering> WithSimd for TransformInput<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { x, shape, unit, channel, out, .. } = self;
+        let [channels, height, width] = shape.input;
+        let x = &x[(unit.sample * channels + channel) * height * width..][..height * width];
+        let (lanes, across) = (lanes::<S>(), unit.across);
+        // Every `OUTPUTS`th value of a row, for each place in a tile, with room for whole vectors.
+        let pitch = across.next_multiple_of(lanes) + lanes;
+        let mut phases = Scratch::new(F::POINTS * F::OUTPUTS * pitch);
+        let mut line = Scratch::new(F::POINTS * F::POINTS * pitch);
+        let mut padded = Scratch::new(pitch * F::OUTPUTS);
+        padded.fill(0.0);
+        for tile_row in 0..unit.down {
+            let top = (unit.first_row + tile_row) * F::OUTPUTS;
+            for row in 0..F::POINTS {
+                let phases = &mut phases[row * F::OUTPUTS * pitch..][..F::OUTPUTS * pitch];
+                match (top + row).checked_sub(shape.padding[0]).filter(|y| *y < height) {
+                    Some(y) => {
+                        padded[shape.padding[1]..][..width]
+                            .copy_from_slice(&x[y * width..][..width]);
+                        for (tile, values) in padded.chunks_exact(F::OUTPUTS).enumerate() {
+                            for (phase, value) in values.iter().enumerate() {
+                                phases[phase * pitch + tile] = *value;
+                            }
+                        }
+                    }
+                    None => phases.fill(0.0),
+                }
+            }
+            for tile in (0..across).step_by(lanes) {
+                let zero = simd.splat_f32s(0.0);
+                let mut square = [[zero; 6]; 6];
+                for (row, values) in square.iter_mut().enumerate().take(F::POINTS) {
+                    for (column, value) in values.iter_mut().enumerate().take(F::POINTS) {
+                        let (phase, next) = (column % F::OUTPUTS, column / F::OUTPUTS);
+                        let start = (row * F::OUTPUTS + phase) * pitch + tile + next;
+                        *value = load::<S>(&phases[start..]);
+                    }
+                }
+                let square = input_square::<S, F>(simd, square);
+                for (row, values) in square.iter().enumerate().take(F::POINTS) {
+                    for (column, value) in values.iter().enumerate().take(F::POINTS) {
+                        store::<S>(&mut line[(row * F::POINTS + column) * pitch + tile..], *value);
+                    }
+                }
+            }
+            for (point, line) in line.chunks_exact(pitch).enumerate() {
+                let start = (point * channels + channel) * unit.tiles() + tile_row * across;
+                // SAFETY: every channel is transformed by one task.
+                unsafe { out.write(unit.start + start, &line[..across]) };
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The work as this project does it, on random weights.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context;
+use autoencoder::AutoencoderKLConfig;
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{Device, Distribution, FloatDType, Tensor};
+use clip::CLIPTextConfig;
+use pipeline::{Guidance, Pipeline, SampleRequest, initial_noise};
+use probe::{CounterDraws, ProbeConfig, ProbeState, UNetEvaluator, search};
+use scheduler::SchedulerKind;
+use unet_core::{AddedConditioning, UNet2DConditionConfig, UNet2DConditionModel};
+
+use crate::work::Work;
+
+/// Seconds of each timed run of `work`.
+pub fn measure(work: Work) -> anyhow::Result<Vec<f64>> {
+    let device = Device::flex();
+    let config = work.config()?.to_string();
+    let place = format!("the configuration of `{}`", work.name());
+    match work {
+        Work::Text => {
+            let model = CLIPTextConfig::from_json(&config, &place)?.init(&device);
+            let ids = [(0..77).collect::<Vec<u32>>()];
+            Ok(timed(work, || wait(model.forward(&ids).last_hidden_state)))
+        }
+        Work::Vae => {
+            let model = AutoencoderKLConfig::from_json(&config, &place)?.init(&device);
+            let latents = normal([1, 4, 64, 64], &device);
+            Ok(timed(work, || wait(model.decode(latents.clone()))))
+        }
+        Work::Probe => probe(),
+        Work::Training => training(work, &UNet2DConditionConfig::from_json(&config, &place)?),
+        _ => Ok(unet(work, &UNet2DConditionConfig::from_json(&config, &place)?)),
+    }
+}
+
+fn normal<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::<D>::random(shape, Distribution::Normal(0.0, 1.0), device)
+}
+
+fn wait<const D: usize>(result: Tensor<D>) {
+    std::hint::black_box(result.into_data());
+}
+
+fn timed(work: Work, mut run: impl FnMut()) -> Vec<f64> {
+    run();
+    let mut seconds = Vec::new();
+    for _ in 0..work.repeats() {
+        let start = Instant::now();
+        run();
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    seconds
+}
+
+/// Height and width of the latents, and tokens of the text.
+fn sizes(work: Work) -> (usize, usize) {
+    if matches!(work, Work::Sd | Work::Sdxl) { (64, 77) } else { (16, 24) }
+}
+
+fn unet(work: Work, config: &UNet2DConditionConfig) -> Vec<f64> {
+    let device = Device::flex();
+    let model = config.init(&device);
+    let (side, tokens) = sizes(work);
+    let sample = normal([work.batch(), 4, side, side], &device);
+    let context = normal([work.batch(), tokens, config.cross_attention_dim], &device);
+    let added = config.addition_embed.map(|embed| AddedConditioning {
+        text_embeds: normal([work.batch(), embed.input_dim - 6 * embed.time_embed_dim], &device),
+        time_ids: vec![[512.0, 512.0, 0.0, 0.0, 512.0, 512.0]; work.batch()],
+    });
+    timed(work, || {
+        wait(model.forward(sample.clone(), &[500.0], context.clone(), added.as_ref(), None));
+    })
+}
+
+fn training(work: Work, config: &UNet2DConditionConfig) -> anyhow::Result<Vec<f64>> {
+    let device = Device::flex().autodiff();
+    let mut model: UNet2DConditionModel = config.init(&device);
+    let mut optimizer = AdamWConfig::new().init();
+    let (side, tokens) = sizes(work);
+    let sample = normal([work.batch(), 4, side, side], &device);
+    let context = normal([work.batch(), tokens, config.cross_attention_dim], &device);
+    let noise = normal([work.batch(), 4, side, side], &device);
+    Ok(timed(work, || {
+        let output = model.forward(sample.clone(), &[500.0], context.clone(), None, None);
+        let loss = (output - noise.clone()).square().mean();
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        model = optimizer.step(1e-4, model.clone(), gradients);
+        wait(loss);
+    }))
+}
+
+/// The probe itself: 15 rounds, 20 epochs, 4 candidates, 10 guided steps.
+fn probe() -> anyhow::Result<Vec<f64>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd");
+    let device = Device::flex();
+    let pipeline = Pipeline::from_folder(folder, FloatDType::F32, &device)?;
+    let prompts = pipeline.encode_prompts(&["a cartoon of a dragon".into()])?;
+    let negative = pipeline.encode_negative(None, &prompts)?;
+    let request = SampleRequest {
+        prompts,
+        guidance: Some(Guidance { scale: 3.0, negative }),
+        noise: initial_noise(&[42], [4, 16, 16], &device),
+        fresh_noise: None,
+        scheduler: SchedulerKind::Ddim,
+        scheduler_config: pipeline.scheduler_config().clone(),
+        steps: 10,
+        sizes: None,
+    };
+    let config = ProbeConfig::paper();
+    let mut evaluator =
+        UNetEvaluator::new(&pipeline, std::slice::from_ref(&request), Work::Probe.batch())?;
+    let before = evaluator.unet_samples();
+    let start = Instant::now();
+    let mut draws = CounterDraws::new(42);
+    let blocks = pipeline.unet().config().num_attention_blocks();
+    let mut state = ProbeState::new(&config, request.steps, blocks, &mut draws)?;
+    search(&mut state, &mut evaluator, &mut draws, &mut |_| {}, &mut |_| Ok(()))
+        .context("the search")?;
+    let seconds = start.elapsed().as_secs_f64();
+    anyhow::ensure!(
+        evaluator.unet_samples() - before == 24_000,
+        "expected 24,000 U-Net samples, ran {}",
+        evaluator.unet_samples() - before
+    );
+    Ok(vec![seconds])
+}
