@@ -17,12 +17,11 @@ pub struct Program {
     binary: &'static str,
     /// What the program is given before the user's own arguments.
     first: &'static [&'static str],
-    /// Processor time of the first build without GPU support, in seconds, as measured.
-    first_build: u64,
 }
 
-/// Processor time that the first build of any program takes on two cores, in seconds.
-const FIRST_BUILD: u64 = 600;
+/// Processor time that the first build of any program takes without GPU support, in seconds, as
+/// measured on two cores.
+const FIRST_BUILD: u64 = 520;
 
 /// Every such command.
 pub const ALL: [Program; 7] = [
@@ -32,7 +31,6 @@ pub const ALL: [Program; 7] = [
         package: "reproduce",
         binary: "reproduce",
         first: &[],
-        first_build: FIRST_BUILD,
     },
     Program {
         command: "download",
@@ -40,7 +38,6 @@ pub const ALL: [Program; 7] = [
         package: "cli",
         binary: "unet-reweight",
         first: &["download"],
-        first_build: FIRST_BUILD,
     },
     Program {
         command: "parity",
@@ -48,7 +45,6 @@ pub const ALL: [Program; 7] = [
         package: "parity",
         binary: "parity",
         first: &[],
-        first_build: FIRST_BUILD,
     },
     Program {
         command: "train",
@@ -56,7 +52,6 @@ pub const ALL: [Program; 7] = [
         package: "trainer",
         binary: "train",
         first: &[],
-        first_build: FIRST_BUILD,
     },
     Program {
         command: "quality",
@@ -64,7 +59,6 @@ pub const ALL: [Program; 7] = [
         package: "trainer",
         binary: "quality",
         first: &[],
-        first_build: FIRST_BUILD,
     },
     Program {
         command: "random-model",
@@ -72,7 +66,6 @@ pub const ALL: [Program; 7] = [
         package: "random-model",
         binary: "random-model",
         first: &[],
-        first_build: FIRST_BUILD,
     },
     Program {
         command: "peers",
@@ -91,7 +84,7 @@ impl Program {
         let features = features(self, arguments);
         if !self.is_built(&root) {
             let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-            let minutes = self.first_build.div_ceil(60 * cores).max(1);
+            let minutes = FIRST_BUILD.div_ceil(60 * cores).max(1);
             eprintln!(
                 "compiling `{}` and the libraries it needs{}: about {minutes} min on {cores} cores \
                  this once, seconds from then on",
@@ -124,19 +117,14 @@ impl Program {
 /// The cargo features that the arguments ask for.
 fn features(program: &Program, arguments: &[String]) -> Vec<&'static str> {
     let mut features = Vec::new();
+    // `--option=value`, or the word after `--option`.
     let value = |option: &str| {
-        let mut words = arguments.iter();
-        words
-            .find_map(|word| match word.strip_prefix(option) {
-                Some("") => Some(""),
-                Some(rest) => rest.strip_prefix('='),
-                None => None,
-            })
-            .map(
-                |value| {
-                    if value.is_empty() { words.next().map_or("", String::as_str) } else { value }
-                },
-            )
+        let mut words = arguments.iter().map(String::as_str);
+        let found = words.find_map(|word| match word.strip_prefix(option)? {
+            "" => Some(None),
+            rest => rest.strip_prefix('=').map(Some),
+        })?;
+        Some(found.or_else(|| words.next()).unwrap_or_default())
     };
     let on_cuda = value("--device").is_some_and(|device| device.split(':').next() == Some("cuda"));
     if on_cuda && nvidia_driver_present() {

@@ -4,4 +4,4 @@
 
 mod heatmap;
 
-pub use heatmap::heatmap_svg;
+pub use heatmap::{heatmap_svg, interval_map_svg};

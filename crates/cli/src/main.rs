@@ -32,8 +32,19 @@ struct Arguments {
 enum Command {
     /// Make pictures from a prompt.
     Generate(commands::generate::GenerateArgs),
+    /// Make a page that shows what each block does for a prompt: importance, and pictures with each
+    /// block turned up, down or skipped.
+    Explain(commands::explain::ExplainArgs),
     /// Measure how much each block matters at each step for a prompt.
+    Importance(commands::importance::ImportanceArgs),
+    /// Measure what each block at each step does to the result: lowered or skipped there alone.
+    Effects(commands::effects::EffectsArgs),
+    /// Measure importance by the paper's Importance Probe: search and vote.
     Probe(commands::probe::ProbeArgs),
+    /// Fit block weights to real pictures, and tell which way each block is to be turned.
+    Fit(commands::fit::FitArgs),
+    /// Search block weights that raise the score of a prompt's pictures, and test them on other seeds.
+    Tune(commands::tune::TuneArgs),
     /// Write a schedule of block weights.
     Schedule(commands::schedule::ScheduleArgs),
     /// Make the same picture vanilla, re-weighted and with FreeU, side by side.
@@ -60,7 +71,12 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Generate(args) => commands::generate::run(args),
+        Command::Explain(args) => commands::explain::run(args),
+        Command::Importance(args) => commands::importance::run(args),
+        Command::Effects(args) => commands::effects::run(args),
         Command::Probe(args) => commands::probe::run(args),
+        Command::Fit(args) => commands::fit::run(args),
+        Command::Tune(args) => commands::tune::run(args),
         Command::Schedule(args) => commands::schedule::run(args),
         Command::Compare(args) => commands::compare::run(args),
         Command::Score(args) => commands::score::run(args),

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use pipeline::{
-    DeviceChoice, Generation, GenerationSettings, NoiseKind, Pipeline, Precision, SchedulerChoice,
+    DeviceChoice, Generation, GenerationSettings, NoiseKind, PictureRecord, Pipeline, Precision,
+    SchedulerChoice,
 };
-use reweight::Policy;
 use scheduler::SchedulerKind;
 
 use crate::failure::{OrUsage, usage};
@@ -41,6 +42,12 @@ impl ModelOptions {
     /// The model's file, where it is in one that is given: something that is read.
     pub fn file(&self) -> Option<&Path> {
         self.model.as_deref().map(Path::new).filter(|path| path.is_file())
+    }
+
+    /// In the data type that a picture was made in.
+    pub fn with_dtype(mut self, dtype: Option<Precision>) -> Self {
+        self.dtype = dtype.unwrap_or(self.dtype);
+        self
     }
 
     /// Loads the model.
@@ -99,11 +106,15 @@ pub fn count() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=1_000_000)
 }
 
+/// Seeds where none are given.
+const DEFAULT_SEEDS: [u64; 1] = [42];
+
 /// How pictures are sampled.
 #[derive(Args)]
 pub struct SamplingOptions {
     /// Prompt.
-    prompt: String,
+    #[arg(required = true)]
+    prompt: Option<String>,
     /// Negative prompt.
     #[arg(long)]
     negative: Option<String>,
@@ -115,8 +126,8 @@ pub struct SamplingOptions {
     /// Guidance scale, 0 or 1 for none; the preset's own where absent, else 3.
     #[arg(long, allow_negative_numbers = true)]
     guidance: Option<f64>,
-    /// Seeds, one picture each.
-    #[arg(long, value_delimiter = ',', default_value = "42")]
+    /// Seeds, one picture each [default: 42].
+    #[arg(long, value_delimiter = ',')]
     seeds: Vec<u64>,
     /// Noise a seed stands for: counter (our own), torch-cpu, torch-cuda (PyTorch's, in the
     /// weights' data type), or torch-cpu-legacy (that of
@@ -144,7 +155,40 @@ pub struct SamplingOptions {
 impl SamplingOptions {
     /// Seeds, one picture each.
     pub fn seeds(&self) -> &[u64] {
-        &self.seeds
+        if self.seeds.is_empty() { &DEFAULT_SEEDS } else { &self.seeds }
+    }
+
+    /// With these seeds where none are given.
+    pub fn or_seeds(mut self, seeds: &[u64]) -> Self {
+        if self.seeds.is_empty() {
+            self.seeds = seeds.to_vec();
+        }
+        self
+    }
+
+    /// As a picture was made.
+    ///
+    /// # Errors
+    /// Where the record names a scheduler that is not implemented, or a noise file that it does not
+    /// hold.
+    pub fn like(record: &PictureRecord) -> anyhow::Result<Self> {
+        if record.initial_noise.is_some() {
+            bail!("the picture's initial noise came from a file, which it does not hold");
+        }
+        let [height, width] = record.size;
+        Ok(Self {
+            prompt: Some(record.prompt.clone()),
+            negative: record.negative_prompt.clone(),
+            steps: Some(record.steps),
+            guidance: Some(record.guidance_scale),
+            seeds: vec![record.seed],
+            noise: record.noise,
+            initial_noise: None,
+            width: Some(width),
+            height: Some(height),
+            scheduler: SchedulerChoice::Kind(record.scheduler.parse()?),
+            eta: record.eta,
+        })
     }
 
     /// The file of initial noise, where there is one: something that is read.
@@ -155,10 +199,11 @@ impl SamplingOptions {
     /// What is to be generated with a model; warns where its text encoder does not see all of a
     /// prompt, and of options without effect.
     pub fn resolve(self, pipeline: &Pipeline) -> anyhow::Result<Generation> {
+        let seeds = self.seeds().to_vec();
         let generation = pipeline.resolve(GenerationSettings {
-            prompt: self.prompt,
+            prompt: self.prompt.unwrap_or_default(),
             negative_prompt: self.negative,
-            seeds: self.seeds,
+            seeds,
             noise: self.noise,
             initial_noise: self.initial_noise,
             steps: self.steps,
@@ -215,11 +260,4 @@ pub fn facts(generation: &Generation) -> anyhow::Result<serde_json::Value> {
         }
     }
     Ok(facts)
-}
-
-/// The weights of a schedule file, or none.
-pub fn policy(file: Option<&Path>, steps: usize, pipeline: &Pipeline) -> anyhow::Result<Policy> {
-    let policy = file.map(Policy::from_file).transpose()?.unwrap_or_default();
-    policy.check_fits(steps, pipeline.unet().config().num_attention_blocks())?;
-    Ok(policy)
 }

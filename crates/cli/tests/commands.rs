@@ -175,3 +175,33 @@ fn generate_from_saved_noise_gives_the_same_picture() {
     let error = fail(&[&common[..], &two].concat());
     assert!(error.contains("latents.safetensors") && error.contains("[2, 4, 16, 16]"), "{error}");
 }
+
+#[test]
+fn generate_like_a_picture_makes_it_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let model = model().display().to_string();
+    let (first, schedule) = (path("first"), path("s.toml"));
+    succeed(&["schedule", "static", "--steps", "3", "--block", "2", "--out", &schedule]);
+    let made =
+        ["generate", "a \"red\" Bär ★", "--negative", "blue", "--steps", "3", "--seeds", "7"];
+    let more = ["--guidance", "2.5", "--scheduler", "euler-a", "--noise", "torch-cpu"];
+    let files = ["--weights", &schedule, "--out", &first, "--model", &model];
+    succeed(&[&made[..], &more, &files].concat());
+    let picture = format!("{first}/7.png");
+    let (again, other) = (path("again"), path("other"));
+    succeed(&["generate", "--like", &picture, "--model", &model, "--out", &again]);
+    let read = |folder: &str| std::fs::read(format!("{folder}/7.png")).unwrap();
+    assert!(read(&first) == read(&again), "the files differ");
+    let like = ["generate", "--like", &picture, "--model", &model];
+    assert!(fail(&[&like[..], &["--out", &first]].concat()).contains("written over"));
+    let error = fail(&[&like[..], &["--steps", "4", "--out", &other]].concat());
+    assert!(error.contains("--steps"), "{error}");
+    let grid = path("grid.png");
+    let compare = ["compare", "a", "--steps", "3", "--weights", &schedule, "--out", &grid];
+    succeed(&[&compare[..], &["--model", &model]].concat());
+    let error = fail(&["generate", "--like", &grid, "--model", &model, "--out", &other]);
+    assert!(error.contains("no single schedule"), "{error}");
+    std::fs::write(path("foreign.png"), "no picture").unwrap();
+    assert!(fail(&["generate", "--like", &path("foreign.png")]).contains("foreign.png"));
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Mutex;
 
-use hub::DownloadEvent;
+use hub_download::DownloadEvent;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// A bar for each file on its way.

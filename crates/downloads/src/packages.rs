@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use hub::{
-    DownloadOptions, HubError, Manifest, Planned, Settings, Variant, download, plan, preset,
-};
+use hub::{HubError, Manifest, Settings, Variant, preset};
+use hub_download::{DownloadOptions, Planned, download, plan};
 use indicatif::HumanBytes;
 
 use crate::bars::Bars;

@@ -114,7 +114,7 @@ impl Cache {
 }
 
 /// Whether a revision is a commit: 40 hexadecimal digits.
-pub(crate) fn is_commit(revision: &str) -> bool {
+pub fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 

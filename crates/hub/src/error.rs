@@ -104,7 +104,8 @@ pub enum HubError {
 }
 
 impl HubError {
-    pub(crate) fn at(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+    /// Names the file or folder of an error that the system reports.
+    pub fn at(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let name = FileError::at(path);
         move |source| name(source).into()
     }

@@ -1,17 +1,12 @@
-//! Models by name: what each preset is made of, where its files are on this machine, and how to
-//! fetch them.
+//! Models by name: what each preset is made of, and where its files are on this machine.
 //!
 //! Files are kept where Python's `huggingface_hub` and `torch.hub` keep them, so that nothing a
-//! user already has is fetched again. Feature `download` adds the network.
+//! user already has is fetched again. Crate `hub-download` fetches.
 
 #![warn(missing_docs)]
 
 mod cache;
-#[cfg(feature = "download")]
-mod download;
 mod error;
-#[cfg(feature = "download")]
-mod expected;
 mod hash;
 mod hash_cache;
 mod manifest;
@@ -21,9 +16,7 @@ mod settings;
 mod shipped;
 mod token;
 
-pub use cache::Cache;
-#[cfg(feature = "download")]
-pub use download::{DownloadEvent, DownloadOptions, Planned, download, plan};
+pub use cache::{Cache, is_commit};
 pub use error::HubError;
 pub use hash::{FileHash, hash_file};
 pub use hash_cache::HashCache;

@@ -22,8 +22,7 @@ impl Token {
     ///
     /// # Errors
     /// [`HubError::Token`] where it has characters that cannot be sent, without showing it.
-    #[cfg(any(feature = "download", test))]
-    pub(crate) fn secret(&self) -> Result<&str, HubError> {
+    pub fn secret(&self) -> Result<&str, HubError> {
         let wrong = self.text.chars().position(|character| !character.is_ascii_graphic());
         match wrong {
             None => Ok(&self.text),

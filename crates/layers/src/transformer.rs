@@ -83,12 +83,22 @@ impl Transformer2DModelConfig {
 }
 
 impl Transformer2DModel {
+    /// The features with the residual added.
+    ///
     /// # Shapes
     /// - hidden and output: `[batch, channels, height, width]`
     /// - context: `[batch, context_tokens, cross_attention_dim]`
     pub fn forward(&self, hidden: Tensor<4>, context: &Tensor<3>) -> Tensor<4> {
+        self.residual(hidden.clone(), context) + hidden
+    }
+
+    /// What [`Self::forward`] adds to the features.
+    ///
+    /// # Shapes
+    /// As of [`Self::forward`].
+    pub fn residual(&self, hidden: Tensor<4>, context: &Tensor<3>) -> Tensor<4> {
         let [batch, channels, height, width] = hidden.dims();
-        let mut tokens: Tensor<3> = group_norm(&self.norm, hidden.clone())
+        let mut tokens: Tensor<3> = group_norm(&self.norm, hidden)
             .reshape([batch, channels, height * width])
             .swap_dims(1, 2);
         tokens = linear(&self.proj_in, tokens);
@@ -96,7 +106,7 @@ impl Transformer2DModel {
             tokens = named("transformer_blocks", index, || block.forward(tokens, context));
         }
         tokens = linear(&self.proj_out, tokens);
-        tokens.swap_dims(1, 2).reshape([batch, channels, height, width]) + hidden
+        tokens.swap_dims(1, 2).reshape([batch, channels, height, width])
     }
 }
 

@@ -26,7 +26,7 @@ pub use networks::{
 };
 pub use number::Number;
 pub use paired::{
-    MeanInterval, PairedDifference, Wilcoxon, mean_interval, paired_difference, wilcoxon,
+    MeanInterval, PairedDifference, Wilcoxon, holm, mean_interval, paired_difference, wilcoxon,
 };
 pub use similarity::{psnr, ssim};
 pub use snr::{decibels, snr};

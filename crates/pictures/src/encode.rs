@@ -8,8 +8,9 @@ use png::{BitDepth, ColorType, Encoder, EncodingError};
 use crate::{EncodeError, PictureError, RgbImage};
 
 impl RgbImage {
-    /// The picture as a PNG file with `text` in it: pairs of keyword and text, in this order, as
-    /// uncompressed international text chunks.
+    /// The picture as a PNG file with `text` in it: pairs of keyword and text,
+    /// uncompressed: as Latin-1 (`tEXt`), which every tool reads, where it can be, else as
+    /// international text (`iTXt`).
     ///
     /// # Errors
     /// [`EncodeError`] for a picture that does not fit its size or a keyword PNG does not allow.
@@ -25,7 +26,10 @@ impl RgbImage {
             encoder.set_color(ColorType::Rgb);
             encoder.set_depth(BitDepth::Eight);
             for (keyword, text) in text {
-                encoder.add_itxt_chunk((*keyword).into(), (*text).into())?;
+                match text.chars().all(|character| (character as u32) < 256) {
+                    true => encoder.add_text_chunk((*keyword).into(), (*text).into())?,
+                    false => encoder.add_itxt_chunk((*keyword).into(), (*text).into())?,
+                }
             }
             let mut writer = encoder.write_header()?;
             writer.write_image_data(&self.rgb)?;
@@ -59,10 +63,13 @@ mod tests {
     #[test]
     fn png_files_are_read_back_and_carry_their_text() {
         let picture = RgbImage { width: 2, height: 1, rgb: vec![255, 0, 7, 0, 0, 255] };
-        let bytes = picture.to_png(&[("parameters", "ein Bär"), ("unet-reweight", "{}")]).unwrap();
+        let texts = [("parameters", "ein Bär"), ("other", "ein ★"), ("unet-reweight", "{}")];
+        let bytes = picture.to_png(&texts).unwrap();
         assert_eq!(RgbImage::decode(&bytes).unwrap(), picture);
-        let place = |text: &str| bytes.windows(text.len()).position(|w| w == text.as_bytes());
-        assert!(place("ein Bär").unwrap() < place("unet-reweight").unwrap());
+        let place = |text: &[u8]| bytes.windows(text.len()).position(|window| window == text);
+        let (latin, wide) = (place(b"tEXtparameters\0ein B\xe4r"), place("ein ★".as_bytes()));
+        assert!(latin.unwrap() < place(b"tEXtunet-reweight\0{}").unwrap() && wide.is_some());
+        assert!(place(b"iTXtother\0").is_some());
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod error;
 mod folder;
 mod resample;
 mod rgb;
+mod text;
 
 pub use dataset::{Dataset, Example};
 pub use decode::Limits;
@@ -26,3 +27,4 @@ pub use error::{DecodeError, EncodeError, PictureError, SizeError};
 pub use folder::{list_pictures, pair_by_name};
 pub use resample::{Filter, Frame, resize_antialiased, resize_bilinear, resize_like_pillow};
 pub use rgb::{Planes, RgbImage};
+pub use text::png_text;

@@ -4,7 +4,8 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use scheduler::{SchedulerConfig, SchedulerKind};
+use reweight::NoiseLevel;
+use scheduler::{NoiseSchedule, SchedulerConfig, SchedulerKind};
 
 use crate::{
     DeviceChoice, Guidance, NoiseKind, NoiseSource, PictureRecord, Pipeline, PipelineError,
@@ -106,6 +107,22 @@ impl Generation {
     /// [`PipelineError::Scheduler`] where the scheduler has no such number of steps.
     pub fn calls(&self) -> Result<usize, PipelineError> {
         Ok(self.scheduler_config.calls(self.scheduler, self.steps)?)
+    }
+
+    /// Timestep and noise level of every call of the U-Net.
+    ///
+    /// # Errors
+    /// As [`Self::calls`].
+    pub fn levels(&self) -> Result<Vec<NoiseLevel>, PipelineError> {
+        let scheduler = self.scheduler_config.build(self.scheduler, self.steps)?;
+        let schedule = NoiseSchedule::new(&self.scheduler_config);
+        let sigmas = scheduler.sigmas();
+        let level = |(step, timestep): (usize, &f64)| {
+            let own = sigmas.and_then(|sigmas| sigmas.get(step)).map(|sigma| f64::from(*sigma));
+            let sigma = own.unwrap_or_else(|| schedule.sigma(*timestep));
+            NoiseLevel { timestep: *timestep, sigma }
+        };
+        Ok(scheduler.timesteps().iter().enumerate().map(level).collect())
     }
 
     /// The samples in batches of at most eight, fewer where their pictures would have more pixels
@@ -223,6 +240,10 @@ impl Pipeline {
             scheduler: generation.scheduler.class_name().into(),
             noise: generation.noise.kind,
             eta: generation.scheduler_config.eta,
+            initial_noise: generation.initial_noise.as_ref().and_then(|path| {
+                // It was read a moment ago; what is not there now can be told no more.
+                hub::hash_file(path).ok().map(|hash| hash.sha256)
+            }),
             size: generation.size,
             model: self.name().into(),
             model_sha256: model_sha256.into(),

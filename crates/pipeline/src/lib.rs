@@ -3,6 +3,7 @@
 
 #![warn(missing_docs)]
 
+mod branches;
 mod conditioning;
 mod configs;
 mod decode;

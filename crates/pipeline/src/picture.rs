@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Tensor;
-use pictures::{EncodeError, PictureError, RgbImage};
+use pictures::{EncodeError, PictureError, RgbImage, png_text};
 use serde::{Deserialize, Serialize};
 
 use crate::{DeviceChoice, NoiseKind, PipelineError, Precision};
@@ -47,6 +47,9 @@ pub struct PictureRecord {
     /// DDIM's η.
     #[serde(default)]
     pub eta: f64,
+    /// SHA-256 of the file that the initial noise was read from, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_noise: Option<String>,
     /// Height and width in pixels.
     pub size: [usize; 2],
     /// Name of the model folder.
@@ -97,23 +100,44 @@ impl PictureRecord {
         Ok(files::write_atomically(path.with_extension("json"), json)?)
     }
 
-    /// The parameters in the form other tools show.
+    /// The record that the PNG file of a picture carries.
+    ///
+    /// # Errors
+    /// [`PipelineError`] naming the file where it cannot be read, or carries none.
+    pub fn of_png(path: impl AsRef<Path>) -> Result<Self, PipelineError> {
+        let path = path.as_ref();
+        let none = |reason: String| {
+            PipelineError::from(PictureError::Broken { path: path.into(), reason })
+        };
+        let text = png_text(path, "unet-reweight")?;
+        let text = text.ok_or_else(|| {
+            none("expected a picture that `unet-reweight` made, which says how, found none".into())
+        })?;
+        serde_json::from_str(&text).map_err(|error| none(format!("its record: {error}")))
+    }
+
+    /// The parameters in the form other tools show and read: that of AUTOMATIC1111's web UI, with
+    /// its names of the samplers.
     fn summary(&self) -> String {
         let [height, width] = self.size;
-        let negative = match &self.negative_prompt {
-            Some(negative) => format!("\nNegative prompt: {negative}"),
-            None => String::new(),
+        let sampler = match self.scheduler.as_str() {
+            "DDIMScheduler" => "DDIM",
+            "EulerDiscreteScheduler" => "Euler",
+            "EulerAncestralDiscreteScheduler" => "Euler a",
+            "PNDMScheduler" => "PLMS",
+            "DPMSolverMultistepScheduler" => "DPM++ 2M",
+            other => other,
         };
         format!(
-            "{}{negative}\nSteps: {}, Sampler: {}, CFG scale: {}, Seed: {}, Size: {width}x{height}, \
-             Model: {}, Model hash: {}",
+            "{}\nNegative prompt: {}\nSteps: {}, Sampler: {sampler}, CFG scale: {}, Seed: {}, \
+             Size: {width}x{height}, Model: {}, Model hash: {}",
             self.prompt,
+            self.negative_prompt.as_deref().unwrap_or(""),
             self.steps,
-            self.scheduler,
             self.guidance_scale,
             self.seed,
             self.model,
-            self.model_sha256.get(..10).unwrap_or(""),
+            self.model_sha256.get(..10).unwrap_or(&self.model_sha256),
         )
     }
 }
@@ -131,6 +155,16 @@ mod tests {
         let record: PictureRecord = serde_json::from_str(OLD).unwrap();
         assert_eq!(record.model_sha256, "0123abcd");
         assert_eq!((record.dtype, record.device), (None, None));
+    }
+
+    #[test]
+    fn summary_is_as_other_tools_read_it() {
+        let record: PictureRecord = serde_json::from_str(OLD).unwrap();
+        assert_eq!(
+            record.summary(),
+            "p\nNegative prompt: \nSteps: 2, Sampler: DDIM, CFG scale: 3, Seed: 1, Size: 8x8, \
+             Model: m, Model hash: 0123abcd"
+        );
     }
 
     #[test]

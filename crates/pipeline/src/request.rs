@@ -57,6 +57,20 @@ impl SampleRequest {
         Some(joined)
     }
 
+    /// The same samples `count` times, one after the other: equal prompts, seeds and noise.
+    pub fn repeated(&self, count: usize) -> Self {
+        let mut repeated = self.clone();
+        repeated.prompts = repeated.prompts.repeated(count);
+        if let Some(guidance) = &mut repeated.guidance {
+            guidance.negative = guidance.negative.clone().repeated(count);
+        }
+        if let Some(source) = &mut repeated.fresh_noise {
+            source.seeds = source.seeds.repeat(count);
+        }
+        repeated.noise = repeated.noise.repeat_dim(0, count);
+        repeated
+    }
+
     /// Number of samples.
     pub fn samples(&self) -> usize {
         self.noise.dims()[0]

@@ -71,8 +71,9 @@ impl Pipeline {
         let blocks = self.unet().config().num_attention_blocks();
         policies.check_fits(request.samples(), trajectory.steps(), blocks)?;
         let (conditioning, scale) = (request.unet_conditioning(), request.guidance_scale());
+        let run = policies.run(trajectory.steps());
         while let Some(step) = trajectory.advance(|info, input| {
-            let intervention = policies.at_step(info.step, info.steps)?;
+            let intervention = run.at_step(info.step)?;
             let sizes = request.sizes.as_ref();
             let active = intervention.as_deref();
             Ok::<_, PipelineError>(self.predict(

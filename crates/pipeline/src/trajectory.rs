@@ -1,6 +1,6 @@
 //! The one denoising loop: a request's latents, step by step, whoever predicts.
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 use scheduler::{Scheduler, StepNoise};
 
 use crate::{PipelineError, SampleRequest};
@@ -25,6 +25,39 @@ pub struct Prediction {
     pub raw: Tensor<4>,
     /// After guidance, one per sample; what the scheduler is given.
     pub guided: Tensor<4>,
+}
+
+impl Prediction {
+    /// The predictions for several parts of a batch as one for the whole of it; `None` of no part.
+    pub fn joined(parts: Vec<Self>) -> Option<Self> {
+        let first = parts.first()?;
+        // Negative samples come first, in each part as in the whole.
+        let halves = first.raw.dims()[0] / first.guided.dims()[0];
+        let half = |part: &Self, half: usize| {
+            let count = part.guided.dims()[0];
+            part.raw.clone().narrow(0, half * count, count)
+        };
+        let raw = (0..halves).flat_map(|side| parts.iter().map(move |part| half(part, side)));
+        let guided = parts.iter().map(|part| part.guided.clone()).collect();
+        Some(Self { raw: Tensor::cat(raw.collect(), 0), guided: Tensor::cat(guided, 0) })
+    }
+
+    /// The predictions for those samples, each as often as it is named.
+    pub fn selected(self, samples: &[usize]) -> Self {
+        let (count, device) = (self.guided.dims()[0], self.guided.device());
+        let positions = |halves: usize| {
+            let at: Vec<i64> = (0..halves)
+                .flat_map(|half| samples.iter().map(move |sample| (half * count + sample) as i64))
+                .collect();
+            let shape = [at.len()];
+            Tensor::<1, Int>::from_data(TensorData::new(at, shape), &device)
+        };
+        let halves = self.raw.dims()[0] / count;
+        Self {
+            raw: self.raw.select(0, positions(halves)),
+            guided: self.guided.select(0, positions(1)),
+        }
+    }
 }
 
 /// One step of a trajectory, as it was taken.

@@ -1,9 +1,11 @@
 //! Tests of the pipeline from outside, in one program: it is linked once.
 
 mod bad_models;
+mod branches;
 mod diffusers;
 mod generation;
 mod half;
+mod reuse;
 mod shipped_model;
 mod single_file;
 mod support;

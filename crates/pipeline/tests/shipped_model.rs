@@ -122,6 +122,7 @@ fn save_picture_carries_its_record_and_bad_paths_are_errors() {
         scheduler: "DDIMScheduler".into(),
         noise: Default::default(),
         eta: 0.0,
+        initial_noise: None,
         size: [1, 2],
         model: "m".into(),
         model_sha256: "0123456789abcdef".into(),

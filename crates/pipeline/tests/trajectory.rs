@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, Distribution, FloatDType, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use pipeline::{
     Control, Pipeline, PipelineError, Prediction, SampleRequest, Trajectory, initial_noise, tiny,
     write_synthetic,
@@ -64,7 +64,7 @@ fn advance_gives_input_and_latents_of_each_step() {
     let scheduler = request.scheduler_config.build(SchedulerKind::Euler, 3).unwrap();
     let sigmas = scheduler.sigmas().unwrap().to_vec();
     let mut latents = request.noise.clone() * scheduler.init_noise_sigma();
-    let prediction = Tensor::random([1, 4, 8, 8], Distribution::Normal(0.0, 1.0), &Device::flex());
+    let prediction = initial_noise(&[3], [4, 8, 8], &Device::flex());
     while let Some(step) = trajectory
         .advance::<PipelineError>(|_, _| {
             Ok(Prediction { raw: prediction.clone(), guided: prediction.clone() })
@@ -73,13 +73,13 @@ fn advance_gives_input_and_latents_of_each_step() {
     {
         let i = step.info.step;
         assert_eq!(step.info.sigma, Some(sigmas[i]));
-        // Euler's step and input scaling, written out; rounding in f32 of values about 15.
+        // Euler's step and input scaling, written out; a few roundings in f32 of values up to 60.
         let scaled = latents.clone() / (f64::from(sigmas[i]).powi(2) + 1.0).sqrt();
-        assert!(largest(step.input - scaled) < 1e-5);
+        assert!(largest(step.input - scaled) < 3e-5);
         latents = latents + prediction.clone() * f64::from(sigmas[i + 1] - sigmas[i]);
-        assert!(largest(step.latents - latents.clone()) < 1e-5);
+        assert!(largest(step.latents - latents.clone()) < 3e-5);
     }
-    assert!(largest(trajectory.into_latents() - latents) < 1e-5);
+    assert!(largest(trajectory.into_latents() - latents) < 3e-5);
 }
 
 fn largest(difference: Tensor<4>) -> f32 {

@@ -85,6 +85,14 @@ pub struct ProbeConfig {
     pub update: UpdateStrategy,
     /// Seed of all random draws.
     pub seed: u64,
+    /// Whether every prompt is probed with the same draws, as the published code does: what the
+    /// draws bring in is then common to all prompts. Files that do not say so are of that kind.
+    #[serde(default = "shared")]
+    pub shared_draws: bool,
+}
+
+fn shared() -> bool {
+    true
 }
 
 impl Default for ProbeConfig {
@@ -107,12 +115,26 @@ impl ProbeConfig {
             weight_eps: 0.01,
             update: UpdateStrategy::default(),
             seed: 42,
+            shared_draws: false,
         }
     }
 
-    /// As the published code does it: one candidate, perturbed both ways, from [0.995, 1].
+    /// As the published code does it: one candidate, perturbed both ways, from [0.995, 1], the same
+    /// draws for every prompt.
     pub fn reference() -> Self {
-        Self { candidates: 1, energy_drop: false, initial_low: 0.995, ..Self::paper() }
+        Self {
+            candidates: 1,
+            energy_drop: false,
+            initial_low: 0.995,
+            shared_draws: true,
+            ..Self::paper()
+        }
+    }
+
+    /// The paper's, perturbed both ways: its text asks for candidates of less energy, which the
+    /// fitness that a candidate must beat asks for already.
+    pub fn both_ways() -> Self {
+        Self { energy_drop: false, ..Self::paper() }
     }
 
     /// Most inference steps.

@@ -3,6 +3,8 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::ProbeConfig;
+
 /// The uniform random numbers of a probe, addressed by what they are for, so that neither order
 /// nor batching nor a resumed run changes them.
 pub trait UniformDraws {
@@ -40,6 +42,17 @@ impl CounterDraws {
         Self { seed }
     }
 
+    /// The draws of a probe of `prompt`: those of the settings' seed where prompts share them, else
+    /// the prompt's own.
+    pub fn for_prompt(config: &ProbeConfig, prompt: &str) -> Self {
+        if config.shared_draws {
+            return Self::new(config.seed);
+        }
+        let hash = files::sha256_bytes(prompt);
+        // 16 hexadecimal digits of a hash are a number.
+        Self::new(config.seed ^ u64::from_str_radix(&hash[..16], 16).unwrap_or_default())
+    }
+
     fn stream(&self, kind: u64, address: [usize; 5], count: usize) -> Vec<f64> {
         let mut key = [0u8; 32];
         key[..8].copy_from_slice(&self.seed.to_le_bytes());
@@ -60,5 +73,23 @@ impl UniformDraws for CounterDraws {
     fn perturbation(&mut self, at: DrawAddress, blocks: usize) -> Vec<f64> {
         let DrawAddress { round, epoch, batch, step, candidate } = at;
         self.stream(1, [round, epoch, batch, step, candidate], blocks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn for_prompt_draws_are_shared_only_where_the_settings_say_so() {
+        let of = |config: &ProbeConfig, prompt| {
+            CounterDraws::for_prompt(config, prompt).initial(0, 0, 3)
+        };
+        let (own, shared) = (ProbeConfig::paper(), ProbeConfig::reference());
+        assert_eq!(of(&own, "a fox"), of(&own, "a fox"));
+        assert_ne!(of(&own, "a fox"), of(&own, "a box"));
+        assert_ne!(of(&own, "a fox"), of(&ProbeConfig { seed: 1, ..own.clone() }, "a fox"));
+        assert_eq!(of(&shared, "a fox"), of(&shared, "a box"));
+        assert_eq!(of(&shared, "a fox"), CounterDraws::new(shared.seed).initial(0, 0, 3));
     }
 }

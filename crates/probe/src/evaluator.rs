@@ -97,7 +97,8 @@ impl<'a> UNetEvaluator<'a> {
                 };
                 parts.push(self.finite(info.step, "the teacher's prediction", None, predict)?);
             }
-            Ok(joined(parts))
+            Prediction::joined(parts)
+                .ok_or_else(|| ProbeError::Config("expected a batch of at least one sample".into()))
         })? {
             self.calls += conditioning.batch();
             let (timestep, sigma) = (step.info.timestep, step.info.sigma);
@@ -134,19 +135,6 @@ impl UNetEvaluator<'_> {
         };
         Err(ProbeError::NotFinite { step, what: what.into(), place })
     }
-}
-
-/// The predictions for several parts of a batch as one for the whole of it.
-fn joined(parts: Vec<Prediction>) -> Prediction {
-    let guided: Vec<Tensor<4>> = parts.iter().map(|part| part.guided.clone()).collect();
-    let half =
-        |raw: &Tensor<4>, count: usize, half: usize| raw.clone().narrow(0, half * count, count);
-    // Negative samples come first, in each part as in the whole.
-    let halves = parts.first().map_or(1, |part| part.raw.dims()[0] / part.guided.dims()[0]);
-    let raw = (0..halves)
-        .flat_map(|side| parts.iter().map(move |part| half(&part.raw, part.guided.dims()[0], side)))
-        .collect();
-    Prediction { raw: Tensor::cat(raw, 0), guided: Tensor::cat(guided, 0) }
 }
 
 /// The values of each sample.

@@ -34,6 +34,16 @@ impl Intervention for FirstNonFinite<'_> {
         self.inner.map_or_else(BlockAction::default, |inner| inner.attention_block(block, batch))
     }
 
+    fn keep_residual(&self, site: TransformerSite, samples: &[usize], residual: Tensor<4>) {
+        if let Some(inner) = self.inner {
+            inner.keep_residual(site, samples, residual);
+        }
+    }
+
+    fn kept_residual(&self, site: TransformerSite, samples: &[usize]) -> Option<Tensor<4>> {
+        self.inner?.kept_residual(site, samples)
+    }
+
     fn transformer_output(&self, site: TransformerSite, hidden: Tensor<4>) -> Tensor<4> {
         let hidden = match self.inner {
             Some(inner) => inner.transformer_output(site, hidden),

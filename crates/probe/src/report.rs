@@ -6,16 +6,18 @@ use reweight::{ImportanceScores, StepMatrix};
 use serde::{Deserialize, Serialize};
 use unet_core::BlockInfo;
 
-use crate::{Interval, ProbeConfig, ProbeError, ProbeState, VoteSummary, kendalls_w, vote};
+use crate::{
+    Agreement, Interval, ProbeConfig, ProbeError, ProbeState, VoteSummary, kendalls_w, vote,
+};
 
 /// The version of [`ProbeReport`] that is written; files without one are of version 1.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The result of one probe, whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeReport {
-    /// Version of this format, 1.
+    /// Version of this format: 2, or 1 where best weights and acceptance of each step are absent.
     #[serde(default = "first_version")]
     pub version: u32,
     /// What was probed (prompt, seeds, steps, guidance, model), as the caller names it.
@@ -32,6 +34,9 @@ pub struct ProbeReport {
     pub ranking: StepMatrix<usize>,
     /// Agreement of the rounds at each step, from 0 to 1.
     pub kendalls_w: Vec<f64>,
+    /// The same beside what chance gives; since version 2.
+    #[serde(default)]
+    pub agreement: Vec<Agreement>,
     /// Pairs of equal thresholds that a seeded draw had to order.
     pub ties: usize,
     /// Voting scores, from `r` to `m · r`.
@@ -40,6 +45,12 @@ pub struct ProbeReport {
     pub accepted_of_tried: Vec<[usize; 2]>,
     /// Final thresholds of each round, in [0, 1].
     pub thresholds: Vec<StepMatrix>,
+    /// Best weights of each round, in [0, 1]; since version 2.
+    #[serde(default)]
+    pub best: Vec<StepMatrix>,
+    /// Acceptances `[round][epoch][step]`; since version 2.
+    #[serde(default)]
+    pub accepted_at: Vec<Vec<Vec<usize>>>,
 }
 
 fn first_version() -> u32 {
@@ -67,7 +78,7 @@ impl ProbeReport {
             let (expected, found) = (blocks.len(), vote.blocks());
             return Err(ProbeError::State(format!("expected {expected} blocks, found {found}")));
         }
-        let VoteSummary { importance, intervals, kendalls_w } =
+        let VoteSummary { importance, intervals, agreement } =
             VoteSummary::new(&vote, state.config.seed)?;
         Ok(Self {
             version: VERSION,
@@ -77,11 +88,14 @@ impl ProbeReport {
             importance,
             intervals,
             ranking: vote.ranking,
-            kendalls_w,
+            kendalls_w: agreement.iter().map(|agreement| agreement.kendalls_w).collect(),
+            agreement,
             ties: vote.ties,
             scores: vote.scores,
             accepted_of_tried: state.rounds.iter().map(|round| round.accepted).collect(),
             thresholds,
+            best: state.rounds.iter().map(|round| round.best.clone()).collect(),
+            accepted_at: state.rounds.iter().map(|round| round.accepted_at.clone()).collect(),
         })
     }
 
@@ -123,12 +137,18 @@ impl ProbeReport {
 
     /// Whether the version is known, and everything follows from the thresholds.
     fn check(&self) -> Result<(), String> {
-        if self.version != VERSION {
-            return Err(format!("expected version {VERSION}, found {}", self.version));
+        if ![first_version(), VERSION].contains(&self.version) {
+            return Err(format!("expected version 1 or {VERSION}, found {}", self.version));
         }
         let vote = vote(&self.thresholds, self.config.seed).map_err(|error| error.to_string())?;
         let (steps, blocks) = (vote.steps(), vote.blocks());
         let importance = vote.importance().map_err(|error| error.to_string())?;
+        let older = self.version == first_version();
+        let fits = |matrix: &StepMatrix| matrix.check_shape(steps, blocks).is_ok();
+        let accepted = || {
+            let sums = self.accepted_at.iter().map(|round| round.iter().flatten().sum::<usize>());
+            sums.eq(self.accepted_of_tried.iter().map(|[accepted, _]| *accepted))
+        };
         let follows = [
             ("blocks", self.blocks.len() == blocks),
             ("config", self.config.rounds == vote.rounds),
@@ -139,6 +159,9 @@ impl ProbeReport {
             ("importance", self.importance == importance),
             ("kendalls_w", self.kendalls_w == kendalls_w(&vote)),
             ("intervals", self.intervals.check_shape(steps, blocks).is_ok()),
+            ("agreement", older || self.agreement == Agreement::of_vote(&vote, self.config.seed)),
+            ("best", older || self.best.len() == vote.rounds && self.best.iter().all(fits)),
+            ("accepted_at", older || accepted()),
         ];
         match follows.iter().find(|(_, follows)| !follows) {
             Some((name, _)) => Err(format!("`{name}` does not follow from `thresholds`")),
@@ -178,14 +201,18 @@ mod tests {
     }
 
     #[test]
-    fn read_gives_back_what_was_written_with_or_without_a_version() {
+    fn read_gives_back_what_was_written_and_reads_the_first_version() {
         let report = report();
         let mut value: Value = serde_json::from_str(&report.to_json().unwrap()).unwrap();
         assert_eq!(value["scores"], json!([[2, 5, 5], value["scores"][1]]));
         assert_eq!(value["blocks"][2], "2 down_blocks.2");
         assert_eq!(read(&value).unwrap(), report);
-        value.as_object_mut().unwrap().remove("version");
-        assert_eq!(read(&value).unwrap(), report);
+        for key in ["version", "agreement", "best", "accepted_at"] {
+            value.as_object_mut().unwrap().remove(key);
+        }
+        let older = read(&value).unwrap();
+        assert_eq!((older.version, &older.importance), (1, &report.importance));
+        assert!(older.best.is_empty());
     }
 
     #[test]
@@ -197,7 +224,10 @@ mod tests {
             read(&value).unwrap_err().to_string()
         };
         for (key, new, expected) in [
-            ("version", json!(2), "version 1, found 2"),
+            ("version", json!(3), "version 1 or 2, found 3"),
+            ("agreement", json!([]), "`agreement`"),
+            ("best", json!([[[1.0, 1.0, 1.0]]]), "`best`"),
+            ("accepted_at", json!([[[1, 0]], [[0, 0]]]), "`accepted_at`"),
             ("importance", json!([[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]), "`importance`"),
             ("importance", json!([[0.5, 0.5, 1.5], [0.5, 0.5, 0.5]]), "found 1.5"),
             ("scores", json!([[2, 5, 5]]), "`scores`"),

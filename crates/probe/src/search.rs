@@ -95,6 +95,7 @@ pub fn search(
         let epoch = state.epoch;
         // Skips follow the thresholds of the epoch's beginning, while updates run on.
         let fixed = state.thresholds();
+        state.rounds.iter_mut().for_each(|round| round.accepted_at.push(vec![0; steps]));
         for batch in 0..batches {
             for step in 0..steps {
                 let at = StepAddress { epoch, batch, step };
@@ -170,6 +171,9 @@ fn one_step(
         if let Some(i) = accepted {
             runs.best[step].copy_from_slice(&weights[i]);
             runs.accepted[0] += 1;
+            if let Some(accepted) = runs.accepted_at.last_mut() {
+                accepted[step] += 1;
+            }
         }
         let proposal = &runs.best[step];
         for (q, p) in runs.thresholds[step].iter_mut().zip(proposal) {

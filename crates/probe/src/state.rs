@@ -17,6 +17,9 @@ pub struct RoundState {
     pub history: Vec<StepMatrix>,
     /// Accepted and tried steps so far.
     pub accepted: [usize; 2],
+    /// Acceptances of each epoch so far, `[epoch][step]`: one at most for each batch.
+    #[serde(default)]
+    pub accepted_at: Vec<Vec<usize>>,
 }
 
 /// A probe between two epochs: everything needed to go on.
@@ -54,7 +57,7 @@ impl ProbeState {
             let best = StepMatrix::from_rows((0..steps).map(row).collect())?;
             let thresholds = StepMatrix::filled(steps, blocks, 0.0);
             let history = vec![thresholds.clone()];
-            Ok(RoundState { best, history, thresholds, accepted: [0, 0] })
+            Ok(RoundState { best, history, thresholds, accepted: [0, 0], accepted_at: Vec::new() })
         };
         let rounds = (0..config.rounds).map(&mut round).collect::<Result<_, ProbeError>>()?;
         Ok(Self { config: config.clone(), epoch: 0, rounds })
@@ -103,6 +106,9 @@ impl ProbeState {
             round.history.len() == self.epoch + 1
                 && round.history.last() == Some(&round.thresholds)
                 && round.accepted[0] <= round.accepted[1]
+                && round.accepted_at.len() == self.epoch
+                && round.accepted_at.iter().all(|epoch| epoch.len() == steps)
+                && round.accepted_at.iter().flatten().sum::<usize>() == round.accepted[0]
         };
         let differs = if self.config != *config {
             "its settings differ"
@@ -113,7 +119,7 @@ impl ProbeState {
         } else if !self.rounds.iter().all(bounded) {
             "weights or thresholds are not in [0, 1]"
         } else if !self.rounds.iter().all(whole) {
-            "its epochs, history and thresholds do not fit each other"
+            "its epochs, history, thresholds and acceptances do not fit each other"
         } else {
             return Ok(());
         };

@@ -5,7 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use reweight::{ImportanceScores, ReweightError, StepMatrix};
 use serde::{Deserialize, Serialize};
 
-use crate::Vote;
+use crate::importance::ranks;
+use crate::{Agreement, Vote};
 
 /// Resamples of the bootstrap intervals of a [`VoteSummary`].
 const RESAMPLES: usize = 2000;
@@ -26,12 +27,12 @@ pub struct VoteSummary {
     pub importance: ImportanceScores,
     /// Their 95 % bootstrap intervals, from 2,000 resamples of the runs.
     pub intervals: StepMatrix<Interval>,
-    /// The runs' agreement at each step, as [`kendalls_w`] gives it.
-    pub kendalls_w: Vec<f64>,
+    /// The runs' agreement at each step, beside what chance gives.
+    pub agreement: Vec<Agreement>,
 }
 
 impl VoteSummary {
-    /// Summarises a vote; `seed` draws the resamples.
+    /// Summarises a vote; `seed` draws the resamples, and the random rankings of chance.
     ///
     /// # Errors
     /// [`ReweightError`] where nobody voted.
@@ -39,7 +40,7 @@ impl VoteSummary {
         Ok(Self {
             importance: vote.importance()?,
             intervals: bootstrap_scores(vote, RESAMPLES, seed),
-            kendalls_w: kendalls_w(vote),
+            agreement: Agreement::of_vote(vote, seed),
         })
     }
 }
@@ -60,6 +61,18 @@ pub fn kendalls_w(vote: &Vote) -> Vec<f64> {
             12.0 * spread / (rounds * rounds * (m * m * m - m))
         })
         .collect()
+}
+
+/// Spearman's rank correlation of equally many values, from -1 to 1; equal values share the mean of
+/// their ranks. 0 where all values of either side are equal, or there is none.
+pub fn spearman(a: &[f64], b: &[f64]) -> f64 {
+    let (a, b) = (ranks(a), ranks(b));
+    let mean = (a.len() as f64 + 1.0) / 2.0;
+    let product = |x: &[f64], y: &[f64]| -> f64 {
+        x.iter().zip(y).map(|(x, y)| (x - mean) * (y - mean)).sum()
+    };
+    let spread = (product(&a, &a) * product(&b, &b)).sqrt();
+    if spread > 0.0 { product(&a, &b) / spread } else { 0.0 }
 }
 
 /// Bootstrap intervals of the importance scores: the runs are drawn anew, with replacement,
@@ -114,6 +127,18 @@ mod tests {
         let split = vote(&[vec![up; 10], vec![down; 10]].concat(), 0).unwrap();
         let Interval { low, high } = bootstrap_scores(&split, 20_000, 1)[0][0];
         assert!((low - 0.65).abs() < 1e-12 && (high - 0.85).abs() < 1e-12, "{low} to {high}");
+    }
+
+    #[test]
+    fn spearman_is_the_textbook_one_with_and_without_ties() {
+        let near = |found: f64, expected: f64| (found - expected).abs() < 1e-12;
+        assert!(near(spearman(&[1.0, 2.0, 3.0], &[0.1, 5.0, 7.0]), 1.0));
+        assert!(near(spearman(&[1.0, 2.0, 3.0], &[3.0, 2.0, 1.0]), -1.0));
+        // 1 − 6 Σd² / n(n² − 1) with Σd² = 4.
+        assert!(near(spearman(&[1.0, 2.0, 3.0, 4.0], &[2.0, 1.0, 4.0, 3.0]), 0.6));
+        // Ranks 1, 2.5, 2.5, 4 beside 1, 2, 3, 4: 4.5 / √(4.5 · 5).
+        assert!(near(spearman(&[1.0, 2.0, 2.0, 4.0], &[1.0, 2.0, 3.0, 4.0]), (0.9f64).sqrt()));
+        assert_eq!(spearman(&[1.0, 1.0], &[1.0, 2.0]), 0.0);
     }
 
     #[test]

@@ -2,69 +2,15 @@
 //! matrix.
 
 use probe::{
-    Candidate, Cost, CounterDraws, Details, DifferenceEvaluator, Estimates, Estimator, Evaluator,
-    ImportanceMap, ImportanceMethod, NoiseLevel, ProbeConfig, ProbeError, ProbeState, Subject,
-    search,
+    Cost, CounterDraws, Details, Estimates, Estimator, Evaluator, ImportanceMap, ImportanceMethod,
+    NoiseLevel, ProbeConfig, ProbeError, ProbeState, ReadScores, Subject, search,
 };
 
-/// Predictions that are linear in the weights: `ε(w) − ε(1) = A (1 − w)`, a skip being weight 0.
-struct Linear {
-    /// `A` of each seed, `[seed][value][block]`; the same at every step.
-    jacobians: Vec<Vec<Vec<f64>>>,
-    steps: usize,
-}
-
-impl Evaluator for Linear {
-    fn batches(&self) -> usize {
-        self.jacobians.len()
-    }
-    fn steps(&self) -> usize {
-        self.steps
-    }
-    fn blocks(&self) -> usize {
-        self.jacobians[0][0].len()
-    }
-    fn losses(
-        &mut self,
-        batch: usize,
-        step: usize,
-        candidates: &[Candidate<'_>],
-    ) -> Result<Vec<f64>, ProbeError> {
-        let mean = |d: Vec<f64>| d.iter().map(|x| x * x).sum::<f64>() / d.len() as f64;
-        Ok(self.differences(batch, step, candidates)?.into_iter().map(mean).collect())
-    }
-}
-
-impl DifferenceEvaluator for Linear {
-    fn differences(
-        &mut self,
-        batch: usize,
-        _step: usize,
-        candidates: &[Candidate<'_>],
-    ) -> Result<Vec<Vec<f64>>, ProbeError> {
-        let lowered = |candidate: &Candidate<'_>| -> Vec<f64> {
-            let pairs = candidate.weights.iter().zip(candidate.thresholds);
-            pairs.map(|(w, q)| if w + 1e-6 >= *q { 1.0 - w } else { 1.0 }).collect()
-        };
-        let difference = |candidate: &Candidate<'_>| {
-            let u = lowered(candidate);
-            let rows = self.jacobians[batch].iter();
-            rows.map(|row| row.iter().zip(&u).map(|(a, u)| a * u).sum()).collect()
-        };
-        Ok(candidates.iter().map(difference).collect())
-    }
-}
+use crate::support::{Linear, diagonal};
 
 /// The known importance of seven blocks, and their order, least important first.
 const KNOWN: [f64; 7] = [0.03, 0.9, 0.002, 0.3, 0.01, 0.1, 0.005];
 const ORDER: [usize; 7] = [2, 6, 4, 0, 5, 3, 1];
-
-/// Blocks that do not touch each other: `G` is `diag(known)`.
-fn diagonal(known: &[f64]) -> Vec<Vec<f64>> {
-    let count = known.len();
-    let value = |i: usize, j: usize| if i == j { (known[i] * count as f64).sqrt() } else { 0.0 };
-    (0..count).map(|i| (0..count).map(|j| value(i, j)).collect()).collect()
-}
 
 fn subject(steps: usize, blocks: usize) -> Subject {
     let level = |step: usize| NoiseLevel { timestep: 900.0 - step as f64, sigma: 1.0 / 3.0 };
@@ -230,6 +176,7 @@ fn maps_are_read_as_they_were_written_and_not_otherwise() {
         let text = map.to_json().unwrap();
         std::fs::write(&path, &text).unwrap();
         assert_eq!(ImportanceMap::read(&path).unwrap(), map);
+        assert_eq!(ReadScores::read(&path).unwrap().scores, map.scores);
         assert_eq!(map.to_csv().lines().count(), 1 + 2 * 3);
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         for (key, new, expected) in [

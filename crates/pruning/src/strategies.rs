@@ -145,7 +145,7 @@ fn choices(skipped: usize) -> Option<&'static [&'static [usize]]> {
 }
 
 /// Every row holds every block once.
-fn check_ranking(ranking: &StepMatrix<usize>) -> Result<(), PruningError> {
+pub(crate) fn check_ranking(ranking: &StepMatrix<usize>) -> Result<(), PruningError> {
     let blocks = ranking.blocks();
     for (step, row) in ranking.rows().enumerate() {
         let mut sorted = row.to_vec();

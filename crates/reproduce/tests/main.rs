@@ -5,3 +5,4 @@ mod output;
 mod paper_path;
 mod report;
 mod resume;
+mod skipping;

@@ -43,6 +43,7 @@ fn tiny(name: &str, folder: &Path) -> Experiment {
         shuffle_seed: Some(42),
     });
     experiment.scorer = Some(ScorerConfig::Clip { path: "models/emoji-clip".into() });
+    experiment.lpips = None;
     if let Some(pruning) = &mut experiment.pruning {
         (pruning.inception, pruning.lpips) = (None, None);
         pruning.steps = 1;
@@ -88,7 +89,18 @@ fn run_sd_turbo_makes_its_tables_and_figures() {
     let mut experiment = tiny("sd-turbo", folder.path());
     experiment.ranges.truncate(1);
     let tables = whole(experiment, folder.path());
-    let expected = ["table-1", "table-2", "table-3", "table-5", "figure-3", "figure-4", "pictures"];
+    let expected = [
+        "table-1",
+        "table-1-seeds",
+        "table-2",
+        "table-3",
+        "table-5",
+        "controls",
+        "figure-3",
+        "figure-4",
+        "fewer-steps",
+        "pictures",
+    ];
     assert_eq!(tables, expected);
 }
 
@@ -98,7 +110,18 @@ fn run_sdxl_turbo_makes_its_tables_and_figures() {
     let mut experiment = tiny("sdxl-turbo", folder.path());
     experiment.ranges.truncate(1);
     let tables = whole(experiment, folder.path());
-    assert_eq!(tables, ["table-1", "table-2", "table-4", "table-6", "figure-4", "pictures"]);
+    let expected = [
+        "table-1",
+        "table-1-seeds",
+        "table-2",
+        "table-4",
+        "table-6",
+        "controls",
+        "figure-4",
+        "fewer-steps",
+        "pictures",
+    ];
+    assert_eq!(tables, expected);
 }
 
 #[test]
@@ -108,7 +131,7 @@ fn run_guided_models_make_table_1() {
         let mut experiment = tiny(name, folder.path());
         experiment.table1_steps = vec![2];
         experiment.table1_scored_steps = vec![2];
-        assert_eq!(whole(experiment, folder.path()), ["table-1"]);
+        assert_eq!(whole(experiment, folder.path()), ["table-1", "table-1-seeds"]);
     }
 }
 
@@ -116,7 +139,7 @@ fn run_guided_models_make_table_1() {
 fn estimate_needs_neither_weights_nor_prompts() {
     let all: Vec<Part> = Part::ALL.to_vec();
     for (name, blocks, prompts, packages) in
-        [("sd-turbo", 7, 800, 5), ("sdxl-turbo", 5, 800, 3), ("sd-2.1", 7, 400, 3)]
+        [("sd-turbo", 7, 800, 5), ("sdxl-turbo", 5, 800, 4), ("sd-2.1", 7, 400, 3)]
     {
         let experiment = experiment(name);
         assert_eq!(experiment.parts(&all), experiment.parts(&[]));

@@ -34,7 +34,16 @@ fn context(store: &Path) -> Context {
     Context::new(study, &root(), store, options()).unwrap()
 }
 
-const PARTS: [Part; 5] = [Part::Table1, Part::Table3, Part::Table4, Part::Figure3, Part::Pictures];
+const PARTS: [Part; 8] = [
+    Part::Table1,
+    Part::Table1Seeds,
+    Part::Table3,
+    Part::Table4,
+    Part::Controls,
+    Part::Figure3,
+    Part::FewerSteps,
+    Part::Pictures,
+];
 
 fn tables(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
@@ -186,7 +195,7 @@ fn sampled_pictures_carry_the_hash_of_the_model() {
 fn work_of_shards_and_batches_merges_to_the_same_files() {
     let folder = tempfile::tempdir().unwrap();
     let (alone, shared) = (folder.path().join("alone"), folder.path().join("shared"));
-    let parts = [Part::Table1, Part::Table3, Part::Figure3];
+    let parts = [Part::Table1Seeds, Part::Table3, Part::Controls, Part::Figure3, Part::FewerSteps];
     run(&context(&alone), &parts, &folder.path().join("first"), &mut |_| {}).unwrap();
     for index in 0..3 {
         let study = Study::new(experiment(), Scale::Smoke, &root()).unwrap();
@@ -221,12 +230,39 @@ fn from_file_bad_experiments_are_named() {
         ("rounds = 2\n", "rounds = 1000000000000000000\n", "rounds"),
         ("epochs = 2\n", "epochs = 1000000000000000000\n", "epochs"),
         ("prompts = 1\n", "prompts = 1000000000000000000\n", "prompts"),
+        ("shuffles = 2\n", "shuffles = 0\n", "shuffles"),
+        ("table1_seeds = 2\n", "table1_seeds = 0\n", "table1_seeds"),
+        ("fitted = 1\n", "fitted = 0\n", "fitted"),
+        ("steps = 10\n", "steps = 1\nparts = [\"fewer-steps\"]\n", "fewer-steps"),
         ("steps = 10\n", "steps = 100000000000\n", "steps"),
         ("table1_weight = 1.1", "table1_weight = -1.1", "table1_weight"),
         ("guidance_scale = 3.0", "guidance_scale = nan", "guidance_scale"),
+        (
+            "guidance_scale = 3.0",
+            "guidance_scale = 3.0\nskipping_budgets = [1.0]",
+            "skipping_budgets",
+        ),
     ] {
         std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
         let error = Experiment::from_file(&path).unwrap_err().to_string();
         assert!(error.contains("experiment.toml") && error.contains(word), "{error}");
     }
+}
+
+#[test]
+fn from_file_reads_files_from_before_there_were_controls() {
+    let text = std::fs::read_to_string(root().join("experiments/emoji-sd.toml")).unwrap();
+    let new = ["shuffles", "table1_seeds", "fitted"];
+    let is_old = |line: &&str| !new.iter().any(|name| line.starts_with(name));
+    let old: Vec<&str> = text.lines().filter(is_old).collect();
+    assert_eq!(text.lines().count(), old.len() + 8);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("experiment.toml");
+    std::fs::write(&path, old.join("\n")).unwrap();
+    let mut experiment = Experiment::from_file(&path).unwrap();
+    let size = experiment.size(Scale::Default);
+    assert_eq!((size.table1_seeds, size.shuffles, size.fitted), (20, 3, 3));
+    assert!(experiment.parts(&[]).contains(&Part::FewerSteps));
+    experiment.steps = 1;
+    assert!(!experiment.parts(&[]).contains(&Part::FewerSteps));
 }

@@ -28,6 +28,28 @@ pub enum ReweightError {
         /// The value.
         found: f64,
     },
+    /// A residual is reused that there is not.
+    #[error(
+        "step {step}, block {block}: expected an earlier step at which the block runs, whose \
+         residual can be reused, found none"
+    )]
+    Reuse {
+        /// Inference step, from 0.
+        step: usize,
+        /// Block, from 0.
+        block: usize,
+    },
+    /// A step that reuses residuals of earlier ones, where it is to be made by itself.
+    #[error(
+        "step {step}, block {block}: a residual is reused, which takes a run of all steps, one \
+         after the other"
+    )]
+    Alone {
+        /// Inference step, from 0.
+        step: usize,
+        /// Block, from 0.
+        block: usize,
+    },
     /// A matrix whose rows differ in length, or that has none.
     #[error("expected {expected} blocks in every step, found {found} in step {step}")]
     Ragged {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::{BlockWeights, Policy, ReweightError, StepMatrix};
+use crate::{BlockWeights, Policy, ReweightError, Schedule, StepMatrix};
 
 /// The authors' files: keys of their YAML.
 #[derive(Deserialize)]
@@ -15,6 +15,16 @@ struct AuthorsYaml {
 }
 
 impl Policy {
+    /// What a schedule file does; see [`Schedule::from_file`].
+    ///
+    /// # Errors
+    /// As [`Schedule::from_file`].
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ReweightError> {
+        Ok(Schedule::from_file(path)?.policy())
+    }
+}
+
+impl Schedule {
     /// Reads a schedule file: our TOML or JSON, or the authors' YAML (`importance_weight_matrix`,
     /// or `history_weight_threshold_matrix_list`, whose last matrix becomes skip thresholds).
     ///
@@ -24,29 +34,16 @@ impl Policy {
         let path = path.as_ref();
         let text = files::read_to_string(path)?;
         let format = |reason: String| ReweightError::Format { path: path.into(), reason };
-        let policy: Self = match path.extension().and_then(|extension| extension.to_str()) {
+        let schedule: Self = match path.extension().and_then(|extension| extension.to_str()) {
             Some("toml") => toml::from_str(&text).map_err(|error| format(error.to_string()))?,
             Some("json") => {
                 serde_json::from_str(&text).map_err(|error| format(error.to_string()))?
             }
-            Some("yaml" | "yml") => from_yaml(&text).map_err(format)?,
+            Some("yaml" | "yml") => from_yaml(&text).map_err(format)?.into(),
             _ => return Err(format("expected a file `.toml`, `.json`, `.yaml` or `.yml`".into())),
         };
-        if policy.blocks.is_none() && policy.freeu.is_none() {
-            return Err(format("expected `blocks` or `freeu`, found neither".into()));
-        }
-        if let Some(freeu) = &policy.freeu {
-            freeu.check().map_err(|error| format(error.to_string()))?;
-        }
-        Ok(policy)
-    }
-
-    /// The schedule in TOML.
-    ///
-    /// # Errors
-    /// [`ReweightError::Value`] where it cannot be expressed.
-    pub fn to_toml(&self) -> Result<String, ReweightError> {
-        toml::to_string(self).map_err(|error| ReweightError::Value(error.to_string()))
+        schedule.check().map_err(|error| format(error.to_string()))?;
+        Ok(schedule)
     }
 }
 
@@ -96,18 +93,60 @@ fn from_yaml(text: &str) -> Result<Policy, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FreeU;
+    use crate::{FreeU, NoiseLevel, Origin, ScheduleModel};
 
     #[test]
-    fn to_toml_round_trips() {
+    fn to_toml_round_trips_with_all_that_explains_it() {
         let matrix = |rows: [[f64; 2]; 2]| StepMatrix::from_rows(rows.map(Vec::from).to_vec());
         let weights = BlockWeights::new(matrix([[1.0, 1.1], [0.95, 1.0]]).unwrap()).unwrap();
         let weights = weights.with_thresholds(matrix([[0.0, 0.0], [0.0, 1.5]]).unwrap()).unwrap();
         let policy = Policy { blocks: Some(weights), freeu: Some(FreeU::SDXL) };
-        let text = policy.to_toml().unwrap();
-        assert_eq!(toml::from_str::<Policy>(&text).unwrap(), policy);
-        let json = serde_json::to_string(&policy).unwrap();
-        assert_eq!(serde_json::from_str::<Policy>(&json).unwrap(), policy);
+        let level = |sigma: f64| NoiseLevel { timestep: 500.0, sigma };
+        let schedule = Schedule {
+            paths: Some(vec!["down_blocks.0".into(), "mid_block".into()]),
+            model: Some(ScheduleModel { name: Some("m".into()), sha256: Some("ab".into()) }),
+            origin: Some(Origin {
+                method: "importance".into(),
+                prompt: Some("a \"fox\"".into()),
+                seeds: vec![1, u64::MAX >> 1],
+                unet_samples: Some(160),
+                seconds: Some(1.5),
+            }),
+            steps: Some(vec![level(2.0), level(1.0)]),
+            ..policy.clone().into()
+        };
+        assert_eq!(schedule.policy(), policy);
+        let folder = tempfile::tempdir().unwrap();
+        let json = serde_json::to_string(&schedule).unwrap();
+        for (name, text) in [("s.toml", schedule.to_toml().unwrap()), ("s.json", json)] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(Schedule::from_file(&path).unwrap(), schedule);
+            assert_eq!(Policy::from_file(&path).unwrap(), policy);
+        }
+        let paths = ["down_blocks.0", "up_blocks.0", "up_blocks.1"].map(String::from);
+        let error = schedule.check_paths(&paths).unwrap_err().to_string();
+        assert!(error.contains("`up_blocks.0` as block 1, found `mid_block`"), "{error}");
+        assert!(schedule.check_paths(schedule.paths.as_ref().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn from_file_parts_that_do_not_fit_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.toml");
+        let weights = "[blocks]\nweights = [[1.0, 1.0]]\n";
+        for (before, after, expected) in [
+            ("version = 2\n", "", "version 1, found 2"),
+            ("paths = [\"mid_block\"]\n", "", "`paths`: expected 2"),
+            ("steps = []\n", "", "`steps`: expected 1"),
+            ("", "[[steps]]\ntimestep = 1.0\nsigma = -1.0\n", "0 or more"),
+            ("", "[[steps]]\ntimestep = 1.0\nsigma = nan\n", "0 or more"),
+            ("modle = 1\n", "", "modle"),
+        ] {
+            std::fs::write(&path, format!("{before}{weights}{after}")).unwrap();
+            let error = Schedule::from_file(&path).unwrap_err().to_string();
+            assert!(error.contains("s.toml") && error.contains(expected), "{error}");
+        }
     }
 
     #[test]

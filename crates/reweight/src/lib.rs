@@ -14,6 +14,8 @@
 #![warn(missing_docs)]
 
 mod compose;
+mod controls;
+mod document;
 mod error;
 mod freeu;
 mod intervention;
@@ -21,18 +23,24 @@ mod io;
 mod matrix;
 mod policy;
 mod range;
+mod resample;
+mod residuals;
+mod run;
 mod schedule;
 mod scores;
 mod weights;
 mod window;
 
 pub use compose::Composed;
+pub use document::{NoiseLevel, Origin, SCHEDULE_VERSION, Schedule, ScheduleModel};
 pub use error::ReweightError;
 pub use freeu::{FreeU, FreeUForm, FreeUGating};
-pub use intervention::{SKIP_TOLERANCE, StepWeights};
+pub use intervention::{SKIP_TOLERANCE, StepWeights, runs};
 pub use matrix::StepMatrix;
 pub use policy::{BatchPolicy, Policy};
 pub use range::WeightRange;
+pub use resample::Resampling;
+pub use run::PolicyRun;
 pub use scores::ImportanceScores;
 pub use weights::BlockWeights;
 pub use window::StepWindow;

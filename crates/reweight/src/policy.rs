@@ -1,10 +1,10 @@
 //! What is done to a U-Net during a run: policies, for one sample and for batches of them.
 
 use serde::{Deserialize, Serialize};
-use unet_core::Intervention;
+use unet_core::{BlockMode, Intervention};
 
 use crate::freeu::FreeURows;
-use crate::{BlockWeights, Composed, FreeU, ReweightError, StepWeights};
+use crate::{BlockWeights, Composed, FreeU, PolicyRun, ReweightError, StepWeights};
 
 /// Everything that is done to a U-Net during sampling; what a schedule file holds.
 ///
@@ -19,6 +19,8 @@ use crate::{BlockWeights, Composed, FreeU, ReweightError, StepWeights};
 /// s1 = 0.9
 /// s2 = 0.2
 /// ```
+/// `thresholds` beside `weights` skip a block where `weight + 1e-6 < threshold`; `modes`, rows of
+/// `"run"`, `"skip"` and `"reuse"`, skip it, or add again what it added when it last ran.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
@@ -58,7 +60,8 @@ impl Policy {
     /// the step stays as it is.
     ///
     /// # Errors
-    /// [`ReweightError::Mismatch`] where the weights are for another number of steps.
+    /// [`ReweightError::Mismatch`] where the weights are for another number of steps;
+    /// [`ReweightError::Alone`] where the step reuses residuals of earlier ones.
     pub fn at_step(
         &self,
         step: usize,
@@ -131,12 +134,14 @@ impl BatchPolicy {
         self.policies.iter().try_for_each(|policy| policy.check_fits(steps, blocks))
     }
 
-    /// The intervention of step `step` of `steps`: sample `s` of a forward pass (which guidance
-    /// gives twice as many as there are policies) is treated as policy `s mod policies` says; none
-    /// where all stay as they are.
+    /// The intervention of step `step` of `steps` by itself: sample `s` of a forward pass (which
+    /// guidance gives twice as many as there are policies) is treated as policy `s mod policies`
+    /// says; none where all stay as they are.
     ///
     /// # Errors
-    /// [`ReweightError::Mismatch`] where weights are for other numbers of steps or blocks.
+    /// [`ReweightError::Mismatch`] where weights are for other numbers of steps or blocks;
+    /// [`ReweightError::Alone`] where the step reuses residuals of earlier ones, for which there is
+    /// [`Self::run`].
     pub fn at_step(
         &self,
         step: usize,
@@ -145,47 +150,62 @@ impl BatchPolicy {
         let rows: Vec<_> = self.policies.iter().map(|policy| (policy, step)).collect();
         intervention(&rows, steps)
     }
+
+    /// A run of `steps` steps under it, in which residuals are kept from step to step.
+    pub fn run(&self, steps: usize) -> PolicyRun<'_> {
+        PolicyRun::new(&self.policies, steps)
+    }
 }
 
-/// The intervention of a forward pass whose samples are each at a step of a policy.
+/// The intervention of a forward pass whose samples are each at a step of a policy, and take nothing
+/// of other steps.
 fn intervention(
     rows: &[(&Policy, usize)],
     steps: usize,
 ) -> Result<Option<Box<dyn Intervention>>, ReweightError> {
-    let mut parts = Composed::new();
-    if let Some(weights) = step_weights(rows, steps)?.filter(|weights| !weights.is_vanilla()) {
-        parts = parts.with(weights);
-    }
+    let weights = match (step_weights(rows, steps)?, rows.first()) {
+        (Some(weights), Some((_, step))) => Some(weights.alone(*step)?),
+        _ => None,
+    };
+    let weights = weights.filter(|weights| !weights.is_vanilla());
+    let parts = weights.into_iter().fold(Composed::new(), Composed::with);
+    let parts = with_freeu(parts, rows, steps);
+    Ok((!parts.is_empty()).then(|| Box::new(parts) as Box<dyn Intervention>))
+}
+
+/// `parts`, and the FreeU of each row where any has it at its step.
+pub(crate) fn with_freeu<'a>(
+    parts: Composed<'a>,
+    rows: &[(&Policy, usize)],
+    steps: usize,
+) -> Composed<'a> {
     let active = |(policy, step): &(&Policy, usize)| {
         policy.freeu.filter(|freeu| freeu.window.contains(*step, steps))
     };
     let freeu = FreeURows(rows.iter().map(active).collect());
-    if !freeu.is_vanilla() {
-        parts = parts.with(freeu);
-    }
-    Ok((!parts.is_empty()).then(|| Box::new(parts) as Box<dyn Intervention>))
+    if freeu.is_vanilla() { parts } else { parts.with(freeu) }
 }
 
-/// The weights and thresholds of each row; a policy without any leaves its samples as they are.
-fn step_weights(
+/// What is done in each row; a policy without weights leaves its samples as they are.
+pub(crate) fn step_weights(
     rows: &[(&Policy, usize)],
     steps: usize,
 ) -> Result<Option<StepWeights>, ReweightError> {
     let mut with_blocks = rows.iter().filter_map(|(policy, _)| policy.blocks.as_ref());
     let Some(blocks) = with_blocks.next().map(BlockWeights::blocks) else { return Ok(None) };
-    let (mut weights, mut thresholds) = (Vec::new(), Vec::new());
+    let (mut weights, mut modes) = (Vec::new(), Vec::new());
     for (policy, step) in rows {
         match &policy.blocks {
             Some(schedule) => {
                 schedule.check_fits(steps, blocks)?;
                 weights.push(schedule.weights()[*step].to_vec());
-                thresholds.push(schedule.thresholds()[*step].to_vec());
+                modes.push(schedule.step_modes(*step));
             }
             None => {
                 weights.push(vec![1.0; blocks]);
-                thresholds.push(vec![0.0; blocks]);
+                modes.push(vec![BlockMode::Run; blocks]);
             }
         }
     }
-    Ok(Some(StepWeights::new(weights, thresholds)))
+    Ok(Some(StepWeights::with_modes(weights, modes)))
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ReweightError;
+
 /// The part of the sampling in which an intervention is active: fractions of the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +17,25 @@ pub struct StepWindow {
 impl StepWindow {
     /// All steps.
     pub const ALL: Self = Self { start: 0.0, end: 1.0 };
+
+    /// The part that both have in common; none of it where they do not meet.
+    pub fn and(self, other: Self) -> Self {
+        Self { start: self.start.max(other.start), end: self.end.min(other.end) }
+    }
+
+    /// Checks that it lies within the run.
+    ///
+    /// # Errors
+    /// [`ReweightError::Value`] naming its ends.
+    pub fn check(&self) -> Result<(), ReweightError> {
+        match 0.0 <= self.start && self.start < self.end && self.end <= 1.0 {
+            true => Ok(()),
+            false => Err(ReweightError::Value(format!(
+                "expected a window `start,end` with 0 <= start < end <= 1, found {},{}",
+                self.start, self.end
+            ))),
+        }
+    }
 
     /// Whether step `step` of `steps` lies in it.
     pub fn contains(&self, step: usize, steps: usize) -> bool {

@@ -75,6 +75,20 @@ impl NoiseSchedule {
         }
     }
 
+    /// What a model is trained to say of `x_t = √ᾱ x₀ + √(1−ᾱ) ε`: ε, the velocity
+    /// `√ᾱ ε − √(1−ᾱ) x₀`, or x₀, by the prediction type.
+    ///
+    /// # Shapes
+    /// - all: `[batch, channels, height, width]`; `timestep` below the number of timesteps
+    pub fn target(&self, clean: Tensor<4>, noise: Tensor<4>, timestep: usize) -> Tensor<4> {
+        let (signal, sigma) = self.scales(timestep);
+        match self.prediction_type {
+            PredictionType::Epsilon => noise,
+            PredictionType::VPrediction => noise * signal - clean * sigma,
+            PredictionType::Sample => clean,
+        }
+    }
+
     /// √ᾱ and √(1−ᾱ).
     fn scales(&self, timestep: usize) -> (f64, f64) {
         let alpha = self.alpha_cumprod(timestep);
@@ -142,6 +156,25 @@ fn rescale_zero_terminal_snr(betas: &[f32]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn target_stands_for_the_noise_that_was_added() {
+        let device = burn::tensor::Device::flex();
+        let tensor =
+            |values: [f32; 4]| Tensor::<1>::from_floats(values, &device).reshape([1, 1, 2, 2]);
+        let (clean, noise) = (tensor([0.5, -1.0, 2.0, 0.0]), tensor([-0.3, 1.2, 0.1, -2.0]));
+        for prediction_type in
+            [PredictionType::Epsilon, PredictionType::VPrediction, PredictionType::Sample]
+        {
+            let config = SchedulerConfig { prediction_type, ..SchedulerConfig::default() };
+            let schedule = NoiseSchedule::new(&config);
+            let noised = schedule.add_noise(clean.clone(), noise.clone(), 700);
+            let target = schedule.target(clean.clone(), noise.clone(), 700);
+            let found = schedule.to_epsilon(target, noised, 700);
+            let error = (found - noise.clone()).abs().max().into_scalar::<f32>();
+            assert!(error < 1e-5, "{prediction_type:?}: {error}");
+        }
+    }
 
     #[test]
     fn sigma_lies_between_those_of_its_neighbours() {

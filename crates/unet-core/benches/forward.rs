@@ -7,7 +7,7 @@ use std::hint::black_box;
 use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
 use layers::Transformer2DModelConfig;
-use unet_core::{BlockAction, BlockSite, Intervention, UNet2DConditionConfig};
+use unet_core::{BlockAction, BlockMode, BlockSite, Intervention, UNet2DConditionConfig};
 
 const SHIPPED: &str = r#"{"block_out_channels": [32, 64, 128, 128], "layers_per_block": 1,
     "attention_head_dim": [1, 2, 4, 4], "cross_attention_dim": 128,
@@ -22,7 +22,8 @@ struct SkipHalf;
 
 impl Intervention for SkipHalf {
     fn attention_block(&self, site: BlockSite, batch: usize) -> BlockAction {
-        BlockAction { scale: None, run: Some(vec![site.index.is_multiple_of(2); batch]) }
+        let mode = if site.index.is_multiple_of(2) { BlockMode::Run } else { BlockMode::Skip };
+        BlockAction { mode: Some(vec![mode; batch]), ..BlockAction::default() }
     }
 }
 

@@ -8,7 +8,7 @@ use layers::{
     Transformer2DModelConfig, Upsample2D,
 };
 
-use crate::intervention::ActiveBlock;
+use crate::active::ActiveBlock;
 use crate::{BlockKind, Intervention, SkipSite, UNet2DConditionConfig};
 
 /// One level on the way down: `DownBlock2D`, or `CrossAttnDownBlock2D` with Transformers.

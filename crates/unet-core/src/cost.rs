@@ -18,6 +18,8 @@ pub struct PartCost {
     pub macs: u64,
     /// Those of `macs` that multiply attention scores: queries with keys, weights with values.
     pub attention_macs: u64,
+    /// Those of `macs` that its Transformers do: what is saved where the block does not run.
+    pub transformer_macs: u64,
     /// Values of the largest tensor it makes.
     pub widest: usize,
 }
@@ -75,16 +77,20 @@ impl PartCost {
             (_, true) => tokens,
             _ => positions,
         };
-        self.macs = self.macs.saturating_add((tensor.len() as u64).saturating_mul(rows as u64));
+        let mut macs = (tensor.len() as u64).saturating_mul(rows as u64);
         self.widest = self.widest.max(tensor.shape[0].saturating_mul(rows));
         // Scores and their products with the values, counted once for each attention.
         if name.ends_with("to_q.weight") {
             let context = if name.contains("attn2") { tokens } else { positions };
-            let macs = [tensor.shape[0], positions, context]
+            let products = [tensor.shape[0], positions, context]
                 .iter()
                 .fold(2u64, |product, factor| product.saturating_mul(*factor as u64));
-            self.macs = self.macs.saturating_add(macs);
-            self.attention_macs = self.attention_macs.saturating_add(macs);
+            self.attention_macs = self.attention_macs.saturating_add(products);
+            macs = macs.saturating_add(products);
+        }
+        self.macs = self.macs.saturating_add(macs);
+        if name.contains(".attentions.") {
+            self.transformer_macs = self.transformer_macs.saturating_add(macs);
         }
     }
 }
@@ -136,6 +142,24 @@ mod tests {
         // counter leaves out the products inside attention.
         let layers = total(SD15, |part| part.macs - part.attention_macs);
         assert_eq!((layers as f64 / 1e9).round(), 339.0);
+    }
+
+    #[test]
+    fn costs_of_transformers_are_counted_by_hand() {
+        let config = UNet2DConditionConfig::from_json(SD21, "unet/config.json").unwrap();
+        let parts = config.costs([64, 64], 77);
+        let mid = parts.iter().find(|part| part.path == "mid_block").unwrap();
+        // One layer on 64 positions of 1280 channels: projections in and out, four of
+        // self-attention, two of cross-attention, a feed-forward of 4 · 1280 with a gate.
+        let (d, positions, tokens) = (1280u64, 64u64, 77u64);
+        let rows = positions * d * d * (2 + 4 + 2 + 8 + 4);
+        let text = 2 * tokens * 1024 * d;
+        let products = 2 * d * positions * (positions + tokens);
+        assert_eq!(mid.transformer_macs, rows + text + products);
+        let without: Vec<&str> =
+            parts.iter().filter(|p| p.transformer_macs == 0).map(|p| p.path.as_str()).collect();
+        let expected = ["conv_in", "time_embedding", "down_blocks.3", "up_blocks.0", "conv_out"];
+        assert!(without.len() == 5 && expected.iter().all(|path| without.contains(path)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Sites of the U-Net, and what may be done there.
 
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use layers::Transformer2DModel;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 /// Where in the U-Net an attention block stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,20 +51,46 @@ pub struct SkipSite {
     pub model_channels: usize,
 }
 
+/// What a block's Transformers do in one forward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockMode {
+    /// They run.
+    Run,
+    /// They are skipped: features pass unchanged, unscaled.
+    Skip,
+    /// They are not run; what each of them added to its features when it last ran is added to the
+    /// features of now, and the sum is scaled as an output.
+    Reuse,
+}
+
 /// What becomes of one attention block in one forward pass, for each sample of the batch.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BlockAction {
     /// Factor of each Transformer's output (its residual included), one per sample.
     pub scale: Option<Vec<f32>>,
-    /// Whether the Transformers run, one per sample; where not, features pass unchanged.
-    pub run: Option<Vec<bool>>,
+    /// What the Transformers do, one per sample; all run where absent.
+    pub mode: Option<Vec<BlockMode>>,
+    /// Whether the residuals of those that run are handed to [`Intervention::keep_residual`].
+    pub keep: bool,
 }
 
 /// A policy at the U-Net's sites. Every method leaves things as they are unless overridden.
 pub trait Intervention {
-    /// Scales or skips the Transformers of `block` for a batch of `batch` samples.
+    /// Scales, skips or reuses the Transformers of `block` for a batch of `batch` samples.
     fn attention_block(&self, _block: BlockSite, _batch: usize) -> BlockAction {
         BlockAction::default()
+    }
+
+    /// Takes the residual (output − input, unscaled) of a Transformer that ran, where
+    /// [`BlockAction::keep`] asks for it: `[samples.len(), channels, height, width]`, `samples`
+    /// the positions in the batch. Guidance's two halves are samples of their own.
+    fn keep_residual(&self, _site: TransformerSite, _samples: &[usize], _residual: Tensor<4>) {}
+
+    /// The residual last kept of each of `samples`, `[samples.len(), channels, height, width]`;
+    /// whoever answers [`BlockMode::Reuse`] has one.
+    fn kept_residual(&self, _site: TransformerSite, _samples: &[usize]) -> Option<Tensor<4>> {
+        None
     }
 
     /// Rewrites the (scaled) output of one Transformer, `[batch, channels, height, width]`.
@@ -81,110 +107,4 @@ pub trait Intervention {
     ) -> (Tensor<4>, Tensor<4>) {
         (hidden, skip)
     }
-}
-
-/// An intervention at one attention block, prepared once for all its Transformers.
-pub(crate) struct ActiveBlock<'a> {
-    intervention: &'a dyn Intervention,
-    site: BlockSite,
-    scale: Option<Tensor<4>>,
-    run: Run,
-}
-
-enum Run {
-    All,
-    None,
-    Some(Box<Partial>),
-}
-
-/// Which samples of a batch run.
-struct Partial {
-    /// Positions of those that run.
-    run: Tensor<1, Int>,
-    /// Positions of the others.
-    skipped: Tensor<1, Int>,
-    /// For each sample its place in `run ++ skipped`.
-    order: Tensor<1, Int>,
-}
-
-impl<'a> ActiveBlock<'a> {
-    pub(crate) fn new(
-        intervention: &'a dyn Intervention,
-        site: BlockSite,
-        batch: usize,
-        device: &Device,
-        dtype: DType,
-    ) -> Self {
-        let BlockAction { scale, run } = intervention.attention_block(site, batch);
-        let scale = scale.filter(|scale| scale.iter().any(|factor| *factor != 1.0)).map(|scale| {
-            assert_eq!(scale.len(), batch, "one scale factor per sample, {site:?}");
-            Tensor::from_data(TensorData::new(scale, [batch, 1, 1, 1]), (device, dtype))
-        });
-        let run = run.map_or(Run::All, |run| {
-            assert_eq!(run.len(), batch, "one run flag per sample, {site:?}");
-            Run::new(&run, device)
-        });
-        Self { intervention, site, scale, run }
-    }
-
-    /// One Transformer under the intervention: run or skip, scale, rewrite.
-    pub(crate) fn forward(
-        &self,
-        transformer: &Transformer2DModel,
-        layer: usize,
-        hidden: Tensor<4>,
-        context: &Tensor<3>,
-    ) -> Tensor<4> {
-        let [_, _, height, width] = hidden.dims();
-        let scaled = |output: Tensor<4>, scale: Option<Tensor<4>>| match scale {
-            Some(scale) => output * scale,
-            None => output,
-        };
-        let hidden = match &self.run {
-            Run::All => scaled(transformer.forward(hidden, context), self.scale.clone()),
-            Run::None => hidden,
-            Run::Some(partial) => {
-                let Partial { run, skipped, order } = &**partial;
-                let output = transformer.forward(
-                    hidden.clone().select(0, run.clone()),
-                    &context.clone().select(0, run.clone()),
-                );
-                let scale = self.scale.clone().map(|scale| scale.select(0, run.clone()));
-                let passed = hidden.select(0, skipped.clone());
-                Tensor::cat(vec![scaled(output, scale), passed], 0).select(0, order.clone())
-            }
-        };
-        let site = TransformerSite { block: self.site, layer, resolution: [height, width] };
-        self.intervention.transformer_output(site, hidden)
-    }
-}
-
-impl Run {
-    fn new(run: &[bool], device: &Device) -> Self {
-        let positions = |wanted: bool| -> Vec<usize> {
-            (0..run.len()).filter(|sample| run[*sample] == wanted).collect()
-        };
-        let (running, skipped) = (positions(true), positions(false));
-        if skipped.is_empty() {
-            return Self::All;
-        }
-        if running.is_empty() {
-            return Self::None;
-        }
-        let mut order = vec![0; run.len()];
-        for (place, sample) in running.iter().chain(&skipped).enumerate() {
-            order[*sample] = place;
-        }
-        Self::Some(Box::new(Partial {
-            run: indices(&running, device),
-            skipped: indices(&skipped, device),
-            order: indices(&order, device),
-        }))
-    }
-}
-
-fn indices(values: &[usize], device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i64> = values.iter().map(|value| *value as i64).collect();
-    let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count]), device)
 }

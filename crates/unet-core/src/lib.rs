@@ -1,11 +1,13 @@
 //! diffusers' `UNet2DConditionModel` in burn, for the SD 1.x / 2.x and SDXL families.
 //!
 //! The U-Net knows *sites*, not policies: every attention block and every skip connection can be
-//! scaled, skipped or rewritten by whoever calls [`UNet2DConditionModel::forward`] with an
-//! [`Intervention`]; without one nothing is computed for it.
+//! scaled, skipped, given what it added in an earlier pass, or rewritten by whoever calls
+//! [`UNet2DConditionModel::forward`] with an [`Intervention`]; without one nothing is computed for
+//! it.
 
 #![warn(missing_docs)]
 
+mod active;
 mod blocks;
 mod config;
 mod config_json;
@@ -21,7 +23,7 @@ pub use crate::config::{AdditionEmbed, BlockType, UNet2DConditionConfig};
 pub use cost::{PartCost, parameter_count};
 pub use error::UNetError;
 pub use intervention::{
-    BlockAction, BlockKind, BlockSite, Intervention, SkipSite, TransformerSite,
+    BlockAction, BlockKind, BlockMode, BlockSite, Intervention, SkipSite, TransformerSite,
 };
 pub use table::BlockInfo;
 pub use unet::{AddedConditioning, UNet2DConditionModel};

@@ -7,9 +7,9 @@ use burn::tensor::{DType, Device, Tensor};
 use kernels::{conv2d, group_norm, group_norm_silu, silu};
 use layers::trace::{extra, named};
 
+use crate::active::ActiveBlock;
 use crate::blocks::{Conditions, DownBlock, MidBlock, UpBlock};
 use crate::embeddings::{TimestepEmbedding, sinusoidal};
-use crate::intervention::ActiveBlock;
 use crate::table::Stage;
 use crate::{Intervention, UNet2DConditionConfig};
 
@@ -91,7 +91,8 @@ impl UNet2DConditionModel {
     /// - context: `[batch, tokens, cross_attention_dim]`
     ///
     /// # Panics
-    /// Where shapes disagree, or `added` is absent for a model that needs it.
+    /// Where shapes disagree, `added` is absent for a model that needs it, or the intervention
+    /// reuses a residual that it has not kept.
     pub fn forward(
         &self,
         sample: Tensor<4>,

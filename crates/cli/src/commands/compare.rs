@@ -8,9 +8,10 @@ use reweight::{FreeU, Policy};
 use serde_json::json;
 use unet_core::UNet2DConditionConfig;
 
+use crate::commands::applied::AppliedOptions;
 use crate::commands::sample;
 use crate::failure::{OrUsage, usage};
-use crate::options::{ModelOptions, SamplingOptions, policy};
+use crate::options::{ModelOptions, SamplingOptions};
 use crate::outputs::{OutputOptions, Outputs};
 
 /// Arguments of `compare`.
@@ -25,6 +26,8 @@ pub struct CompareArgs {
     /// Schedule file (TOML, JSON, or the authors' YAML).
     #[arg(long)]
     weights: PathBuf,
+    #[command(flatten)]
+    applied: AppliedOptions,
     /// FreeU's factors b1,b2,s1,s2 [default: those published for the model's family].
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     freeu: Option<Vec<f64>>,
@@ -78,7 +81,7 @@ pub fn run(args: CompareArgs) -> anyhow::Result<()> {
     };
     let FreeU { b1, b2, s1, s2, .. } = freeu;
     let generation = args.sampling.resolve(&pipeline)?;
-    let weights = policy(Some(&args.weights), generation.calls()?, &pipeline)?;
+    let weights = args.applied.policy(Some(&args.weights), &generation, &pipeline)?;
     let policies = [("vanilla", Policy::default()), ("weighted", weights), ("FreeU", freeu.into())];
     let mut columns = policies.each_ref().map(|_| Vec::new());
     for samples in generation.batches() {

@@ -3,7 +3,8 @@
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use downloads::{fetch, planned};
-use hub::{DownloadOptions, Manifest, Settings, Variant, plan, preset};
+use hub::{Manifest, Settings, Variant, preset};
+use hub_download::{DownloadOptions, plan};
 
 /// Arguments of `unet-reweight download`.
 #[derive(Args)]

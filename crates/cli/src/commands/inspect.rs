@@ -65,6 +65,7 @@ fn facts(configs: &PipelineConfigs, size: [usize; 2], latents: [usize; 2]) -> Va
             "mebibytes": { "f32": mebibytes(cost.parameters, 4), "f16": mebibytes(cost.parameters, 2) },
             "gigamacs": cost.macs as f64 / 1e9,
             "attention_gigamacs": cost.attention_macs as f64 / 1e9,
+            "transformer_gigamacs": cost.transformer_macs as f64 / 1e9,
             "largest_activation_mebibytes_f32": mebibytes(cost.widest, 4),
         })
     };
@@ -114,8 +115,8 @@ fn print(facts: &Value) -> anyhow::Result<()> {
     ))?;
     terminal::line(format!(
         "block  path             resolution  channels  Transf.  depth  {:>12}  {:>9}  {:>9}  \
-         {:>9}  ComfyUI",
-        "parameters M", "f16 MiB", "GMACs", "attention"
+         {:>9}  {:>9}  ComfyUI",
+        "parameters M", "f16 MiB", "GMACs", "attention", "Transf."
     ))?;
     for part in facts["parts"].as_array().into_iter().flatten() {
         let text = |value: &Value| match value {
@@ -130,7 +131,7 @@ fn print(facts: &Value) -> anyhow::Result<()> {
             part["comfyui"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         terminal::line(format!(
             "{:>5}  {:<15}  {resolution:>10}  {:>8}  {:>7}  {:>5}  {:>12.1}  {:>9.1}  {:>9.2}  \
-             {:>9.2}  {}",
+             {:>9.2}  {:>9.2}  {}",
             text(&part["index"]),
             part["path"].as_str().unwrap_or(""),
             text(&part["channels"]),
@@ -140,6 +141,7 @@ fn print(facts: &Value) -> anyhow::Result<()> {
             number(&part["mebibytes"]["f16"]),
             number(&part["gigamacs"]),
             number(&part["attention_gigamacs"]),
+            number(&part["transformer_gigamacs"]),
             comfyui.join(" ")
         ))?;
     }

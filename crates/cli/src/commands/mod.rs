@@ -1,12 +1,25 @@
 //! The commands.
 
+mod applied;
 pub mod compare;
+mod document;
 pub mod download;
+pub mod effects;
+pub mod explain;
+pub mod fit;
 pub mod generate;
+pub mod importance;
 pub mod inspect;
 pub mod probe;
+mod prompts;
+mod saved;
 pub mod schedule;
 pub mod score;
+mod scorer;
+mod search;
+mod skip;
+mod table;
+pub mod tune;
 
 use anyhow::Context;
 use burn::tensor::Tensor;

@@ -1,19 +1,15 @@
-//! `probe`: which blocks matter, and when.
+//! `probe`: which blocks matter, and when, by the paper's search and vote.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
 use charts::heatmap_svg;
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 use files::write_atomically;
-use probe::{
-    CounterDraws, PerStep, ProbeConfig, ProbeError, ProbeReport, ProbeState, UNetEvaluator, search,
-};
-use serde_json::json;
+use probe::{ProbeReport, UNetEvaluator};
 
-use crate::commands::progress_bar;
-use crate::failure::{OrUsage, usage};
+use super::search::SearchOptions;
+use super::table::{chance_in_words, print_scores};
+use crate::failure::OrUsage;
 use crate::options::{ModelOptions, SamplingOptions, count, facts};
 use crate::outputs::{Kind, OutputOptions, Outputs};
 
@@ -26,31 +22,16 @@ const DRAWING: &str = "importance.svg";
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  unet-reweight probe \"a red apple\" --steps 4 --out probe\n  \
-                        unet-reweight probe \"a red apple\" --preset reference --rounds 5"
+                        unet-reweight probe \"a red apple\" --preset reference --rounds 5\n\n\
+                        `unet-reweight importance` asks the same in cheaper and better ways."
 )]
 pub struct ProbeArgs {
     #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
     sampling: SamplingOptions,
-    /// `paper` or `reference` (as the published code does it).
-    #[arg(long, default_value = "paper")]
-    preset: String,
-    /// Independent runs that vote.
-    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
-    rounds: Option<usize>,
-    /// Epochs of each run.
-    #[arg(long, value_parser = count())]
-    epochs: Option<usize>,
-    /// Perturbed weight sets tried per step and epoch.
-    #[arg(long, value_parser = count())]
-    candidates: Option<usize>,
-    /// Loss tolerance of the first and the last step.
-    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
-    tolerance: Option<Vec<f64>>,
-    /// Seed of the probe's own draws.
-    #[arg(long, default_value_t = 42)]
-    probe_seed: u64,
+    #[command(flatten)]
+    search: SearchOptions,
     /// Largest number of samples of one U-Net call; results do not depend on it.
     #[arg(long, default_value_t = 32, value_parser = count())]
     unet_batch: usize,
@@ -65,39 +46,8 @@ pub struct ProbeArgs {
     output: OutputOptions,
 }
 
-impl ProbeArgs {
-    fn config(&self) -> anyhow::Result<ProbeConfig> {
-        let mut config = match self.preset.as_str() {
-            "paper" => ProbeConfig::paper(),
-            "reference" => ProbeConfig::reference(),
-            other => {
-                return Err(usage(format_args!(
-                    "expected the preset `paper` or `reference`, found `{other}`"
-                )));
-            }
-        };
-        config.rounds = self.rounds.unwrap_or(config.rounds);
-        config.epochs = self.epochs.unwrap_or(config.epochs);
-        config.candidates = self.candidates.unwrap_or(config.candidates);
-        match self.tolerance.as_deref() {
-            None => {}
-            Some([start, end]) => {
-                config.loss_tolerance = PerStep::Linear { start: *start, end: *end };
-            }
-            Some(other) => {
-                let count = other.len();
-                return Err(usage(format_args!(
-                    "expected two tolerances `first,last`, found {count}"
-                )));
-            }
-        }
-        config.seed = self.probe_seed;
-        Ok(config)
-    }
-}
-
 pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
-    let config = args.config()?;
+    let config = args.search.config()?;
     let outputs = Outputs::new()
         .with(args.out.join(RESULT), Kind::ProbeResult)
         .with(args.out.join(TABLE), Kind::ProbeTable)
@@ -106,79 +56,31 @@ pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
     outputs.check(inputs.into_iter().flatten(), &args.output)?;
     let pipeline = args.model.load()?;
     let generation = args.sampling.resolve(&pipeline)?;
-    let (steps, blocks) = (generation.calls()?, pipeline.unet().config().num_attention_blocks());
-    config.check(steps).or_usage()?;
+    config.check(generation.calls()?).or_usage()?;
     let request = pipeline.request(&generation, 0..generation.samples())?;
     let mut facts = facts(&generation)?;
     facts["model_sha256"] = pipeline.fingerprint()?.into();
+    args.search.add_to(&mut facts);
     let mut evaluator = UNetEvaluator::new(&pipeline, &[request], args.unet_batch)?;
-    let mut draws = CounterDraws::new(config.seed);
-    let state_path = args.out.join("state.json");
-    let mut state = match saved(&state_path, &facts)? {
-        Some(state) => {
-            state
-                .check_continues(&config, steps, blocks)
-                .with_context(|| format!("`{}`; remove it to begin anew", state_path.display()))?;
-            state
-        }
-        None => ProbeState::new(&config, steps, blocks, &mut draws)?,
-    };
-    let bar = progress_bar((config.epochs * steps) as u64, "probing");
-    search(
-        &mut state,
-        &mut evaluator,
-        &mut draws,
-        &mut |progress| bar.set_position(progress.done as u64),
-        &mut |state| {
-            let text = json!({ "facts": facts, "state": state }).to_string();
-            write_atomically(&state_path, text.as_bytes()).map_err(|error| {
-                ProbeError::Interrupted { epoch: state.epoch, reason: error.to_string() }
-            })
-        },
-    )?;
-    bar.finish_and_clear();
+    let state = args.out.join("state.json");
+    let state = args.search.run(&config, &mut evaluator, &facts, &state)?;
     let blocks = pipeline.unet().config().blocks();
     report(&args.out, args.json, &ProbeReport::new(facts, &state, &blocks)?)
-}
-
-/// The state of an interrupted probe of the same prompt, seeds, steps and model.
-fn saved(path: &Path, facts: &serde_json::Value) -> anyhow::Result<Option<ProbeState>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = files::read_to_string(path)?;
-    let named = || format!("`{}`", path.display());
-    let mut saved: serde_json::Value = serde_json::from_str(&text).with_context(named)?;
-    if saved["facts"] != *facts {
-        bail!("`{}` is of another probe; choose another --out", path.display());
-    }
-    Ok(Some(serde_json::from_value(saved["state"].take()).with_context(named)?))
 }
 
 fn report(out: &Path, as_json: bool, report: &ProbeReport) -> anyhow::Result<()> {
     let (json, importance) = (report.to_json()?, report.importance.matrix());
     write_atomically(out.join(RESULT), json.as_bytes())?;
     write_atomically(out.join(TABLE), report.to_csv().as_bytes())?;
-    let svg = heatmap_svg(importance.rows(), &report.blocks);
+    let chance = |step: &usize| !report.agreement[*step].is_told_from_chance();
+    let grey: Vec<usize> = (0..report.agreement.len()).filter(chance).collect();
+    let svg = heatmap_svg(importance.rows(), &report.blocks, &grey);
     write_atomically(out.join(DRAWING), svg.as_bytes())?;
     if as_json {
         return terminal::json(&serde_json::to_value(report)?);
     }
-    terminal::line("importance (0 to 1) of each block; last column: the rounds' agreement")?;
-    terminal::line(format_args!("{:>8} {} {:>7}", "", report.blocks.join("  "), "W"))?;
-    for (step, row) in importance.rows().enumerate() {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&report.blocks)
-            .map(|(score, label)| format!("{score:>width$.3}", width = label.len()))
-            .collect();
-        let (cells, agreement) = (cells.join("  "), report.kendalls_w[step]);
-        terminal::line(format_args!("step {step:>3} {cells} {agreement:>7.2}"))?;
-    }
-    for (step, order) in report.ranking.rows().enumerate() {
-        let order: Vec<String> = order.iter().map(usize::to_string).collect();
-        let order = order.join(" ");
-        terminal::line(format_args!("step {step}: least to most important {order}"))?;
-    }
+    terminal::line("importance (0 to 1) of each block; then the rounds' agreement")?;
+    print_scores(importance, &report.blocks, &report.ranking, Some(&report.agreement))?;
+    terminal::line(chance_in_words(&report.agreement))?;
     terminal::line(format_args!("written to {}", out.display()))
 }

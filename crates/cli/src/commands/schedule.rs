@@ -1,13 +1,15 @@
-//! `schedule`: block weights from a probe's result or by rule.
+//! `schedule`: block weights from measured importance or by rule.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use pipeline::PipelineConfigs;
-use probe::ProbeReport;
-use reweight::{BlockWeights, ImportanceScores, Policy, WeightRange};
+use probe::ReadScores;
+use reweight::{BlockWeights, Schedule, WeightRange};
 use unet_core::UNet2DConditionConfig;
 
+use super::document::{About, document};
+use crate::commands::skip::{self, SkipOptions};
 use crate::failure::{OrUsage, usage};
 use crate::options::{default_model, steps};
 use crate::outputs::{Kind as OutputKind, OutputOptions, Outputs};
@@ -17,19 +19,22 @@ use crate::outputs::{Kind as OutputKind, OutputOptions, Outputs};
 #[command(
     after_help = "Examples:\n  unet-reweight schedule importance --probe probe/probe.json --low \
                         0.98 --high 1.1\n  unet-reweight schedule static --block 3 --weight 1.1 \
-                        --steps 20\n  unet-reweight schedule empirical --steps 20"
+                        --steps 20\n  unet-reweight schedule empirical --steps 20\n  \
+                        unet-reweight schedule skip --map importance.json --budget 0.8 --reuse \
+                        --out schedule.toml"
 )]
 pub struct ScheduleArgs {
     /// Kind of schedule.
     #[arg(value_enum)]
     kind: Kind,
-    /// Result of `probe` (importance, inverted).
-    #[arg(long)]
+    /// Result of `importance` or `probe` (importance, inverted); of `importance --method masks` or
+    /// `--method skip` (skip).
+    #[arg(long, visible_alias = "map")]
     probe: Option<PathBuf>,
-    /// Lower end of the weights (all but static) [default: 0.98].
+    /// Lower end of the weights (importance, inverted, empirical) [default: 0.98].
     #[arg(long, allow_negative_numbers = true)]
     low: Option<f64>,
-    /// Upper end of the weights (all but static) [default: 1.1].
+    /// Upper end of the weights (importance, inverted, empirical) [default: 1.1].
     #[arg(long, allow_negative_numbers = true)]
     high: Option<f64>,
     /// Block to raise (static) [default: 0].
@@ -41,7 +46,9 @@ pub struct ScheduleArgs {
     /// Inference steps (static, empirical) [default: 20].
     #[arg(long, value_parser = steps())]
     steps: Option<usize>,
-    /// Model that says which blocks there are (static, empirical): preset, downloaded or not,
+    #[command(flatten)]
+    skip: SkipOptions,
+    /// Model that says which blocks there are (static, empirical, skip): preset, downloaded or not,
     /// folder of a diffusers pipeline, or checkpoint in one file [default: the shipped model].
     #[arg(long)]
     model: Option<String>,
@@ -65,22 +72,26 @@ enum Kind {
     Inverted,
     /// By rule, without a probe (Sec. III-F).
     Empirical,
+    /// Weights of 1, and blocks that do not run, so that a picture costs less.
+    Skip,
 }
 
 impl ScheduleArgs {
     /// Whether every option given is one that this kind of schedule reads.
     fn check_read(&self) -> anyhow::Result<()> {
         let (fixed, ruled) = (self.kind == Kind::Static, self.kind == Kind::Empirical);
-        let probed = !fixed && !ruled;
-        for (option, given, read) in [
-            ("--probe", self.probe.is_some(), probed),
-            ("--low", self.low.is_some(), !fixed),
-            ("--high", self.high.is_some(), !fixed),
+        let skips = self.kind == Kind::Skip;
+        let probed = !fixed && !ruled && !skips;
+        let skip = self.skip.given().map(|(option, given)| (option, given, skips));
+        for (option, given, read) in skip.into_iter().chain([
+            ("--probe", self.probe.is_some(), probed || skips),
+            ("--low", self.low.is_some(), probed || ruled),
+            ("--high", self.high.is_some(), probed || ruled),
             ("--block", self.block.is_some(), fixed),
             ("--weight", self.weight.is_some(), fixed),
-            ("--steps", self.steps.is_some(), !probed),
+            ("--steps", self.steps.is_some(), fixed || ruled),
             ("--model", self.model.is_some(), !probed),
-        ] {
+        ]) {
             if given && !read {
                 let name = self.kind.to_possible_value();
                 let name = name.as_ref().map_or("", |name| name.get_name());
@@ -132,19 +143,9 @@ pub fn run(args: ScheduleArgs) -> anyhow::Result<()> {
         outputs.check(args.inputs().iter().map(PathBuf::as_path), &args.output)?;
     }
     let steps = args.steps.unwrap_or(20);
-    let weights = match args.kind {
-        Kind::Static => {
-            let blocks = args.unet()?.num_attention_blocks();
-            let (block, weight) = (args.block.unwrap_or(0), args.weight.unwrap_or(1.1));
-            BlockWeights::static_block(steps, blocks, block, weight).or_usage()?
-        }
-        Kind::Empirical => BlockWeights::empirical(&args.unet()?.blocks(), steps, range),
-        Kind::Importance => BlockWeights::importance(&scores(&args)?, range),
-        Kind::Inverted => BlockWeights::inverted(&scores(&args)?, range),
-    };
-    let policy = Policy::from(weights);
+    let schedule = schedule(&args, steps, range)?;
     let text =
-        if writes_json { serde_json::to_string_pretty(&policy)? } else { policy.to_toml()? };
+        if writes_json { serde_json::to_string_pretty(&schedule)? } else { schedule.to_toml()? };
     match args.out {
         Some(path) => Ok(files::write_atomically(path, text)?),
         None => terminal::line(text),
@@ -156,11 +157,57 @@ fn unet_file(model: &str) -> PathBuf {
     Path::new(model).join("unet/config.json")
 }
 
-fn scores(args: &ScheduleArgs) -> anyhow::Result<ImportanceScores> {
+/// The schedule, with all that is known of it.
+fn schedule(args: &ScheduleArgs, steps: usize, range: WeightRange) -> anyhow::Result<Schedule> {
+    let ends = format!("[{}, {}]", range.low(), range.high());
+    Ok(match args.kind {
+        Kind::Static => {
+            let blocks = args.unet()?.blocks();
+            let (block, weight) = (args.block.unwrap_or(0), args.weight.unwrap_or(1.1));
+            let weights = BlockWeights::static_block(steps, blocks.len(), block, weight);
+            let method = format!("block {block} at {weight}");
+            document(weights.or_usage()?, method, About::blocks(&blocks))
+        }
+        Kind::Empirical => {
+            let blocks = args.unet()?.blocks();
+            let weights = BlockWeights::empirical(&blocks, steps, range);
+            document(weights, format!("by rule, weights in {ends}"), About::blocks(&blocks))
+        }
+        Kind::Importance | Kind::Inverted => {
+            let read = scores(args)?;
+            let (weights, what) = match args.kind {
+                Kind::Inverted => {
+                    (BlockWeights::inverted(&read.scores, range), "inverted importance")
+                }
+                _ => (BlockWeights::importance(&read.scores, range), "importance"),
+            };
+            let method = read.method.name();
+            document(
+                weights,
+                format!("{what} by {method}, weights in {ends}"),
+                About::scores(&read),
+            )
+        }
+        Kind::Skip => {
+            let model = args.model.as_deref();
+            let (weights, map) = skip::weights(&args.skip, args.probe.as_deref(), model)?;
+            let (method, budget) = (map.method.name(), args.skip.budget());
+            let reuse = if args.skip.reuses() { ", residuals reused" } else { "" };
+            document(
+                weights,
+                format!("skips by {method} within {budget} of the cost{reuse}"),
+                About::map(&map),
+            )
+        }
+    })
+}
+
+fn scores(args: &ScheduleArgs) -> anyhow::Result<ReadScores> {
     let Some(path) = &args.probe else {
         return Err(usage(
-            "this kind of schedule needs --probe, the result of `unet-reweight probe`",
+            "this kind of schedule needs --probe, the result of `unet-reweight importance` or \
+             `unet-reweight probe`",
         ));
     };
-    Ok(ProbeReport::read(path)?.importance)
+    Ok(ReadScores::read(path)?)
 }

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::seal::is_sealed;
+
 /// Longest JSON file that is looked into.
 const LONGEST_JSON: u64 = 256 << 20;
 
@@ -21,12 +23,24 @@ pub enum Kind {
     Map,
     /// Noise and latents in safetensors.
     Latents,
-    /// A probe's result.
+    /// A probe's result, or an importance map.
     ProbeResult,
+    /// Measured effects.
+    Effects,
+    /// The page about a prompt's blocks.
+    Page,
+    /// What it shows.
+    Explanation,
     /// A probe's table.
     ProbeTable,
     /// A probe's drawing.
     ProbeDrawing,
+    /// The result of a fit.
+    FitResult,
+    /// The result of a search of weights.
+    TuneResult,
+    /// A schedule with a seal, which tells whether people changed it by hand.
+    SealedSchedule,
     /// A schedule, which people may have written or changed by hand.
     Schedule,
     /// Statistics of pictures, which other programs write too.
@@ -56,9 +70,18 @@ impl Kind {
             Self::Map => has_text(path, Self::MAP_KEYWORD),
             Self::Record => json_has(path, &["model_sha256", "intervention", "version"]),
             Self::Latents => holds_latents(path),
-            Self::ProbeResult => json_has(path, &["facts", "importance", "ranking"]),
-            Self::ProbeTable => starts_with(path, b"step,block,path,importance,"),
+            Self::ProbeResult => {
+                json_has(path, &["facts", "importance", "ranking"])
+                    || json_has(path, &["facts", "method", "scores", "ranking"])
+            }
+            Self::Effects => json_has(path, &["facts", "latents", "psnr"]),
+            Self::Page => starts_with(path, b"<!doctype html>"),
+            Self::Explanation => json_has(path, &["facts", "blocks", "importance", "pictures"]),
+            Self::ProbeTable => starts_with(path, b"step,block,path,"),
             Self::ProbeDrawing => starts_with(path, b"<svg xmlns="),
+            Self::FitResult => json_has(path, &["facts", "plan", "groups", "fitted"]),
+            Self::TuneResult => json_has(path, &["facts", "settings", "trials", "summary"]),
+            Self::SealedSchedule => is_sealed(path),
             Self::Schedule | Self::Statistics => false,
         }
     }
@@ -71,7 +94,13 @@ impl fmt::Display for Kind {
             Self::Record => "record of a picture",
             Self::Map => "map of differences",
             Self::Latents => "file of latents",
-            Self::ProbeResult | Self::ProbeTable | Self::ProbeDrawing => "result of a probe",
+            Self::ProbeResult | Self::Effects | Self::ProbeTable | Self::ProbeDrawing => {
+                "result of a probe"
+            }
+            Self::Page | Self::Explanation => "page about a prompt",
+            Self::FitResult => "result of a fit",
+            Self::TuneResult => "result of a search of weights",
+            Self::SealedSchedule => "unchanged result",
             Self::Schedule => "mere result",
             Self::Statistics => "mere result",
         })

@@ -2,6 +2,7 @@
 //! `--force`, and what will be written can be written.
 
 mod known;
+mod seal;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use files::folder_of;
 
 use crate::failure::usage;
 pub use known::Kind;
+pub use seal::sealed;
 
 /// Whether foreign files may be written over.
 #[derive(Args)]

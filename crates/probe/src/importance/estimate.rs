@@ -11,7 +11,7 @@ pub const DERIVATIVE_STEP: f64 = 0.02;
 /// Most blocks whose every set is skipped: 2¹² sets a step.
 pub const MAX_MASK_BLOCKS: usize = 12;
 /// A threshold above any weight that is evaluated: its block is skipped.
-const SKIPPED: f64 = 2.0;
+pub(super) const SKIPPED: f64 = 2.0;
 
 /// An [`Evaluator`] that also tells by what a student's predictions differ.
 pub trait DifferenceEvaluator: Evaluator {
@@ -43,6 +43,9 @@ pub enum Estimator {
 }
 
 impl Estimator {
+    /// All of them, the cheapest first.
+    pub const ALL: [Self; 3] = [Self::Derivative, Self::Skip, Self::Masks];
+
     /// Checks the number of blocks.
     ///
     /// # Errors
@@ -97,7 +100,7 @@ impl Estimator {
 }
 
 /// The Gram matrix of the derivatives, row by row.
-fn gram(
+pub(super) fn gram(
     evaluator: &mut dyn DifferenceEvaluator,
     seed: usize,
     step: usize,
@@ -126,7 +129,7 @@ fn gram(
 }
 
 /// The losses where those sets of blocks are skipped.
-fn skip_losses(
+pub(super) fn skip_losses(
     evaluator: &mut dyn DifferenceEvaluator,
     seed: usize,
     step: usize,

@@ -2,8 +2,61 @@
 
 use std::path::Path;
 
-use super::map::{ImportanceMap, Subject, VERSION};
-use crate::{Interval, ProbeError};
+use reweight::{ImportanceScores, NoiseLevel};
+
+use super::map::{Cost, ImportanceMap, ImportanceMethod, Subject, VERSION};
+use crate::{Interval, ProbeError, ProbeReport};
+
+/// Importance scores as they are read from the JSON file of an importance map, or of a
+/// [`ProbeReport`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadScores {
+    /// The scores.
+    pub scores: ImportanceScores,
+    /// How they were measured.
+    pub method: ImportanceMethod,
+    /// Prompt, seeds, steps, guidance, model.
+    pub facts: serde_json::Value,
+    /// The blocks' names.
+    pub blocks: Vec<String>,
+    /// Timestep and noise level of every step, where the file tells them.
+    pub levels: Option<Vec<NoiseLevel>>,
+    /// What they cost, where the file tells it.
+    pub cost: Option<Cost>,
+}
+
+impl ReadScores {
+    /// Reads either file.
+    ///
+    /// # Errors
+    /// As [`ImportanceMap::read`] and [`ProbeReport::read`].
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, ProbeError> {
+        let path = path.as_ref();
+        let text = files::read_to_string(path)?;
+        // What is no JSON is the report's reader to say.
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        if value.get("method").is_none() {
+            let report = ProbeReport::read(path)?;
+            return Ok(Self {
+                scores: report.importance,
+                method: ImportanceMethod::Vote,
+                facts: report.facts,
+                blocks: report.blocks,
+                levels: None,
+                cost: None,
+            });
+        }
+        let map = ImportanceMap::read(path)?;
+        Ok(Self {
+            scores: map.scores,
+            method: map.method,
+            facts: map.facts,
+            blocks: map.blocks,
+            levels: Some(map.steps),
+            cost: Some(map.cost),
+        })
+    }
+}
 
 impl ImportanceMap {
     /// Reads the JSON file of a map.
@@ -62,7 +115,7 @@ impl ImportanceMap {
         };
         let derived = Self::new(subject, self.evidence.clone(), self.cost)
             .map_err(|error| format!("`evidence`: {error}"))?;
-        let finite = |level: &super::NoiseLevel| {
+        let finite = |level: &NoiseLevel| {
             [level.timestep, level.sigma].iter().all(|value| value.is_finite() && *value >= 0.0)
         };
         let follows = [

@@ -1,6 +1,6 @@
 //! Importance of every block at every step, whichever way it was measured.
 
-use reweight::{ImportanceScores, StepMatrix};
+use reweight::{ImportanceScores, NoiseLevel, StepMatrix};
 use serde::{Deserialize, Serialize};
 
 use super::estimate::{Estimates, Estimator};
@@ -27,14 +27,16 @@ pub enum ImportanceMethod {
     Vote,
 }
 
-/// Timestep and noise level of an inference step.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoiseLevel {
-    /// Training timestep.
-    pub timestep: f64,
-    /// Noise level σ, 0 or more.
-    pub sigma: f64,
+impl ImportanceMethod {
+    /// As files and the command line name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Derivative => "derivative",
+            Self::Skip => "skip",
+            Self::Masks => "masks",
+            Self::Vote => "vote",
+        }
+    }
 }
 
 /// What an importance map cost.
@@ -190,6 +192,13 @@ impl ImportanceMap {
         })
     }
 
+    /// Mean width of the intervals; `None` of a single seed.
+    pub fn interval_width(&self) -> Option<f64> {
+        let intervals = self.intervals.as_ref()?.values();
+        let sum: f64 = intervals.iter().map(|interval| interval.high - interval.low).sum();
+        Some(sum / intervals.len() as f64)
+    }
+
     /// The steps at which the rounds of a vote agree no more than by chance; none of the other
     /// methods.
     pub fn steps_of_chance(&self) -> Vec<usize> {
@@ -219,14 +228,7 @@ fn of_estimates(estimates: &Estimates, steps: usize, blocks: usize) -> Result<De
             "expected {steps} steps of at least one seed, found {found} of {seeds}"
         )));
     }
-    let value = |measured: &[f64]| match estimator {
-        Estimator::Derivative => (0..blocks).map(|i| measured[i * (blocks + 1)]).collect(),
-        Estimator::Skip => measured.to_vec(),
-        Estimator::Masks => games::shapley(measured, blocks),
-    };
-    let runs = (0..seeds)
-        .map(|seed| StepMatrix::from_rows(measured.iter().map(|of| value(&of[seed])).collect()))
-        .collect::<Result<Vec<_>, _>>()?;
+    let runs = estimates.runs()?;
     let (values, run_scores) = (ranks::mean(&runs), ranks::run_scores(&runs));
     let scores = ranks::mean(&run_scores);
     let means: Vec<Vec<f64>> = measured.iter().map(|seeds| mean_of_seeds(seeds)).collect();

@@ -1,11 +1,18 @@
 //! Importance maps: what estimators and the vote say, in one form, and its files.
 
+mod effects;
 mod estimate;
+mod fast;
 mod file;
 mod games;
 mod map;
 mod ranks;
+mod runs;
 
+pub use effects::{Effect, Effects, LOWERED};
 pub use estimate::{DERIVATIVE_STEP, DifferenceEvaluator, Estimates, Estimator, MAX_MASK_BLOCKS};
+pub use fast::FastEvaluator;
+pub use file::ReadScores;
 pub use games::SkipSet;
-pub use map::{Cost, Details, Evidence, ImportanceMap, ImportanceMethod, NoiseLevel, Subject};
+pub use map::{Cost, Details, Evidence, ImportanceMap, ImportanceMethod, Subject};
+pub(crate) use ranks::ranks;

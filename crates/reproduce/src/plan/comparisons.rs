@@ -61,7 +61,14 @@ pub(crate) fn seeded_weightings(
             Weighting::Inverted(experiment.ablation_range),
             Weighting::FreeU(experiment.freeu),
         ]),
-        Part::Table1 | Part::Table2 | Part::Figure3 => {}
+        Part::Table1
+        | Part::Table1Seeds
+        | Part::Table2
+        | Part::Controls
+        | Part::Figure3
+        | Part::FewerSteps
+        | Part::TableA
+        | Part::Skipping => {}
     }
     Ok(weightings)
 }
@@ -77,6 +84,19 @@ pub(crate) fn block_weightings(study: &Study) -> Vec<Weighting> {
 pub(crate) fn shown(study: &Study) -> Vec<usize> {
     let first =
         |category: &super::study::Category| category.examples.clone().take(study.size.sampled);
+    study.categories.iter().flat_map(first).collect()
+}
+
+/// Examples whose pictures are sampled for controls and in fewer steps: all, but the shown ones where
+/// Eq. 2, which tells smaller differences, is measured of all.
+pub(crate) fn sampled(study: &Study) -> Vec<usize> {
+    if study.has_pictures() { shown(study) } else { (0..study.count()).collect() }
+}
+
+/// Examples by which estimates of importance are judged: the first of each category.
+pub(crate) fn judged(study: &Study) -> Vec<usize> {
+    let first =
+        |category: &super::study::Category| category.examples.clone().take(study.size.judged);
     study.categories.iter().flat_map(first).collect()
 }
 

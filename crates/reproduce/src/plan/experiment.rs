@@ -32,6 +32,8 @@ pub struct Experiment {
     pub parts: Option<Vec<Part>>,
     /// Prompt of Table II and Fig. 3; the first of all where absent.
     pub focus_prompt: Option<String>,
+    /// Prompt of Table I over many seeds; the focus prompt where absent.
+    pub table1_prompt: Option<String>,
     /// Inference steps of everything but Table I and Fig. 3.
     pub steps: usize,
     /// Inference steps of Table I's columns.
@@ -59,10 +61,17 @@ pub struct Experiment {
     pub figure4_low: Vec<f64>,
     /// Upper end of Fig. 4's ranges.
     pub figure4_high: f64,
+    /// What pictures may cost where blocks are skipped, as fractions of the vanilla cost, above 0
+    /// and below 1.
+    #[serde(default = "budgets")]
+    pub skipping_budgets: Vec<f64>,
     /// FreeU's factors for the comparison.
     pub freeu: FreeU,
     /// What scores pictures against their prompts; without it those columns stay empty.
     pub scorer: Option<ScorerConfig>,
+    /// LPIPS of sampled pictures: its package, or a file of the alex network; that of `[pruning]`
+    /// where absent.
+    pub lpips: Option<String>,
     /// Pruned students; without it there is no Fig. 3.
     pub pruning: Option<PruningSettings>,
     /// The probe's settings at full scale.
@@ -71,12 +80,20 @@ pub struct Experiment {
     pub scales: Scales,
 }
 
+fn budgets() -> Vec<f64> {
+    vec![0.9, 0.8, 0.7]
+}
+
 impl Experiment {
     /// The experiment's parts among `wanted`; all of them where nothing special is wanted.
     pub fn parts(&self, wanted: &[Part]) -> Vec<Part> {
         let makes = |part: &Part| match &self.parts {
             Some(parts) => parts.contains(part),
-            None => *part != Part::Figure3 || self.pruning.is_some(),
+            None => match part {
+                Part::Figure3 => self.pruning.is_some(),
+                Part::FewerSteps => self.steps > 1,
+                _ => true,
+            },
         };
         let wanted = |part: &Part| wanted.is_empty() || wanted.contains(part);
         Part::ALL.into_iter().filter(|part| makes(part) && wanted(part)).collect()
@@ -99,6 +116,19 @@ impl Experiment {
             candidates: size.candidates,
             ..self.probe.clone()
         }
+    }
+
+    /// The weights of LPIPS, by package or file.
+    pub(crate) fn lpips(&self) -> Option<&str> {
+        let pruning = self.pruning.as_ref();
+        self.lpips.as_deref().or(pruning.and_then(|pruning| pruning.lpips.as_deref()))
+    }
+
+    /// The search that is to have converged, at a scale.
+    pub(crate) fn converged_at(&self, size: Size, both_ways: bool) -> ProbeConfig {
+        let probe = self.probe.clone();
+        let energy_drop = probe.energy_drop && !both_ways;
+        ProbeConfig { rounds: size.converged_rounds, energy_drop, ..probe }
     }
 
     /// Fig. 4's ranges at a scale.

@@ -66,11 +66,17 @@ fn check(experiment: &Experiment) -> Result<(), ReproduceError> {
             return fail(format!("`{name}` must be 0 or more, found {value}"));
         }
     }
+    if let Some(budget) =
+        experiment.skipping_budgets.iter().find(|budget| !(**budget > 0.0 && **budget < 1.0))
+    {
+        return fail(format!("`skipping_budgets` must be above 0 and below 1, found {budget}"));
+    }
     match (&experiment.pictures, &experiment.prompts) {
         (Some(_), None) => {}
         (None, Some(prompts)) => check_prompts(prompts)?,
         _ => return fail("expected either `pictures` or `[prompts]`"),
     }
+    let wanted = |part| experiment.parts.as_ref().is_some_and(|parts| parts.contains(&part));
     experiment.freeu.check()?;
     experiment.probe.check(experiment.steps)?;
     match &experiment.pruning {
@@ -78,10 +84,13 @@ fn check(experiment: &Experiment) -> Result<(), ReproduceError> {
             check_pruning(pruning)?;
             experiment.probe.check(pruning.steps)?;
         }
-        None if experiment.parts.as_ref().is_some_and(|parts| parts.contains(&Part::Figure3)) => {
+        None if wanted(Part::Figure3) => {
             return fail("`figure-3` needs `[pruning]`");
         }
         None => {}
+    }
+    if wanted(Part::FewerSteps) && experiment.steps < 2 {
+        return fail("`fewer-steps` needs `steps` above 1");
     }
     let scales = &experiment.scales;
     for (name, size) in
@@ -90,6 +99,7 @@ fn check(experiment: &Experiment) -> Result<(), ReproduceError> {
         check_size(name, size, experiment.pruning.is_some())?;
         let probe = experiment.probe_at(size);
         probe.check(experiment.steps)?;
+        experiment.converged_at(size, false).check(experiment.steps)?;
         experiment.pruning.as_ref().map_or(Ok(()), |pruning| probe.check(pruning.steps))?;
         experiment.figure4_ranges(size)?;
     }
@@ -127,6 +137,9 @@ fn check_size(scale: &str, size: Size, pruned: bool) -> Result<(), ReproduceErro
         within(&format!("{name}` of `[scales.{scale}]"), value, most)
     };
     within("prompts", size.prompts, 10_000)?;
+    within("table1_seeds", size.table1_seeds, 10_000)?;
+    within("shuffles", size.shuffles, 1000)?;
+    within("fitted", size.fitted, 10_000)?;
     if pruned {
         within("pruning_samples", size.pruning_samples, 100_000)?;
         within("pruning_epochs", size.pruning_epochs, 1_000_000)?;

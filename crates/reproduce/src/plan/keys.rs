@@ -1,15 +1,19 @@
 //! The key of a unit: a hash of everything its result depends on.
 
 use files::sha256_bytes;
-use pruning::STUDENT_VERSION;
+use probe::{FitPlan, FitSettings};
+use pruning::{MAX_AGE, STUDENT_VERSION};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::skipping::{TIMED_RUNS, timed_samples};
 use super::study::{Example, Study};
-use super::unit::{Fidelity, Probe, Sample, Student, Unit};
+use super::unit::{
+    Fidelity, Fit, Influence, Measured, Probe, Reuse, Sample, Search, Student, Times, Unit,
+};
 
 /// Changes whenever a unit's result would change for the same settings.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// The name of a result: 64 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -40,6 +44,8 @@ pub(crate) struct Fingerprints {
     pub(crate) lpips: Vec<String>,
     /// Of each example's pixels, or of its text.
     pub(crate) contents: Vec<String>,
+    /// Of the pixels and the text of each picture that is held out.
+    pub(crate) held_out: Vec<[String; 2]>,
 }
 
 impl Fingerprints {
@@ -59,6 +65,13 @@ pub(crate) fn content(example: &Example) -> String {
     sha256_bytes(json.unwrap_or_default())
 }
 
+/// How weights are fitted to the pictures that are held out.
+pub(crate) fn fit_plan(study: &Study) -> FitPlan {
+    let seeds = vec![study.experiment.train_seed];
+    let settings = FitSettings::default();
+    FitPlan { fitted: study.held_out.len(), tested: 0, seeds, crossed: 0, settings }
+}
+
 /// Makes the keys of a study's units.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Keys<'a> {
@@ -72,6 +85,45 @@ impl Keys<'_> {
     pub(crate) fn of(&self, unit: &Unit) -> Key {
         Key::of(&match unit {
             Unit::Probe(probe) => self.probe(probe),
+            Unit::Search(Search { example, steps, both_ways }) => json!({
+                "kind": "search",
+                "common": self.common(*example),
+                "steps": steps,
+                "seed": self.study.experiment.train_seed,
+                "probe": self.study.experiment.converged_at(self.study.size, *both_ways),
+            }),
+            Unit::Estimates(Measured { example, steps, estimator }) => json!({
+                "kind": "estimates",
+                "common": self.common(*example),
+                "steps": steps,
+                "seed": self.study.experiment.train_seed,
+                "estimator": estimator,
+            }),
+            Unit::Effects(Influence { example, steps, effect }) => json!({
+                "kind": "effects",
+                "common": self.common(*example),
+                "steps": steps,
+                "seed": self.study.experiment.train_seed,
+                "effect": effect,
+                "scorer": self.fingerprints.scorer,
+                "lpips": self.fingerprints.lpips,
+            }),
+            Unit::Fit(Fit { steps }) => json!({
+                "kind": "fit",
+                "format": FORMAT,
+                "model": self.fingerprints.model,
+                "size": self.study.picture_size,
+                "pictures": self.fingerprints.held_out,
+                "steps": steps,
+                "plan": fit_plan(self.study),
+            }),
+            Unit::Reuse(Reuse { example, steps }) => json!({
+                "kind": "reuse",
+                "common": self.common(*example),
+                "steps": steps,
+                "seed": self.study.experiment.train_seed,
+                "oldest": MAX_AGE,
+            }),
             Unit::Snr(sample) => {
                 let mut value = self.sampled("snr", sample);
                 value["pixels"] = self.fingerprints.contents[sample.example].as_str().into();
@@ -83,10 +135,10 @@ impl Keys<'_> {
                 "picture": self.of(&Unit::Picture(*sample)),
                 "scorer": self.fingerprints.scorer,
             }),
-            Unit::Identity(sample) => json!({
+            Unit::Identity(pair) => json!({
                 "kind": "identity",
-                "picture": self.of(&Unit::Picture(*sample)),
-                "vanilla": self.of(&Unit::Picture(sample.vanilla())),
+                "picture": self.of(&Unit::Picture(pair.sample)),
+                "vanilla": self.of(&Unit::Picture(pair.vanilla())),
                 "lpips": self.fingerprints.lpips,
             }),
             Unit::Student(student) => self.student(student),
@@ -98,12 +150,20 @@ impl Keys<'_> {
                 "networks": self.fingerprints.networks(),
                 "scorer": self.fingerprints.scorer,
             }),
+            Unit::Times(Times { example }) => json!({
+                "kind": "times",
+                "runs": timed_samples(self.study, *example)
+                    .into_iter()
+                    .map(|sample| self.of(&Unit::Picture(sample)))
+                    .collect::<Vec<_>>(),
+                "each": TIMED_RUNS,
+            }),
         })
     }
 
-    /// The key under which a probe that is not finished keeps its state.
-    pub(crate) fn probe_state(&self, probe: &Probe) -> Key {
-        Key::of(&json!(["probe state", self.of(&Unit::Probe(*probe))]))
+    /// The key under which a unit that is not finished keeps its state.
+    pub(crate) fn state(&self, unit: &Unit) -> Key {
+        Key::of(&json!(["state", self.of(unit)]))
     }
 
     fn common(&self, example: usize) -> Value {
@@ -126,18 +186,29 @@ impl Keys<'_> {
             "steps": steps,
             "seed": experiment.train_seed,
             "probe": experiment.probe_at(self.study.size),
+            "fast": self.study.size.fast,
         })
     }
 
     fn sampled(&self, kind: &str, sample: &Sample) -> Value {
-        json!({
+        let mut value = json!({
             "kind": kind,
             "common": self.common(sample.example),
             "steps": sample.steps,
             "seed": sample.seed,
             "weighting": sample.weighting,
             "probe": sample.probe().map(|probe| self.of(&Unit::Probe(probe))),
-        })
+        });
+        if let Some(fit) = sample.fit() {
+            value["fit"] = json!(self.of(&Unit::Fit(fit)));
+        }
+        if let Some(measured) = sample.measured() {
+            value["estimates"] = json!(self.of(&Unit::Estimates(measured)));
+        }
+        if let Some(reuse) = sample.reuse() {
+            value["reuse"] = json!(self.of(&Unit::Reuse(reuse)));
+        }
+        value
     }
 
     fn student(&self, student: &Student) -> Value {

@@ -2,28 +2,39 @@
 //! model or touches a result.
 
 mod comparisons;
+mod control;
 mod cost;
 mod experiment;
 mod experiment_file;
 mod keys;
 mod part;
 mod prompts;
+mod queue;
 mod settings;
 mod shard;
+mod skipping;
 mod study;
 mod unit;
 mod units;
 mod weighting;
 
-pub(crate) use comparisons::{SeedRole, block_weightings, compared, seeded_weightings, shown};
+pub(crate) use comparisons::{
+    SeedRole, block_weightings, compared, judged, sampled, seeded_weightings, shown,
+};
+pub(crate) use control::{Control, ControlGroup, Rule, control_groups, fewer_steps_weightings};
 pub(crate) use cost::{bytes, samples};
 pub use experiment::Experiment;
-pub(crate) use keys::{Fingerprints, Key, Keys, content};
+pub(crate) use keys::{Fingerprints, Key, Keys, content, fit_plan};
 pub use part::Part;
 pub use settings::{PromptSettings, PruningSettings, Scale, Scales, ScorerConfig, Size};
 pub use shard::Shard;
+pub(crate) use skipping::{
+    Arm, SkipRule, Skipping, TIMED_RUNS, arms, costs, is_timed, timed_samples,
+};
 pub use study::Study;
 pub(crate) use study::{Example, base, model_name};
-pub(crate) use unit::{Fidelity, Probe, Sample, Student, Unit};
+pub(crate) use unit::{
+    Fidelity, Fit, Influence, Likened, Measured, Probe, Reuse, Sample, Search, Student, Times, Unit,
+};
 pub(crate) use units::{pruning_probe, units};
 pub(crate) use weighting::Weighting;

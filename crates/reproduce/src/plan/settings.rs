@@ -52,6 +52,24 @@ pub struct Size {
     pub epochs: usize,
     /// Candidates of a probe.
     pub candidates: usize,
+    /// Noise seeds of Table I's one prompt.
+    #[serde(default = "twenty")]
+    pub table1_seeds: usize,
+    /// Orders of the blocks over which the control with shuffled blocks is averaged.
+    #[serde(default = "three")]
+    pub shuffles: usize,
+    /// Whether its losses come from the derivatives and a table of skip sets.
+    #[serde(default)]
+    pub fast: bool,
+    /// Prompts of each category by which estimates of importance are judged.
+    #[serde(default = "two")]
+    pub judged: usize,
+    /// Rounds of a search that is to have converged.
+    #[serde(default = "many")]
+    pub converged_rounds: usize,
+    /// Pictures of each category, none of the prompts', that the fitted weights are fitted on.
+    #[serde(default = "three")]
+    pub fitted: usize,
     /// Values of Fig. 4's lower end, spread over the list.
     pub figure4_points: usize,
     /// Samples a pruned student is fine-tuned on, and compared by.
@@ -60,6 +78,23 @@ pub struct Size {
     /// Passes over them.
     #[serde(default)]
     pub pruning_epochs: usize,
+}
+
+/// As many as the authors' scripts ask for.
+fn twenty() -> usize {
+    20
+}
+
+fn three() -> usize {
+    3
+}
+
+fn two() -> usize {
+    2
+}
+
+fn many() -> usize {
+    1000
 }
 
 /// Prompts without pictures, by category.
@@ -108,6 +143,6 @@ pub struct PruningSettings {
     pub batch: usize,
     /// Inception of the Fréchet distance: its package or file; the scorer's features where absent.
     pub inception: Option<String>,
-    /// LPIPS: its package, or a file of the alex network; not measured where absent.
+    /// LPIPS: its package, or a file of the alex network; the experiment's where absent.
     pub lpips: Option<String>,
 }

@@ -25,10 +25,14 @@ pub struct Study {
     pub(crate) picture_size: usize,
     /// Height and width of their latents.
     pub(crate) latent_size: usize,
+    /// Tokens of a prompt.
+    pub(crate) tokens: usize,
     /// The categories (styles) in the order of the tables.
     pub(crate) categories: Vec<Category>,
     /// Absent where the prompts are still to be fetched.
     examples: Option<Arc<[Example]>>,
+    /// Pictures that no table measures, to fit weights on; none where there are none to spare.
+    pub(crate) held_out: Arc<[Example]>,
 }
 
 /// A category of examples.
@@ -57,8 +61,10 @@ impl Study {
         let configs = PipelineConfigs::open(&model_name(&experiment, root), base(&experiment))?;
         let size = experiment.size(scale);
         let mut picture_size = configs.default_size()[0];
+        let mut spare = Vec::new();
         let (counts, examples): (Vec<_>, _) = match load(&experiment, size, root) {
-            Ok(Loaded { side, groups }) => {
+            Ok(Loaded { side, groups, held_out }) => {
+                spare = held_out;
                 picture_size = side.unwrap_or(picture_size);
                 let counts = groups.iter().map(|(name, all)| (name.clone(), all.len())).collect();
                 (counts, Some(in_order(groups, &experiment)))
@@ -82,9 +88,11 @@ impl Study {
             scale,
             picture_size,
             latent_size: picture_size / configs.vae.downscale(),
+            tokens: configs.text.first().map_or(0, |text| text.max_position_embeddings),
             unet: configs.unet,
             categories,
             examples,
+            held_out: spare.into(),
             experiment,
         })
     }
@@ -100,7 +108,8 @@ impl Study {
         Self::new(self.experiment, self.scale, root)
     }
 
-    /// All examples, category by category, the focus prompt last where it is one of its own.
+    /// All examples, category by category, then the focus prompt and Table I's where they are their
+    /// own.
     ///
     /// # Errors
     /// [`ReproduceError`] saying how to fetch prompts that are absent.
@@ -126,10 +135,15 @@ impl Study {
                 _ => None,
             },
             pruning.and_then(|pruning| pruning.inception.as_deref()),
+            experiment.lpips.as_deref(),
             pruning.and_then(|pruning| pruning.lpips.as_deref()),
         ];
         let is_package = |name: &&str| hub::packages().iter().any(|package| package.name == *name);
-        named.into_iter().flatten().filter(is_package).map(String::from).collect()
+        let mut packages: Vec<String> =
+            named.into_iter().flatten().filter(is_package).map(String::from).collect();
+        // LPIPS may stand in two places.
+        packages.dedup();
+        packages
     }
 
     /// The experiment.
@@ -155,6 +169,15 @@ impl Study {
     /// The example of Table II and Fig. 3.
     pub(crate) fn focus(&self) -> usize {
         if self.experiment.focus_prompt.is_some() { self.count() } else { 0 }
+    }
+
+    /// The example of Table I over many seeds.
+    pub(crate) fn table1_example(&self) -> usize {
+        match (&self.experiment.table1_prompt, &self.experiment.focus_prompt) {
+            (Some(_), Some(_)) => self.count() + 1,
+            (Some(_), None) => self.count(),
+            (None, _) => self.focus(),
+        }
     }
 
     /// Whether there are real pictures to measure Eq. 2 on.
@@ -189,6 +212,8 @@ pub(crate) fn base(experiment: &Experiment) -> Option<&str> {
 struct Loaded {
     side: Option<usize>,
     groups: Vec<(String, Vec<Example>)>,
+    /// Pictures beyond those of the scale.
+    held_out: Vec<Example>,
 }
 
 fn load(experiment: &Experiment, size: Size, root: &Path) -> Result<Loaded, ReproduceError> {
@@ -199,7 +224,7 @@ fn load(experiment: &Experiment, size: Size, root: &Path) -> Result<Loaded, Repr
                 .into_iter()
                 .map(|(name, texts)| (name, texts.into_iter().map(example).collect()))
                 .collect();
-            Ok(Loaded { side: None, groups })
+            Ok(Loaded { side: None, groups, held_out: Vec::new() })
         }
         None => pictures(experiment, size, root),
     }
@@ -218,15 +243,17 @@ fn pictures(experiment: &Experiment, size: Size, root: &Path) -> Result<Loaded, 
         }
     }
     groups.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut held_out = Vec::new();
     for (_, examples) in &mut groups {
-        examples.truncate(size.prompts);
+        let rest = examples.split_off(size.prompts.min(examples.len()));
+        held_out.extend(rest.into_iter().take(size.fitted));
     }
-    Ok(Loaded { side: Some(pictures.size), groups })
+    Ok(Loaded { side: Some(pictures.size), groups, held_out })
 }
 
-/// The examples of all groups, then the focus prompt where it is one of its own.
+/// The examples of all groups, then the focus prompt and Table I's where they are their own.
 fn in_order(groups: Vec<(String, Vec<Example>)>, experiment: &Experiment) -> Arc<[Example]> {
-    let focus = experiment.focus_prompt.iter();
-    let focus = focus.map(|text| Example { text: text.clone(), pixels: None });
-    groups.into_iter().flat_map(|(_, examples)| examples).chain(focus).collect()
+    let own = experiment.focus_prompt.iter().chain(&experiment.table1_prompt);
+    let own = own.map(|text| Example { text: text.clone(), pixels: None });
+    groups.into_iter().flat_map(|(_, examples)| examples).chain(own).collect()
 }

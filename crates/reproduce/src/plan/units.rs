@@ -1,15 +1,21 @@
 //! Which units the parts of an experiment need, in an order in which they can be done.
 
-use std::collections::HashSet;
-
+use probe::{Effect, Estimator};
 use pruning::{SkipSets, Strategy, distinct_skips};
 use reweight::StepMatrix;
 
-use super::comparisons::{SeedRole, block_weightings, compared, seeded_weightings};
+use super::comparisons::{
+    SeedRole, block_weightings, compared, judged, sampled, seeded_weightings,
+};
+use super::control::{ControlGroup, control_groups, fewer_steps_weightings};
 use super::part::Part;
+use super::queue::Queue;
 use super::shard::Shard;
+use super::skipping::{arms, is_timed};
 use super::study::Study;
-use super::unit::{Fidelity, Probe, Sample, Student, Unit};
+use super::unit::{
+    Fidelity, Influence, Likened, Measured, Probe, Sample, Search, Student, Times, Unit,
+};
 use super::weighting::Weighting;
 use crate::ReproduceError;
 
@@ -30,56 +36,29 @@ pub(crate) fn units(
     shard: Shard,
     strategies: Option<&[Strategy]>,
 ) -> Result<Vec<Unit>, ReproduceError> {
-    let mut queue = Queue { study, shard, stages: Default::default(), seen: Default::default() };
+    let mut queue = Queue::new(study, shard);
     for part in parts {
         match part {
             Part::Table1 => queue.table1(),
+            Part::Table1Seeds => queue.table1_seeds(),
+            Part::Controls => queue.controls()?,
+            Part::FewerSteps => queue.fewer_steps(),
             Part::Table2 => {
                 let (example, steps) = (study.focus(), study.experiment.steps);
                 if shard.has(example) {
                     queue.add(Unit::Probe(Probe { example, steps }));
                 }
             }
+            Part::TableA => queue.table_a(),
+            Part::Skipping => queue.skipping()?,
             Part::Figure3 => queue.figure3(strategies)?,
             _ => queue.seeded(*part)?,
         }
     }
-    Ok(queue.stages.concat())
-}
-
-/// Units in the order of what they depend on: probes, what needs them, what needs that.
-struct Queue<'a> {
-    study: &'a Study,
-    shard: Shard,
-    stages: [Vec<Unit>; 3],
-    seen: HashSet<String>,
+    Ok(queue.into_units())
 }
 
 impl Queue<'_> {
-    fn add(&mut self, unit: Unit) {
-        let stage = match unit {
-            Unit::Probe(_) => 0,
-            Unit::Snr(_) | Unit::Picture(_) | Unit::Student(_) => 1,
-            Unit::Score(_) | Unit::Identity(_) | Unit::Fidelity(_) => 2,
-        };
-        if self.seen.insert(format!("{unit:?}")) {
-            self.stages[stage].push(unit);
-        }
-    }
-
-    /// The examples of the categories that fall to this run.
-    fn examples(&self) -> Vec<usize> {
-        (0..self.study.count()).filter(|example| self.shard.has(*example)).collect()
-    }
-
-    /// A picture and its score, where there is a scorer.
-    fn scored_picture(&mut self, sample: Sample) {
-        if self.study.has_scorer() {
-            self.add(Unit::Picture(sample));
-            self.add(Unit::Score(sample));
-        }
-    }
-
     fn table1(&mut self) {
         let experiment = &self.study.experiment;
         let seed = experiment.train_seed;
@@ -95,6 +74,106 @@ impl Queue<'_> {
                 }
             }
         }
+    }
+
+    /// Table I's one prompt; runs that share the work share its seeds.
+    fn table1_seeds(&mut self) {
+        let study = self.study;
+        let example = study.table1_example();
+        for weighting in block_weightings(study) {
+            let shard = self.shard;
+            for seed in (0..study.size.table1_seeds).filter(|seed| shard.has(*seed)) {
+                for steps in study.experiment.table1_scored_steps.iter().copied() {
+                    self.scored_picture(Sample { example, seed: seed as u64, steps, weighting });
+                }
+            }
+        }
+    }
+
+    /// Weightings of the same mean, on the test seed.
+    fn controls(&mut self) -> Result<(), ReproduceError> {
+        let (study, experiment) = (self.study, &self.study.experiment);
+        let (seed, steps) = (SeedRole::Test.of(experiment), experiment.steps);
+        let groups = control_groups(study)?;
+        let vanilla = || std::iter::once(Weighting::Vanilla);
+        let measured = groups.iter().flat_map(ControlGroup::weightings);
+        let measured: Vec<_> = vanilla().chain(measured).collect();
+        let scored = groups.iter().cloned().filter_map(|group| group.scored(study));
+        let scored = scored.flat_map(|group| group.weightings().collect::<Vec<_>>());
+        let scored: Vec<_> = vanilla().chain(scored).collect();
+        let drawn = sampled(study);
+        for example in self.examples() {
+            let sample = |weighting| Sample { example, seed, steps, weighting };
+            for sample in measured.iter().copied().map(sample).filter(|_| study.has_pictures()) {
+                self.sources(&sample);
+                self.add(Unit::Snr(sample));
+            }
+            for sample in scored.iter().copied().map(sample).filter(|_| drawn.contains(&example)) {
+                self.sources(&sample);
+                self.scored_picture(sample);
+            }
+        }
+        Ok(())
+    }
+
+    /// Pictures of one step less, and the vanilla ones of all steps, on the test seed.
+    fn fewer_steps(&mut self) {
+        let experiment = &self.study.experiment;
+        let (seed, all) = (SeedRole::Test.of(experiment), experiment.steps);
+        let shard = self.shard;
+        for weighting in fewer_steps_weightings(self.study) {
+            for example in sampled(self.study).into_iter().filter(|example| shard.has(*example)) {
+                let sample = Sample { example, seed, steps: all - 1, weighting };
+                let pair = Likened { sample, vanilla_steps: all };
+                self.sources(&sample);
+                for sample in [pair.vanilla(), sample] {
+                    self.add(Unit::Picture(sample));
+                    self.scored_picture(sample);
+                }
+                self.add(Unit::Identity(pair));
+            }
+        }
+    }
+
+    /// Every estimate of importance, and the effects it is judged by.
+    fn table_a(&mut self) {
+        let (steps, shard, blocks) = (self.study.experiment.steps, self.shard, self.study.blocks());
+        for example in judged(self.study).into_iter().filter(|example| shard.has(*example)) {
+            self.add(Unit::Probe(Probe { example, steps }));
+            for both_ways in [false, true] {
+                self.add(Unit::Search(Search { example, steps, both_ways }));
+            }
+            let possible = |estimator: &Estimator| estimator.check(blocks).is_ok();
+            for estimator in Estimator::ALL.into_iter().filter(possible) {
+                self.add(Unit::Estimates(Measured { example, steps, estimator }));
+            }
+            for effect in Effect::BOTH {
+                self.add(Unit::Effects(Influence { example, steps, effect }));
+            }
+        }
+    }
+
+    /// Pictures of every way to make them cheaper, beside the vanilla ones, on the test seed.
+    fn skipping(&mut self) -> Result<(), ReproduceError> {
+        let (study, shard) = (self.study, self.shard);
+        let (seed, all) = (SeedRole::Test.of(&study.experiment), study.experiment.steps);
+        let arms = arms(study)?;
+        for example in judged(study).into_iter().filter(|example| shard.has(*example)) {
+            for arm in &arms {
+                let sample = arm.sample(example, seed);
+                self.sources(&sample);
+                self.add(Unit::Picture(sample));
+                self.scored_picture(sample);
+                let pair = Likened { sample, vanilla_steps: all };
+                if sample != pair.vanilla() {
+                    self.add(Unit::Identity(pair));
+                }
+            }
+            if is_timed(study, example) {
+                self.add(Unit::Times(Times { example }));
+            }
+        }
+        Ok(())
     }
 
     /// The parts that compare weightings on both seeds.
@@ -113,7 +192,7 @@ impl Queue<'_> {
                     if part == Part::Pictures {
                         self.add(Unit::Picture(sample));
                         if weighting != Weighting::Vanilla {
-                            self.add(Unit::Identity(sample));
+                            self.add(Unit::Identity(sample.beside_vanilla()));
                         }
                     } else if self.study.has_pictures() {
                         self.add(Unit::Snr(sample));

@@ -1,11 +1,16 @@
 //! All tables, figures and pictures of a report, in the paper's order.
 
 use super::comparison::{figure4, seeded, table1};
+use super::controls::controls;
+use super::fewer_steps::fewer_steps;
 use super::identity::{PictureRow, gallery, identity};
 use super::measure::Measure;
 use super::pruned::figure3;
 use super::ranking::table2;
+use super::seeds::table1_seeds;
+use super::skipping::{skipping, skipping_times};
 use super::table::Table;
+use super::verdict::table_a;
 use crate::ReproduceError;
 use crate::plan::Part;
 use crate::run::Library;
@@ -15,6 +20,9 @@ use crate::run::Library;
 pub(crate) struct Rendered {
     pub(crate) sections: Vec<Section>,
     pub(crate) pictures: Vec<PictureRow>,
+    /// What is measured of the machine: files of their own, of which a run elsewhere, or again, has
+    /// other bytes, and which are not on the page.
+    pub(crate) times: Vec<Section>,
 }
 
 /// A table, and the figure it belongs to.
@@ -59,7 +67,9 @@ const PAIRS: [Pair; 2] = [
 pub(crate) fn build(library: &Library<'_>, parts: &[Part]) -> Result<Rendered, ReproduceError> {
     let mut rendered = Rendered::default();
     let measures = Measure::of(&library.context.study);
-    let mut add = |table, figure| rendered.sections.push(Section { table, figure });
+    let mut add = |table: Table, figure| {
+        rendered.sections.push(Section { table: table.corrected(), figure });
+    };
     for part in parts {
         match part {
             Part::Table1 => {
@@ -67,6 +77,7 @@ pub(crate) fn build(library: &Library<'_>, parts: &[Part]) -> Result<Rendered, R
                     add(table1(library, *measure)?, None);
                 }
             }
+            Part::Table1Seeds => add(table1_seeds(library)?, None),
             Part::Table2 => {
                 let (table, svg) = table2(library)?;
                 add(table, Some(Figure { name: "heat-map", svg }));
@@ -89,6 +100,19 @@ pub(crate) fn build(library: &Library<'_>, parts: &[Part]) -> Result<Rendered, R
                     }
                 }
             }
+            Part::Controls => {
+                for measure in measures {
+                    add(controls(library, *measure)?, None);
+                }
+            }
+            Part::TableA => add(table_a(library)?, None),
+            Part::Skipping => {
+                let (table, svg) = skipping(library)?;
+                add(table, Some(Figure { name: "skipping", svg }));
+                let (table, svg) = skipping_times(library)?;
+                let figure = Some(Figure { name: "skipping-time", svg });
+                rendered.times.push(Section { table, figure });
+            }
             Part::Figure3 => {
                 let (table, svg) = figure3(library)?;
                 add(table, Some(Figure { name: "figure-3", svg }));
@@ -97,6 +121,7 @@ pub(crate) fn build(library: &Library<'_>, parts: &[Part]) -> Result<Rendered, R
                 let (table, svg) = figure4(library, measures[0])?;
                 add(table, Some(Figure { name: "figure-4", svg }));
             }
+            Part::FewerSteps => add(fewer_steps(library)?, None),
             Part::Pictures => {
                 add(identity(library)?, None);
                 rendered.pictures = gallery(library)?;

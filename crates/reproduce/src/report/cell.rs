@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::ReproduceError;
 
 /// Resamples of every bootstrap interval, and their seed.
-const RESAMPLES: usize = 2000;
+pub(crate) const RESAMPLES: usize = 2000;
 pub(crate) const SEED: u64 = 1;
 
 /// One measured value.
@@ -15,8 +15,11 @@ pub struct Cell {
     /// Mean.
     #[serde(serialize_with = "metrics::number::serialize")]
     pub value: f64,
-    /// Mean difference to the vanilla schedule over the same pictures, with its interval.
+    /// Mean difference to the vanilla schedule, or to what the column names, over the same pictures,
+    /// with its interval.
     pub difference: Option<PairedDifference>,
+    /// The difference's p, corrected by Holm for all comparisons of the table.
+    pub p_holm: Option<f64>,
     /// 95 % bootstrap interval of the value itself.
     pub interval: Option<[f64; 2]>,
     /// What the paper prints for the same model, where it prints it.
@@ -26,7 +29,7 @@ pub struct Cell {
 impl Cell {
     /// A value alone.
     pub fn plain(value: f64) -> Self {
-        Self { value, difference: None, interval: None, printed: None }
+        Self { value, difference: None, p_holm: None, interval: None, printed: None }
     }
 
     /// The mean of some values.
@@ -34,13 +37,13 @@ impl Cell {
         Self::plain(values.iter().sum::<f64>() / values.len().max(1) as f64)
     }
 
-    /// The mean of some values beside its difference to the vanilla ones.
-    pub(crate) fn paired(values: &[f64], vanilla: &[f64]) -> Result<Self, ReproduceError> {
-        let difference = paired_difference(values, vanilla, RESAMPLES, SEED)?;
+    /// The mean of some values beside its difference to those of a reference.
+    pub(crate) fn paired(values: &[f64], reference: &[f64]) -> Result<Self, ReproduceError> {
+        let difference = paired_difference(values, reference, RESAMPLES, SEED)?;
         Ok(Self { difference: Some(difference), ..Self::mean(values) })
     }
 
-    /// 1 where the value is above vanilla's beyond the interval, -1 where it is below, else 0.
+    /// 1 where the value is above the reference's beyond the interval, -1 where it is below, else 0.
     pub(crate) fn direction(&self) -> i8 {
         match self.difference {
             Some(difference) if difference.low > 0.0 => 1,
@@ -60,8 +63,9 @@ impl Cell {
                     -1 => " ↓",
                     _ => "",
                 };
+                let holm = self.p_holm.map_or_else(String::new, |p| format!(", Holm {p:.3}"));
                 format!(
-                    "{:.3} ({:+.3} [{:+.3}, {:+.3}], p {:.3}){mark}",
+                    "{:.3} ({:+.3} [{:+.3}, {:+.3}], p {:.3}{holm}){mark}",
                     self.value, d.mean, d.low, d.high, d.p_value
                 )
             }

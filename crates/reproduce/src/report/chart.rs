@@ -10,16 +10,16 @@ pub(crate) struct Line {
     pub(crate) baseline: Option<f64>,
 }
 
-const COLOURS: [&str; 10] = [
+pub(super) const COLOURS: [&str; 10] = [
     "#1f77b4", "#aec7e8", "#d62728", "#ff9896", "#2ca02c", "#98df8a", "#9467bd", "#c5b0d5",
     "#333333", "#999999",
 ];
-const WIDTH: f64 = 760.0;
+pub(super) const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 420.0;
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 170.0;
+pub(super) const RIGHT: f64 = 170.0;
 const BOTTOM: f64 = 50.0;
-const TOP: f64 = 20.0;
+pub(super) const TOP: f64 = 20.0;
 
 /// One mark of a scatter plot.
 pub(crate) struct Point {
@@ -50,22 +50,22 @@ impl Mark {
 }
 
 /// Where values are drawn.
-struct Frame {
-    x: (f64, f64),
-    y: (f64, f64),
+pub(super) struct Frame {
+    pub(super) x: (f64, f64),
+    pub(super) y: (f64, f64),
 }
 
 impl Frame {
-    fn place_x(&self, x: f64) -> f64 {
+    pub(super) fn place_x(&self, x: f64) -> f64 {
         LEFT + (x - self.x.0) / (self.x.1 - self.x.0) * (WIDTH - LEFT - RIGHT)
     }
 
-    fn place_y(&self, y: f64) -> f64 {
+    pub(super) fn place_y(&self, y: f64) -> f64 {
         HEIGHT - BOTTOM - (y - self.y.0) / (self.y.1 - self.y.0) * (HEIGHT - TOP - BOTTOM)
     }
 
     /// The beginning of the picture: grid, ticks and labels.
-    fn open(&self, x_label: &str, y_label: &str) -> String {
+    pub(super) fn open(&self, x_label: &str, y_label: &str) -> String {
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
              viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\">"
@@ -177,13 +177,13 @@ pub(crate) fn scatter(points: &[Point], x_label: &str, y_label: &str) -> String 
 }
 
 /// Least and largest finite value, a little apart where they agree.
-fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
+pub(super) fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values
         .filter(|value| value.is_finite())
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
     if low < high { (low, high) } else { (low.min(0.0) - 0.5, low.max(0.0) + 0.5) }
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

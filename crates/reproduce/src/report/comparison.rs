@@ -7,7 +7,7 @@ use super::measure::Measure;
 use super::paper;
 use super::table::Table;
 use crate::ReproduceError;
-use crate::plan::{Part, ScorerConfig, SeedRole, Study, Weighting};
+use crate::plan::{Part, Sample, ScorerConfig, SeedRole, Study, Weighting};
 use crate::plan::{block_weightings, seeded_weightings};
 use crate::run::Library;
 
@@ -20,7 +20,9 @@ pub(crate) fn table1(library: &Library<'_>, measure: Measure) -> Result<Table, R
         Measure::Score => &experiment.table1_scored_steps,
     };
     let columns = steps.iter().map(|steps| Column::Steps { steps: *steps }).collect();
-    let grid = filled(library, measure, columns, block_weightings(study), &[Part::Table1])?;
+    let values = |column: &Column, weighting| column_values(library, measure, column, weighting);
+    let grid = filled(columns, block_weightings(study), &values)?;
+    let grid = beside_the_paper(library, measure, grid, &[Part::Table1])?;
     Ok(grid.into_table(
         format!("table-1{}", measure.suffix(study)),
         format!(
@@ -82,7 +84,9 @@ fn seeded_grid(
     let study = &library.context.study;
     let first = parts.first().copied().unwrap_or(Part::Table3);
     let weightings = seeded_weightings(study, first)?;
-    filled(library, measure, Column::seeded(study), weightings, parts)
+    let values = |column: &Column, weighting| column_values(library, measure, column, weighting);
+    let grid = filled(Column::seeded(study), weightings, &values)?;
+    beside_the_paper(library, measure, grid, parts)
 }
 
 fn seeded_note(library: &Library<'_>, measure: Measure) -> String {
@@ -101,20 +105,21 @@ fn seeded_note(library: &Library<'_>, measure: Measure) -> String {
     )
 }
 
-/// Every weighting in every column, beside vanilla and what the paper prints in `parts`.
-fn filled(
-    library: &Library<'_>,
-    measure: Measure,
+/// One value for each example of a column under a weighting; `None` where nothing was measured.
+pub(super) type Values<'a> =
+    &'a dyn Fn(&Column, Weighting) -> Result<Option<Vec<f64>>, ReproduceError>;
+
+/// Every weighting in every column, beside vanilla.
+pub(super) fn filled(
     columns: Vec<Column>,
     weightings: Vec<Weighting>,
-    parts: &[Part],
+    values: Values<'_>,
 ) -> Result<Grid, ReproduceError> {
     let mut rows: Vec<_> = weightings.into_iter().map(|w| (w, Vec::new())).collect();
     for column in &columns {
-        let values = |weighting| column_values(library, measure, column, weighting);
-        let vanilla = values(Weighting::Vanilla)?;
+        let vanilla = values(column, Weighting::Vanilla)?;
         for (weighting, cells) in &mut rows {
-            let cell = match (values(*weighting)?, &vanilla) {
+            let cell = match (values(column, *weighting)?, &vanilla) {
                 (Some(values), _) if *weighting == Weighting::Vanilla => Some(Cell::mean(&values)),
                 (Some(values), Some(vanilla)) => Some(Cell::paired(&values, vanilla)?),
                 _ => None,
@@ -122,8 +127,16 @@ fn filled(
             cells.push(cell);
         }
     }
-    let mut grid = Grid { columns, rows };
-    // What the paper prints is of this metric.
+    Ok(Grid { columns, rows })
+}
+
+/// With what the paper prints in `parts`, where that is of the measure's metric.
+pub(super) fn beside_the_paper(
+    library: &Library<'_>,
+    measure: Measure,
+    mut grid: Grid,
+    parts: &[Part],
+) -> Result<Grid, ReproduceError> {
     let scorer = &library.context.experiment().scorer;
     if measure == Measure::Score && matches!(scorer, Some(ScorerConfig::Hps { .. })) {
         paper::annotate(&mut grid, &library.context.study, parts)?;
@@ -144,7 +157,8 @@ fn column_values(
         Column::Steps { steps } => (0..study.count(), SeedRole::Train, *steps),
         Column::Seeded { category, seed } => (examples(study, category), *seed, experiment.steps),
     };
-    measure.values(library, examples, seed.of(experiment), steps, weighting)
+    let seed = seed.of(experiment);
+    measure.values(library, examples.map(|example| Sample { example, seed, steps, weighting }))
 }
 
 /// Those of a category, or of all of them.

@@ -4,16 +4,17 @@
 use metrics::{Features, frechet_from_features, kernel_distance};
 
 use super::cell::{Cell, SEED};
+use super::measure::{Measure, brackets};
 use super::table::Table;
 use crate::ReproduceError;
-use crate::plan::{Part, Sample, SeedRole, Weighting, compared, seeded_weightings, shown};
+use crate::plan::{Likened, Part, Sample, SeedRole, Weighting, compared, seeded_weightings, shown};
 use crate::run::{Library, Likeness};
 
 /// Subsets a kernel distance is the mean of, and the most pictures of one.
 const SUBSETS: usize = 100;
 const SUBSET_SIZE: usize = 1000;
 /// What equal pictures count as in a mean of PSNR, in dB.
-const EQUAL: f64 = 100.0;
+pub(super) const EQUAL: f64 = 100.0;
 
 /// Pictures of one prompt and seed.
 pub(crate) struct PictureRow {
@@ -24,11 +25,12 @@ pub(crate) struct PictureRow {
 
 /// The table of all weightings but vanilla.
 pub(crate) fn identity(library: &Library<'_>) -> Result<Table, ReproduceError> {
-    let (context, experiment) = (library.context, library.context.experiment());
+    let context = library.context;
     let mut weightings = seeded_weightings(&context.study, Part::Pictures)?;
     weightings.retain(|weighting| *weighting != Weighting::Vanilla);
+    let score = Measure::Score.name(context);
     let columns = SeedRole::BOTH.iter().flat_map(|seed| {
-        ["PSNR dB", "SSIM", "LPIPS", "CLIP-FID", "KID × 1000"]
+        ["PSNR dB", "SSIM", "LPIPS", "CLIP-FID", "KID × 1000", &score]
             .map(|measure| format!("{} {measure}", seed.label()))
     });
     let columns = columns.collect();
@@ -36,32 +38,49 @@ pub(crate) fn identity(library: &Library<'_>) -> Result<Table, ReproduceError> {
     for weighting in weightings {
         let mut cells = Vec::new();
         for seed in SeedRole::BOTH {
-            cells.extend(closeness(library, weighting, seed)?);
+            let pairs = samples(library, weighting, seed).map(Sample::beside_vanilla);
+            cells.extend(closeness(library, pairs)?);
             cells.extend(set_distances(library, weighting, seed)?);
+            cells.push(score_beside_vanilla(library, weighting, seed)?);
         }
         rows.push((weighting.label(), cells));
     }
-    let (pairs, freeu) = (compared(&context.study).len(), &experiment.freeu);
-    let lpips = match &context.networks.lpips {
+    Ok(Table {
+        name: "pictures".into(),
+        title: format!("Identity: how close weighted pictures stay to the vanilla ones ({score})"),
+        note: note(library),
+        columns,
+        rows,
+    })
+}
+
+fn note(library: &Library<'_>) -> String {
+    let context = library.context;
+    let (pairs, freeu) = (compared(&context.study).len(), &context.experiment().freeu);
+    format!(
+        "Against the vanilla pictures of the same {pairs} prompts and the seed: PSNR (100 dB for \
+         equal pictures) and SSIM, means over pairs; Fréchet and kernel distance of the two sets by \
+         the scorer's features. With fewer pictures than features a Fréchet distance is biased \
+         upwards; the kernel distance is not, and stands beside it. {} {}; {}. FreeU with b1 {}, b2 \
+         {}, s1 {}, s2 {}.",
+        lpips_note(library),
+        Measure::Score.what(context),
+        brackets("the vanilla pictures"),
+        freeu.b1,
+        freeu.b2,
+        freeu.s1,
+        freeu.s2
+    )
+}
+
+/// What LPIPS is measured by, or that it is not.
+pub(super) fn lpips_note(library: &Library<'_>) -> String {
+    match &library.context.networks.lpips {
         Some(lpips) => format!("{}, mean over pairs.", lpips.name()),
         None => "LPIPS is not measured here: `unet-reweight score lpips` does with weights at \
                  hand."
             .into(),
-    };
-    Ok(Table {
-        name: "pictures".into(),
-        title: "Identity: how close weighted pictures stay to the vanilla ones".into(),
-        note: format!(
-            "Against the vanilla pictures of the same {pairs} prompts and the seed: PSNR (100 dB \
-             for equal pictures) and SSIM, means over pairs; Fréchet and kernel distance of the two \
-             sets by the scorer's features. With fewer pictures than features a Fréchet distance is \
-             biased upwards; the kernel distance is not, and stands beside it. {lpips} FreeU with \
-             b1 {}, b2 {}, s1 {}, s2 {}.",
-            freeu.b1, freeu.b2, freeu.s1, freeu.s2
-        ),
-        columns,
-        rows,
-    })
+    }
 }
 
 /// The compared samples of one weighting and seed.
@@ -76,15 +95,26 @@ fn samples(
     compared(&library.context.study).into_iter().map(sample)
 }
 
-/// Means of PSNR, SSIM and LPIPS.
-fn closeness(
+/// The mean score beside that of the vanilla pictures.
+fn score_beside_vanilla(
     library: &Library<'_>,
     weighting: Weighting,
     seed: SeedRole,
+) -> Result<Option<Cell>, ReproduceError> {
+    let scores = |weighting| Measure::Score.values(library, samples(library, weighting, seed));
+    let (Some(weighted), Some(vanilla)) = (scores(weighting)?, scores(Weighting::Vanilla)?) else {
+        return Ok(None);
+    };
+    Ok(Some(Cell::paired(&weighted, &vanilla)?))
+}
+
+/// Means of PSNR, SSIM and LPIPS.
+pub(super) fn closeness(
+    library: &Library<'_>,
+    pairs: impl Iterator<Item = Likened>,
 ) -> Result<[Option<Cell>; 3], ReproduceError> {
-    let pairs: Vec<Likeness> = samples(library, weighting, seed)
-        .map(|sample| library.likeness(&sample))
-        .collect::<Result<_, _>>()?;
+    let pairs: Vec<Likeness> =
+        pairs.map(|pair| library.likeness(&pair)).collect::<Result<_, _>>()?;
     let mean = |value: &dyn Fn(&Likeness) -> Option<f64>| {
         let values: Option<Vec<f64>> = pairs.iter().map(value).collect();
         values.map(|values| Cell::mean(&values))

@@ -1,11 +1,9 @@
 //! What the cells of the comparisons are means of.
 
-use std::ops::Range;
-
 use metrics::decibels;
 
 use crate::ReproduceError;
-use crate::plan::{Sample, Study, Weighting};
+use crate::plan::{Sample, Study};
 use crate::run::{Context, Library};
 
 /// What a table's cells are means of.
@@ -42,50 +40,54 @@ impl Measure {
         }
     }
 
-    /// What the cells are and how they were measured.
-    pub(crate) fn note(self, context: &Context) -> String {
-        let examples = context.study.count();
-        let brackets = "in brackets the mean difference to vanilla over the same prompts with its \
-                        95 % bootstrap interval (↑ above, ↓ below vanilla) and p of Wilcoxon's \
-                        signed-rank test, not corrected for the number of comparisons";
+    /// What one value is, as notes begin.
+    pub(crate) fn what(self, context: &Context) -> String {
         match (self, &context.scorer) {
-            (Self::Snr, _) => format!(
-                "Signal-to-noise ratio by Eq. 2, mean over {examples} real pictures and all steps; \
-                 {brackets}."
-            ),
+            (Self::Snr, _) => "Signal-to-noise ratio of a real picture by Eq. 2, mean over all \
+                               steps"
+                .into(),
             (Self::Score, Some(scorer)) => format!(
-                "Cosine of a sampled picture and its prompt times 100, mean over {examples} prompts \
-                 ({}, sha256 {}…); {brackets}.",
+                "Cosine of a sampled picture and its prompt times 100 ({}, sha256 {}…)",
                 scorer.checkpoint().file,
                 scorer.checkpoint().sha256.get(..12).unwrap_or("")
             ),
-            (Self::Score, None) => "The experiment names no scorer (`[scorer]` with `kind = \
-                                    \"hps\"` or `kind = \"clip\"`); nothing was measured."
+            (Self::Score, None) => "No score: the experiment names no scorer (`[scorer]` with \
+                                    `kind = \"hps\"` or `kind = \"clip\"`)"
                 .into(),
         }
     }
 
-    /// One value per example; `None` where the measure is not available.
+    /// What the cells are and how they were measured.
+    pub(crate) fn note(self, context: &Context) -> String {
+        let (what, count) = (self.what(context), context.study.count());
+        format!("{what}; means over {count} prompts, {}.", brackets("vanilla"))
+    }
+
+    /// One value for each sample; `None` where the measure is not available.
     pub(crate) fn values(
         self,
         library: &Library<'_>,
-        examples: Range<usize>,
-        seed: u64,
-        steps: usize,
-        weighting: Weighting,
+        samples: impl Iterator<Item = Sample>,
     ) -> Result<Option<Vec<f64>>, ReproduceError> {
         if self == Self::Score && library.context.scorer.is_none() {
             return Ok(None);
         }
-        let value = |example: usize| -> Result<f64, ReproduceError> {
-            let sample = Sample { example, seed, steps, weighting };
+        let value = |sample: Sample| -> Result<f64, ReproduceError> {
             Ok(match self {
                 Self::Snr => mean_decibels(&library.ratios(&sample)?.0),
                 Self::Score => 100.0 * library.scored(&sample)?.score,
             })
         };
-        examples.map(value).collect::<Result<_, _>>().map(Some)
+        samples.map(value).collect::<Result<_, _>>().map(Some)
     }
+}
+
+/// What stands in brackets behind a mean that is compared with that of `reference`.
+pub(crate) fn brackets(reference: &str) -> String {
+    format!(
+        "in brackets the mean difference to {reference} over the same pairs with its 95 % \
+         bootstrap interval (↑ above, ↓ below) and p of Wilcoxon's signed-rank test"
+    )
 }
 
 /// Eq. 2 in decibels, its mean over the steps of one unit.

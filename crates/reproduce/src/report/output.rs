@@ -37,16 +37,18 @@ pub fn run(
         files.push(path);
         Ok(())
     };
-    for Section { table, .. } in &rendered.sections {
+    let sections = || rendered.sections.iter().chain(&rendered.times);
+    for Section { table, .. } in sections() {
         let json =
             serde_json::to_vec_pretty(table).map_err(|error| ReproduceError::broken(out, error))?;
         save(format!("{}.csv", table.name), table.to_csv().as_bytes())?;
         save(format!("{}.json", table.name), &json)?;
     }
-    for figure in rendered.sections.iter().filter_map(|section| section.figure.as_ref()) {
+    for figure in sections().filter_map(|section| section.figure.as_ref()) {
         save(format!("{}.svg", figure.name), figure.svg.as_bytes())?;
     }
     save("report.html".into(), page(context, &rendered)?.as_bytes())?;
-    let tables = rendered.sections.into_iter().map(|section| section.table).collect();
+    let sections = rendered.sections.into_iter().chain(rendered.times);
+    let tables = sections.map(|section| section.table).collect();
     Ok(Outcome { tables, files })
 }

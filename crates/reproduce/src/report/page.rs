@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::build::{Rendered, Section};
 use super::identity::PictureRow;
 use super::paper::{self, PaperTable};
+use super::summary::sentences;
 use super::table::text;
 use crate::ReproduceError;
 use crate::run::Context;
@@ -71,6 +72,7 @@ pub(crate) fn page(run: &Context, rendered: &Rendered) -> Result<String, Reprodu
         seeds => [experiment.train_seed, experiment.test_seed],
         version => env!("CARGO_PKG_VERSION"),
         of_the_paper => paper::is_of_the_paper(study)?,
+        summary => sentences(rendered.sections.iter().map(|section| &section.table)),
         tables => rendered.sections.iter().map(PageTable::from).collect::<Vec<_>>(),
         gallery => rendered.pictures.iter().map(PagePictures::from).collect::<Vec<_>>(),
         printed => printed.iter().map(PagePaperTable::from).collect::<Vec<_>>(),

@@ -77,7 +77,9 @@ fn note(context: &Context) -> String {
         "Rows: blocks skipped at each of {} steps; ★ equals a baseline. Each student's attention \
          was fine-tuned on {} samples of the training seed for {} epochs, then its {} pictures \
          compared with the teacher's of the same noise. With fewer pictures than features a \
-         Fréchet distance is biased upwards; the kernel distance is not.",
+         Fréchet distance is biased upwards; the kernel distance is not. One prompt, and the vote's \
+         ranking alone: every further prompt or ranking takes as many students, and as long, again, \
+         so there are no intervals over prompts.",
         pruning.map_or(0, |pruning| pruning.steps),
         size.pruning_samples,
         size.pruning_epochs,

@@ -1,6 +1,6 @@
 //! Table II: the dynamic importance of the focus prompt, and its heat-map.
 
-use ::probe::{VoteSummary, block_labels};
+use ::probe::{Agreement, VoteSummary, block_labels};
 use charts::heatmap_svg;
 
 use super::cell::{Cell, SEED};
@@ -14,10 +14,10 @@ pub(crate) fn table2(library: &Library<'_>) -> Result<(Table, String), Reproduce
     let study = &library.context.study;
     let (example, steps) = (study.focus(), study.experiment.steps);
     let vote = library.vote(&Probe { example, steps })?;
-    let VoteSummary { importance, intervals, kendalls_w } = VoteSummary::new(&vote, SEED)?;
+    let VoteSummary { importance, intervals, agreement } = VoteSummary::new(&vote, SEED)?;
     let blocks = study.unet.blocks();
     let mut columns: Vec<String> = blocks.iter().map(|b| format!("blk-{}", b.site.index)).collect();
-    columns.push("Kendall's W".into());
+    columns.extend(["Kendall's W", "W by chance", "p"].map(String::from));
     let rows = (0..importance.matrix().steps())
         .map(|step| {
             let order: Vec<String> = vote.ranking[step].iter().map(usize::to_string).collect();
@@ -29,7 +29,8 @@ pub(crate) fn table2(library: &Library<'_>) -> Result<(Table, String), Reproduce
                     Some(Cell { interval, ..Cell::plain(*score) })
                 })
                 .collect();
-            cells.push(Some(Cell::plain(kendalls_w[step])));
+            let Agreement { kendalls_w, chance, p, .. } = agreement[step];
+            cells.extend([kendalls_w, chance, p].map(|value| Some(Cell::plain(value))));
             (format!("step {step}: {}", order.join(" ")), cells)
         })
         .collect();
@@ -39,12 +40,31 @@ pub(crate) fn table2(library: &Library<'_>) -> Result<(Table, String), Reproduce
         title: format!("Table II: dynamic importance for \"{text}\""),
         note: format!(
             "Rows: blocks in ascending importance; cells: importance score (Eq. 6) and its 95 % \
-             bootstrap interval over {} rounds; Kendall's W is the rounds' agreement. {} equal \
-             thresholds were ordered by the seeded draw.",
-            vote.rounds, vote.ties
+             bootstrap interval over {} rounds; Kendall's W is the rounds' agreement, which random \
+             rankings give as well with probability p. {} {} equal thresholds were ordered by the \
+             seeded draw.",
+            vote.rounds,
+            chance_in_words(&agreement),
+            vote.ties
         ),
         columns,
         rows,
     };
-    Ok((table, heatmap_svg(importance.matrix().rows(), &block_labels(&blocks))))
+    let grey: Vec<usize> = steps_of_chance(&agreement).collect();
+    let svg = heatmap_svg(importance.matrix().rows(), &block_labels(&blocks), &grey);
+    Ok((table, svg))
+}
+
+/// Steps at which the rounds agree no more than by chance.
+fn steps_of_chance(agreement: &[Agreement]) -> impl Iterator<Item = usize> {
+    (0..agreement.len()).filter(|step| !agreement[*step].is_told_from_chance())
+}
+
+/// At how many steps the ranking means nothing.
+fn chance_in_words(agreement: &[Agreement]) -> String {
+    let (count, steps) = (steps_of_chance(agreement).count(), agreement.len());
+    format!(
+        "At {count} of {steps} steps (grey in the heat-map) it cannot be told from chance (p above \
+         0.05): the ranking there is noise."
+    )
 }

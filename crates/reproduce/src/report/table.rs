@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use comfy_table::{ContentArrangement, presets};
+use metrics::holm;
 use serde::Serialize;
 
 use super::cell::Cell;
@@ -24,8 +25,11 @@ pub struct Table {
     /// Name of each column after the first.
     pub columns: Vec<String>,
     /// Label and cells of each row.
-    pub rows: Vec<(String, Vec<Option<Cell>>)>,
+    pub rows: Vec<Row>,
 }
+
+/// Label and cells of a row.
+pub(crate) type Row = (String, Vec<Option<Cell>>);
 
 /// A cell as people read it; a dash where nothing was measured.
 pub(crate) fn text(cell: Option<&Cell>) -> String {
@@ -33,6 +37,28 @@ pub(crate) fn text(cell: Option<&Cell>) -> String {
 }
 
 impl Table {
+    /// The same table with every p corrected for all comparisons of the table, which the note counts.
+    pub(crate) fn corrected(mut self) -> Self {
+        let mut compared: Vec<(&mut Cell, f64)> = self
+            .rows
+            .iter_mut()
+            .flat_map(|(_, cells)| cells.iter_mut().flatten())
+            .filter_map(|cell| cell.difference.map(|difference| (cell, difference.p_value)))
+            .collect();
+        let p_values: Vec<f64> = compared.iter().map(|(_, p)| *p).collect();
+        for ((cell, _), p) in compared.iter_mut().zip(holm(&p_values)) {
+            cell.p_holm = Some(p);
+        }
+        if !p_values.is_empty() {
+            let count = p_values.len();
+            let _ = write!(
+                self.note,
+                " \"Holm\" is p corrected for the {count} comparisons of this table."
+            );
+        }
+        self
+    }
+
     /// The table for a terminal of `width` columns: as many of its columns beside each other as are
     /// readable there, in which long cells wrap. Without a width it is as wide as it gets.
     pub fn to_text(&self, width: Option<u16>) -> String {
@@ -68,24 +94,26 @@ impl Table {
     /// The table as comma-separated values, one line per cell.
     pub fn to_csv(&self) -> String {
         let quote = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-        let header = "row,column,value,difference,low,high,count,p_value,rank_biserial,paper\n";
+        let header =
+            "row,column,value,difference,low,high,count,p_value,p_holm,rank_biserial,paper\n";
         let mut out = String::from(header);
         for (label, cells) in &self.rows {
             for (column, cell) in self.columns.iter().zip(cells) {
                 let _ = write!(out, "{},{},", quote(label), quote(column));
                 let Some(cell) = cell else {
-                    out.push_str(",,,,,,,\n");
+                    out.push_str(",,,,,,,,\n");
                     continue;
                 };
-                let Cell { value, difference, interval, printed } = cell;
+                let Cell { value, difference, p_holm, interval, printed } = cell;
                 let _ = match (difference, interval) {
                     (Some(d), _) => {
                         let (mean, low, high, count) = (d.mean, d.low, d.high, d.count);
                         let (p, effect) = (d.p_value, d.rank_biserial);
-                        write!(out, "{value},{mean},{low},{high},{count},{p},{effect}")
+                        let holm = p_holm.map_or_else(String::new, |p| p.to_string());
+                        write!(out, "{value},{mean},{low},{high},{count},{p},{holm},{effect}")
                     }
-                    (None, Some([low, high])) => write!(out, "{value},,{low},{high},,,"),
-                    (None, None) => write!(out, "{value},,,,,,"),
+                    (None, Some([low, high])) => write!(out, "{value},,{low},{high},,,,"),
+                    (None, None) => write!(out, "{value},,,,,,,"),
                 };
                 let printed = printed.map_or_else(String::new, |value| value.to_string());
                 let _ = writeln!(out, ",{printed}");
@@ -128,7 +156,34 @@ mod tests {
     #[test]
     fn missing_values_stay_missing() {
         assert!(table().to_text(None).contains("1.500") && table().to_text(None).contains('–'));
-        assert_eq!(table().to_csv().lines().nth(2), Some("\"r\",\"b, c\",,,,,,,,"));
+        assert_eq!(table().to_csv().lines().nth(2), Some("\"r\",\"b, c\",,,,,,,,,"));
+    }
+
+    #[test]
+    fn corrected_counts_every_comparison_of_the_table_and_shows_both_values() {
+        // Six pairs that all differ one way: p = 2/64 each.
+        let paired = || Cell::paired(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.5], &[0.0; 6]).unwrap();
+        let mut table = table();
+        table.rows = vec![("r".into(), vec![Some(paired()), None]); 3];
+        let table = table.corrected();
+        assert!(table.note.ends_with("corrected for the 3 comparisons of this table."));
+        for (_, cells) in &table.rows {
+            let cell = cells[0].unwrap();
+            assert_eq!((cell.difference.unwrap().p_value, cell.p_holm), (0.03125, Some(0.09375)));
+        }
+        let text = table.to_text(None);
+        assert!(text.contains("p 0.031, Holm 0.094"), "{text}");
+        let csv = table.to_csv();
+        let header: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
+        let line: Vec<&str> = csv.lines().nth(1).unwrap().split(',').collect();
+        let value = |name: &str| line[header.iter().position(|column| *column == name).unwrap()];
+        assert_eq!([value("p_value"), value("p_holm")], ["0.03125", "0.09375"]);
+        assert!(csv.lines().all(|line| line.replace("b, c", "").matches(',').count() == 10));
+    }
+
+    #[test]
+    fn corrected_leaves_a_table_without_comparisons_as_it_is() {
+        assert_eq!(table().corrected(), table());
     }
 
     #[test]

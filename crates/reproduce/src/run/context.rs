@@ -59,7 +59,7 @@ pub struct Context {
     pub(crate) scorer: Option<ClipScorer>,
     pub(crate) networks: Networks,
     pub(crate) store: Store,
-    /// Category by category, the focus prompt last where it is one of its own.
+    /// Category by category, then the focus prompt and Table I's where they are their own.
     pub(crate) examples: Arc<[Example]>,
     pub(crate) fingerprints: Fingerprints,
 }
@@ -117,6 +117,7 @@ impl Context {
                 .map(|checkpoint| checkpoint.sha256.clone())
                 .collect(),
             contents: examples.iter().map(content).collect(),
+            held_out: study.held_out.iter().map(|of| [content(of), of.text.clone()]).collect(),
         };
         Ok(Self {
             scorer,
@@ -169,14 +170,14 @@ fn networks(
     device: &Device,
 ) -> Result<Networks, ReproduceError> {
     let mut networks = Networks::default();
-    let Some(pruning) = &experiment.pruning else { return Ok(networks) };
     // In f32 whatever the model's type: distances between near pictures are small differences.
-    if let Some(name) = &pruning.inception {
+    let inception = experiment.pruning.as_ref().and_then(|pruning| pruning.inception.as_ref());
+    if let Some(name) = inception {
         let (file, tap) = (first_file(name, root)?, InceptionTap::D2048);
         networks.inception = Some(Inception::from_file(file, tap, FloatDType::F32, device)?);
     }
-    if let Some(name) = &pruning.lpips {
-        let network = match name.as_str() {
+    if let Some(name) = experiment.lpips() {
+        let network = match name {
             "lpips-vgg" => LpipsNetwork::Vgg,
             "lpips-squeeze" => LpipsNetwork::Squeeze,
             _ => LpipsNetwork::Alex,

@@ -2,14 +2,20 @@
 
 use std::path::PathBuf;
 
-use probe::Vote;
-use pruning::{Distances, Strategy, strategies};
+use probe::{Estimates, FitState, Vote};
+use pruning::{Distances, ReuseLosses, Strategy, strategies};
 
 use super::context::Context;
-use super::results::{Finished, Likeness, Ratios, Sampled, Scored, SeedPictures, UnitResult};
+use super::results::{
+    Finished, Likeness, MeasuredEffects, Ratios, Sampled, Scored, Seconds, SeedPictures,
+    UnitResult, Voted,
+};
 use super::store::Damage;
 use crate::ReproduceError;
-use crate::plan::{Fidelity, Key, Part, Probe, Sample, Student, Unit, pruning_probe};
+use crate::plan::{
+    Fidelity, Fit, Influence, Key, Likened, Measured, Part, Probe, Reuse, Sample, Search, Student,
+    Times, Unit, pruning_probe,
+};
 
 /// Reads and writes results by their unit.
 #[derive(Clone, Copy)]
@@ -39,7 +45,11 @@ impl<'a> Library<'a> {
     /// Whether the unit's result is stored, whole.
     pub(crate) fn is_done(&self, unit: &Unit) -> Result<bool, Damage> {
         match unit {
-            Unit::Probe(_) => self.has::<Vote>(unit),
+            Unit::Probe(_) | Unit::Search(_) => self.has::<Voted>(unit),
+            Unit::Estimates(_) => self.has::<Estimates>(unit),
+            Unit::Effects(_) => self.has::<MeasuredEffects>(unit),
+            Unit::Fit(_) => self.has::<FitState>(unit),
+            Unit::Reuse(_) => self.has::<ReuseLosses>(unit),
             Unit::Snr(_) => self.has::<Ratios>(unit),
             Unit::Picture(_) => Ok(self.read_png(unit)?.is_some()),
             Unit::Score(_) => self.has::<Scored>(unit),
@@ -52,11 +62,36 @@ impl<'a> Library<'a> {
                 Ok(true)
             }
             Unit::Fidelity(_) => self.has::<Distances>(unit),
+            Unit::Times(_) => self.has::<Seconds>(unit),
         }
     }
 
     pub(crate) fn vote(&self, probe: &Probe) -> Result<Vote, ReproduceError> {
+        Ok(self.voted(probe)?.vote)
+    }
+
+    pub(crate) fn voted(&self, probe: &Probe) -> Result<Voted, ReproduceError> {
         self.result(&Unit::Probe(*probe))
+    }
+
+    pub(crate) fn searched(&self, search: &Search) -> Result<Voted, ReproduceError> {
+        self.result(&Unit::Search(*search))
+    }
+
+    pub(crate) fn estimates(&self, measured: &Measured) -> Result<Estimates, ReproduceError> {
+        self.result(&Unit::Estimates(*measured))
+    }
+
+    pub(crate) fn fit(&self, fit: &Fit) -> Result<FitState, ReproduceError> {
+        self.result(&Unit::Fit(*fit))
+    }
+
+    pub(crate) fn effects(&self, influence: &Influence) -> Result<MeasuredEffects, ReproduceError> {
+        self.result(&Unit::Effects(*influence))
+    }
+
+    pub(crate) fn reuse_losses(&self, reuse: &Reuse) -> Result<ReuseLosses, ReproduceError> {
+        self.result(&Unit::Reuse(*reuse))
     }
 
     pub(crate) fn ratios(&self, sample: &Sample) -> Result<Ratios, ReproduceError> {
@@ -67,8 +102,13 @@ impl<'a> Library<'a> {
         self.result(&Unit::Score(*sample))
     }
 
-    pub(crate) fn likeness(&self, sample: &Sample) -> Result<Likeness, ReproduceError> {
-        self.result(&Unit::Identity(*sample))
+    pub(crate) fn likeness(&self, pair: &Likened) -> Result<Likeness, ReproduceError> {
+        self.result(&Unit::Identity(*pair))
+    }
+
+    /// Seconds of each of the timed runs.
+    pub(crate) fn times(&self, times: &Times) -> Result<Vec<f64>, ReproduceError> {
+        self.result::<Seconds>(&Unit::Times(*times)).map(|Seconds(seconds)| seconds)
     }
 
     pub(crate) fn distances(&self, fidelity: &Fidelity) -> Result<Distances, ReproduceError> {

@@ -1,14 +1,10 @@
-//! What the pipeline is asked for: prompts, noise and weights of a sample.
+//! What the pipeline is asked for: prompts and noise of a sample.
 
 use pipeline::{Guidance, NoiseSource, SampleRequest};
-use probe::Vote;
-use reweight::{BlockWeights, Policy};
 use scheduler::SchedulerKind;
 
 use super::context::Context;
-use super::library::Library;
 use crate::ReproduceError;
-use crate::plan::{Sample, Weighting};
 
 /// The noise of a seed, as the experiment wants it made.
 pub(crate) fn noise(context: &Context, seed: u64) -> NoiseSource {
@@ -45,26 +41,5 @@ pub(crate) fn request(
         scheduler_config: pipeline.scheduler_config().clone(),
         steps,
         sizes: None,
-    })
-}
-
-/// What a sample's weighting does to the U-Net; the probe it comes from must be done.
-pub(crate) fn policy(library: &Library<'_>, sample: &Sample) -> Result<Policy, ReproduceError> {
-    let (steps, blocks) = (sample.steps, library.context.study.blocks());
-    let vote = sample.probe().map(|probe| library.vote(&probe)).transpose()?;
-    let importance = || {
-        let vote: &Vote = vote.as_ref().ok_or_else(|| {
-            ReproduceError::Experiment(format!("{} needs a probe", sample.weighting.label()))
-        })?;
-        Ok::<_, ReproduceError>(vote.importance()?)
-    };
-    Ok(match sample.weighting {
-        Weighting::Vanilla => BlockWeights::vanilla(steps, blocks).into(),
-        Weighting::Block { block, weight } => {
-            BlockWeights::static_block(steps, blocks, block, weight)?.into()
-        }
-        Weighting::Importance(range) => BlockWeights::importance(&importance()?, range).into(),
-        Weighting::Inverted(range) => BlockWeights::inverted(&importance()?, range).into(),
-        Weighting::FreeU(freeu) => freeu.into(),
     })
 }

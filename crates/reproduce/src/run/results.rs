@@ -1,7 +1,8 @@
 //! What units give, and what of it cannot be.
 
-use probe::Vote;
-use pruning::Distances;
+use probe::{Estimates, FitState, Vote};
+use pruning::{Distances, ReuseLosses};
+use reweight::StepMatrix;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,27 @@ use serde::{Deserialize, Serialize};
 pub(crate) trait UnitResult: Serialize + DeserializeOwned {
     /// Says what was expected where it cannot be what was measured: no number, or out of range.
     fn check(&self) -> Result<(), String>;
+}
+
+/// A vote, and what it cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Voted {
+    pub(crate) vote: Vote,
+    /// Samples the U-Net was run on.
+    pub(crate) unet_samples: usize,
+}
+
+/// What each block at each step does to the result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MeasuredEffects {
+    /// Mean squared distance of the final latents to the vanilla ones.
+    pub(crate) latents: StepMatrix,
+    /// The same of the pictures' pixels, from 0 to 255.
+    pub(crate) pixels: StepMatrix,
+    /// `None` without the network.
+    pub(crate) lpips: Option<StepMatrix>,
+    /// Score minus the vanilla picture's; `None` without a scorer.
+    pub(crate) score: Option<StepMatrix>,
 }
 
 /// Eq. 2 at each step.
@@ -42,6 +64,11 @@ pub(crate) struct Likeness {
     pub(crate) lpips: Option<f64>,
 }
 
+/// Seconds of timed runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Seconds(pub(crate) Vec<f64>);
+
 /// A student's pictures, which are files of their own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Finished {
@@ -59,9 +86,32 @@ pub(crate) struct SeedPictures {
     pub(crate) sha256: Vec<String>,
 }
 
-impl UnitResult for Vote {
+impl UnitResult for Voted {
     fn check(&self) -> Result<(), String> {
-        self.importance().map(|_| ()).map_err(|error| error.to_string())
+        self.vote.importance().map(|_| ()).map_err(|error| error.to_string())
+    }
+}
+
+impl UnitResult for Estimates {
+    fn check(&self) -> Result<(), String> {
+        self.measured.iter().flatten().flatten().try_for_each(|value| finite("estimates", *value))
+    }
+}
+
+impl UnitResult for FitState {
+    fn check(&self) -> Result<(), String> {
+        let weights = self.weights().map_err(|error| error.to_string())?;
+        weights.weights.weights().check_not_negative().map_err(|error| error.to_string())
+    }
+}
+
+impl UnitResult for MeasuredEffects {
+    fn check(&self) -> Result<(), String> {
+        for distances in [&self.latents, &self.pixels] {
+            distances.check_not_negative().map_err(|error| error.to_string())?;
+        }
+        let others = [&self.lpips, &self.score].into_iter().flatten();
+        others.flat_map(StepMatrix::values).try_for_each(|value| finite("effects", *value))
     }
 }
 
@@ -94,6 +144,22 @@ impl UnitResult for Likeness {
         self.psnr.map_or(Ok(()), |psnr| finite("PSNR", psnr))?;
         within("SSIM", self.ssim, [-1.001, 1.001])?;
         self.lpips.map_or(Ok(()), |lpips| finite("LPIPS", lpips))
+    }
+}
+
+impl UnitResult for Seconds {
+    fn check(&self) -> Result<(), String> {
+        self.0.iter().try_for_each(|seconds| match seconds.is_finite() && *seconds > 0.0 {
+            true => Ok(()),
+            false => Err(format!("expected seconds above 0, found {seconds}")),
+        })
+    }
+}
+
+impl UnitResult for ReuseLosses {
+    fn check(&self) -> Result<(), String> {
+        // It is only made of losses.
+        Ok(())
     }
 }
 

@@ -5,7 +5,8 @@ use reweight::Policy;
 use scheduler::SchedulerKind;
 
 use super::library::Library;
-use super::request::{policy, request};
+use super::request::request;
+use super::schedule::policy;
 use crate::ReproduceError;
 use crate::plan::{Sample, Unit, Weighting};
 
@@ -63,6 +64,7 @@ fn record(library: &Library<'_>, sample: &Sample, policy: &Policy) -> PictureRec
         size: [context.study.picture_size; 2],
         noise: experiment.noise,
         eta: 0.0,
+        initial_noise: None,
         model: context.pipeline.name().into(),
         model_sha256: context.model_sha256.clone(),
         dtype: Some(context.pipeline.precision()),

@@ -6,7 +6,7 @@ use super::decoded::Decoded;
 use super::library::Library;
 use super::results::{Likeness, Scored};
 use crate::ReproduceError;
-use crate::plan::{Sample, Unit};
+use crate::plan::{Likened, Sample, Unit};
 
 /// Stores the scorer's word on a picture that is stored.
 pub(crate) fn score(
@@ -27,13 +27,13 @@ pub(crate) fn score(
     Ok(())
 }
 
-/// Stores how close a picture is to the vanilla one.
+/// Stores how close a picture is to a vanilla one.
 pub(crate) fn compare(
     library: &Library<'_>,
     decoded: &Decoded<'_>,
-    sample: &Sample,
+    pair: &Likened,
 ) -> Result<(), ReproduceError> {
-    let (pictures, vanilla) = (decoded.picture(sample)?, decoded.picture(&sample.vanilla())?);
+    let (pictures, vanilla) = (decoded.picture(&pair.sample)?, decoded.picture(&pair.vanilla())?);
     let lpips = match &library.context.networks.lpips {
         Some(lpips) => lpips.distances(&pictures, &vanilla)?.total.first().copied(),
         None => None,
@@ -42,7 +42,7 @@ pub(crate) fn compare(
         let decibels = psnr(picture, vanilla)?;
         let psnr = (picture != vanilla).then_some(decibels);
         let likeness = Likeness { psnr, ssim: ssim(picture, vanilla)?, lpips };
-        library.store(&Unit::Identity(*sample), &likeness)?;
+        library.store(&Unit::Identity(*pair), &likeness)?;
     }
     Ok(())
 }

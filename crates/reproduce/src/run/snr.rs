@@ -13,8 +13,8 @@ use scheduler::SchedulerKind;
 
 use super::context::Context;
 use super::library::Library;
-use super::request::policy;
 use super::results::Ratios;
+use super::schedule::policy;
 use crate::ReproduceError;
 use crate::plan::{Sample, Unit};
 

@@ -4,10 +4,13 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::decoded::Decoded;
+use super::fit::fit;
+use super::importance::{effects, estimates};
 use super::library::Library;
-use super::probe::probe;
+use super::probe::{probe, search_to_convergence};
 use super::sampling::{sample_pictures, together};
 use super::scoring::{compare, score};
+use super::skipping::{reuse_losses, times};
 use super::snr::SnrMeter;
 use super::store::Damage;
 use super::students::{Judge, student};
@@ -114,13 +117,19 @@ impl<'a> Worker<'a> {
         let Some(first) = units.first() else { return Ok(()) };
         let done = match first {
             Unit::Probe(unit) => probe(&self.library, unit),
+            Unit::Search(unit) => search_to_convergence(&self.library, unit),
+            Unit::Estimates(unit) => estimates(&self.library, unit),
+            Unit::Effects(unit) => effects(&self.library, unit),
+            Unit::Fit(unit) => fit(&self.library, unit),
+            Unit::Reuse(unit) => reuse_losses(&self.library, unit),
             Unit::Snr(sample) => self.snr.measure(sample),
             Unit::Picture(_) => sample_pictures(&self.library, &together(units, units.len())),
             Unit::Score(sample) => score(&self.library, &self.decoded, sample),
-            Unit::Identity(sample) => compare(&self.library, &self.decoded, sample),
+            Unit::Identity(pair) => compare(&self.library, &self.decoded, pair),
             Unit::Student(unit) => {
                 student(&self.library, unit, &mut |damage| events(Event::Damaged(damage)))
             }
+            Unit::Times(unit) => times(&self.library, unit),
             Unit::Fidelity(fidelity) => self.judge.compare(&self.decoded, fidelity),
         };
         let unit = first.to_string();

@@ -2,7 +2,6 @@
 
 mod pairs;
 mod preference;
-mod prompts;
 mod sets;
 
 use burn::tensor::{Device, FloatDType};

@@ -1,18 +1,16 @@
 //! `score hps` and `clip`: pictures scored for their prompts.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
-use clip::OpenClipConfig;
 use metrics::ClipScorer;
 use pictures::{RgbImage, list_pictures};
 use serde_json::json;
 
-use super::prompts::prompts;
 use super::{RunOptions, print_values};
 use crate::commands::progress_bar;
-use crate::options::default_scorer;
+use crate::commands::prompts::prompts;
+use crate::commands::scorer;
 
 /// Which pictures, for which prompts.
 #[derive(Args)]
@@ -60,22 +58,13 @@ pub(super) struct ClipArgs {
 }
 
 pub(super) fn hps(args: &HpsArgs) -> anyhow::Result<()> {
-    let (device, dtype) = args.pictures.run.device()?;
-    let files = hub::file_or_installed(&args.weights, &hub::Settings::from_env())?;
-    let weights = files.first().context("the package has no files")?;
-    let beside = weights.parent().unwrap_or(Path::new(".")).join("tokenizer");
-    let beside = Some(beside).filter(|folder| folder.is_dir());
-    let tokenizer = args.tokenizer.clone().or(beside);
-    let config = args.config.as_ref().map(OpenClipConfig::from_file).transpose()?;
-    let scorer = ClipScorer::hps(weights, tokenizer.as_deref(), config.as_ref(), dtype, &device)?;
+    let (tokenizer, config) = (args.tokenizer.as_deref(), args.config.as_deref());
+    let scorer = scorer::hps(&args.weights, tokenizer, config, args.pictures.run.device()?)?;
     score(&args.pictures, &scorer)
 }
 
 pub(super) fn clip(args: &ClipArgs) -> anyhow::Result<()> {
-    let (device, dtype) = args.pictures.run.device()?;
-    let folder = args.scorer.clone().map_or_else(default_scorer, Ok)?;
-    let scorer = ClipScorer::from_folder(&folder, dtype, &device)
-        .with_context(|| format!("the scorer `{}`", folder.display()))?;
+    let scorer = scorer::clip(args.scorer.as_deref(), args.pictures.run.device()?)?;
     score(&args.pictures, &scorer)
 }
 

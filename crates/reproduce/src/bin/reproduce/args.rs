@@ -26,10 +26,11 @@ pub(crate) struct ReproduceArgs {
     /// paper's four models].
     #[arg(long)]
     experiment: Vec<PathBuf>,
-    /// Only these tables: I, II, III, IV, V, VI.
+    /// Only these tables: I, II, III, IV, V, VI, `I-seeds` (I for one prompt and many seeds), `controls`
+    /// (schedules of the same mean), `fewer-steps`, A (which importance is true).
     #[arg(long, value_parser = table)]
     table: Vec<Part>,
-    /// Only these figures: 3, 4, or `pictures`.
+    /// Only these figures: 3, 4, `pictures`, or `skipping` (what skipped blocks save, and cost).
     #[arg(long, value_parser = figure)]
     figure: Vec<Part>,
     /// How much is run.
@@ -126,11 +127,16 @@ impl ReproduceArgs {
 }
 
 fn table(text: &str) -> Result<Part, String> {
-    Part::table(text).ok_or_else(|| format!("expected a table from I to VI, found `{text}`"))
+    Part::table(text).ok_or_else(|| {
+        format!(
+            "expected a table from I to VI, `I-seeds`, `controls`, `fewer-steps` or A, found `{text}`"
+        )
+    })
 }
 
 fn figure(text: &str) -> Result<Part, String> {
-    Part::figure(text).ok_or_else(|| format!("expected figure 3, 4 or `pictures`, found `{text}`"))
+    Part::figure(text)
+        .ok_or_else(|| format!("expected figure 3, 4, `pictures` or `skipping`, found `{text}`"))
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -161,6 +167,9 @@ mod tests {
             assert!(error.exit_code() == 2 && text.contains(option), "{text}");
             assert!(text.contains(value), "{text}");
         }
+        let tables = ["reproduce", "--table=controls", "--table", "I-seeds", "--table=fewer-steps"];
+        let parts = ReproduceArgs::try_parse_from(tables).unwrap().parts();
+        assert_eq!(parts, [Part::Controls, Part::Table1Seeds, Part::FewerSteps]);
         let args = ReproduceArgs::try_parse_from(["reproduce", "--seconds-per-sample=0.5"]);
         assert_eq!(args.unwrap().seconds_per_sample, Some(0.5));
     }

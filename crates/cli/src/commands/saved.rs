@@ -1,0 +1,63 @@
+//! States that interrupted commands go on from.
+
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use files::FileError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// How often a state is written that is offered more often.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// The file of a command's state, and what it is of.
+pub struct SavedState<'a> {
+    path: PathBuf,
+    facts: &'a Value,
+    written: Cell<Instant>,
+}
+
+impl<'a> SavedState<'a> {
+    /// The state, kept in `path`, of what `facts` name.
+    pub fn new(path: &Path, facts: &'a Value) -> Self {
+        Self { path: path.into(), facts, written: Cell::new(Instant::now()) }
+    }
+
+    /// The state, where there is one.
+    ///
+    /// # Errors
+    /// Naming the file where it cannot be read, or is of something else.
+    pub fn read<T: DeserializeOwned>(&self) -> anyhow::Result<Option<T>> {
+        if !self.path.exists() {
+            return Ok(None);
+        }
+        let text = files::read_to_string(&self.path)?;
+        let named = || format!("`{}`", self.path.display());
+        let mut saved: Value = serde_json::from_str(&text).with_context(named)?;
+        if saved["facts"] != *self.facts {
+            bail!("{} is of another run; choose another --out", named());
+        }
+        Ok(Some(serde_json::from_value(saved["state"].take()).with_context(named)?))
+    }
+
+    /// What is to be done about a state that cannot be gone on from.
+    pub fn begin_anew(&self) -> String {
+        format!("`{}`; remove it to begin anew", self.path.display())
+    }
+
+    /// Writes the state.
+    pub fn write(&self, state: &impl Serialize) -> Result<(), FileError> {
+        let text = json!({ "facts": self.facts, "state": state }).to_string();
+        files::write_atomically(&self.path, text)?;
+        self.written.set(Instant::now());
+        Ok(())
+    }
+
+    /// Writes the state, where it was not written for a while.
+    pub fn write_at_times(&self, state: &impl Serialize) -> Result<(), FileError> {
+        if self.written.get().elapsed() < PERIOD { Ok(()) } else { self.write(state) }
+    }
+}

@@ -1,0 +1,138 @@
+//! What is known of a block before anything is drawn: its names in other tools, its size, its cost.
+
+use std::time::Instant;
+
+use pipeline::{Pipeline, SampleRequest};
+use reweight::{BatchPolicy, BlockWeights, Policy};
+use serde::{Deserialize, Serialize};
+use unet_core::{BlockInfo, BlockKind};
+
+use crate::{ExplainError, Variant, Window};
+
+/// Runs of the U-Net that a time is the median of.
+const RUNS: usize = 5;
+
+/// One attention block, as the page shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Block {
+    /// The paper's number.
+    pub index: usize,
+    /// diffusers' path.
+    pub path: String,
+    /// `down`, `mid` or `up`.
+    pub side: String,
+    /// ComfyUI's names of its Transformers.
+    pub comfyui: Vec<String>,
+    /// The names that LoRA block weights give them: IN01, MID, OUT03.
+    pub lora: Vec<String>,
+    /// Height and width of its feature map.
+    pub resolution: [usize; 2],
+    /// Number of weights, resnets included.
+    pub parameters: usize,
+    /// Multiply-accumulate operations for one sample, resnets included.
+    pub macs: u64,
+    /// Milliseconds of a U-Net call on one sample that skipping its Transformers saves, as measured
+    /// on the machine that made the page.
+    pub milliseconds: f64,
+}
+
+/// Names for LoRA block weights: those of ComfyUI's blocks, in capitals.
+fn lora_names(comfyui: &[String]) -> Vec<String> {
+    let name = |name: &String| match name.split_once('_') {
+        Some(("input", number)) => format!("IN{number:0>2}"),
+        Some(("output", number)) => format!("OUT{number:0>2}"),
+        _ => "MID".into(),
+    };
+    comfyui.iter().map(name).collect()
+}
+
+fn side(info: &BlockInfo) -> &'static str {
+    match info.site.kind {
+        BlockKind::Down { .. } => "down",
+        BlockKind::Mid => "mid",
+        BlockKind::Up { .. } => "up",
+    }
+}
+
+/// All blocks of a model, for latents of that size; `milliseconds` are in the blocks' order.
+pub(crate) fn blocks(
+    pipeline: &Pipeline,
+    latents: [usize; 2],
+    tokens: usize,
+    milliseconds: &[f64],
+) -> Vec<Block> {
+    let config = pipeline.unet().config();
+    let costs = config.costs(latents, tokens);
+    let of = |(info, milliseconds): (BlockInfo, &f64)| {
+        let cost = costs.iter().find(|cost| cost.path == info.path).cloned().unwrap_or_default();
+        Block {
+            index: info.site.index,
+            side: side(&info).into(),
+            resolution: info.resolution(latents),
+            lora: lora_names(&info.comfyui),
+            parameters: cost.parameters,
+            macs: cost.macs,
+            milliseconds: *milliseconds,
+            path: info.path,
+            comfyui: info.comfyui,
+        }
+    };
+    config.blocks().into_iter().zip(milliseconds).map(of).collect()
+}
+
+/// Times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Times {
+    /// A U-Net call on one sample.
+    pub(crate) whole: f64,
+    /// What skipping each block saves of it; 0 where it saves nothing that can be measured.
+    pub(crate) saved: Vec<f64>,
+}
+
+/// Measures one sample's U-Net call, whole and without each block, alternately.
+pub(crate) fn times(pipeline: &Pipeline, request: &SampleRequest) -> Result<Times, ExplainError> {
+    let blocks = pipeline.unet().config().num_attention_blocks();
+    let mut policies = vec![Policy::from(BlockWeights::vanilla(1, blocks))];
+    for block in 0..blocks {
+        policies.push(Variant { block, window: Window::All, factor: 0.0 }.policy(1, blocks)?);
+    }
+    let mut runs = vec![Vec::with_capacity(RUNS); policies.len()];
+    for run in 0..=RUNS {
+        for (policy, times) in policies.iter().zip(&mut runs) {
+            let intervention = BatchPolicy::from(policy).at_step(0, 1)?;
+            let start = Instant::now();
+            let prediction = pipeline.predict(
+                request.noise.clone(),
+                500.0,
+                &request.prompts,
+                1.0,
+                request.sizes.as_ref(),
+                intervention.as_deref(),
+            );
+            // The call is over when its values are here.
+            let _ = prediction.raw.into_data();
+            // The first run warms up.
+            if run > 0 {
+                times.push(start.elapsed().as_secs_f64() * 1000.0);
+            }
+        }
+    }
+    let median = |times: &mut Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    let medians: Vec<f64> = runs.iter_mut().map(median).collect();
+    let (whole, without) = (medians[0], &medians[1..]);
+    Ok(Times { whole, saved: without.iter().map(|time| (whole - time).max(0.0)).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lora_names_count_as_comfyui_does() {
+        let names = ["input_1", "middle_1", "output_11"].map(String::from);
+        assert_eq!(lora_names(&names), ["IN01", "MID", "OUT11"]);
+    }
+}

@@ -1,0 +1,148 @@
+//! Gathers a file's bytes, connection after connection.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use files::folder_of;
+use ureq::Response;
+
+use crate::http::{Client, Failure};
+use crate::job::Job;
+use crate::options::{DownloadEvent, DownloadOptions, Listener};
+use crate::retry::Retry;
+use hub::HubError;
+
+/// Gathers a file's bytes in its partial file, attempt after attempt, until all are there.
+///
+/// # Errors
+/// [`HubError`] saying why it is given up; what arrived stays.
+pub(crate) fn gather(
+    job: &Job<'_>,
+    client: &Client,
+    options: &DownloadOptions,
+    listen: Listener<'_>,
+) -> Result<(), HubError> {
+    let (partial, name) = (job.partial(), job.file.path.as_str());
+    let resumed = job.gathered();
+    let size = job.expected.size().unwrap_or(0);
+    listen(DownloadEvent::Started { file: name, size, resumed });
+    let mut retry = Retry::new(name, resumed, options, listen);
+    loop {
+        let (reason, pause) = match attempt(job, client, &partial, listen) {
+            Ok(()) => return Ok(()),
+            Err(Failure::Final(error)) => return Err(error),
+            Err(Failure::Passing { reason, pause }) => (reason, pause),
+            Err(Failure::Range) => {
+                let from = job.gathered();
+                std::fs::remove_file(&partial).map_err(HubError::at(&partial))?;
+                (format!("416: the server has nothing from byte {from} on"), None)
+            }
+        };
+        if !retry.again(job.gathered(), &reason, pause) {
+            return Err(lie(
+                job,
+                format!(
+                    "{reason}; {} bytes are kept in `{}`, the same command goes on there",
+                    job.gathered(),
+                    partial.display()
+                ),
+            ));
+        }
+    }
+}
+
+/// One connection: appends what it gives to the partial file.
+fn attempt(
+    job: &Job<'_>,
+    client: &Client,
+    partial: &Path,
+    listen: Listener<'_>,
+) -> Result<(), Failure> {
+    let (expected, gathered) = (job.expected.size(), job.gathered());
+    if expected == Some(gathered) && gathered > 0 {
+        return Ok(());
+    }
+    // More than there can be is of another file.
+    let from = if expected.is_some_and(|size| gathered > size) { 0 } else { gathered };
+    let response = client.open(&job.url, from)?;
+    let (start, total) = offered(&response, from).map_err(|reason| lie(job, reason))?;
+    if let (Some(expected), Some(total)) = (expected, total)
+        && expected != total
+    {
+        let reason = format!("expected {expected} bytes, the server offers {total}");
+        return Err(lie(job, reason).into());
+    }
+    receive(job, partial, response, start, expected.or(total), listen)
+}
+
+/// The first byte that an answer brings, and the bytes the whole file has.
+fn offered(response: &Response, from: u64) -> Result<(u64, Option<u64>), String> {
+    let number = |text: &str| text.parse::<u64>().ok();
+    match response.status() {
+        206 => {
+            let range = response.header("content-range").unwrap_or_default();
+            let (bounds, total) =
+                range.trim_start_matches("bytes ").split_once('/').unwrap_or_default();
+            let start = bounds.split('-').next().and_then(number);
+            if start != Some(from) {
+                return Err(format!("asked for bytes from {from}, found `{range}`"));
+            }
+            Ok((from, number(total)))
+        }
+        // The server does not resume: from the beginning again.
+        200 => Ok((0, response.header("content-length").and_then(number))),
+        status => Err(format!("expected 200 or 206, found {status}")),
+    }
+}
+
+/// Appends a body to the partial file, cut to `start` bytes, until `size` bytes are there.
+fn receive(
+    job: &Job<'_>,
+    partial: &Path,
+    response: Response,
+    start: u64,
+    size: Option<u64>,
+    listen: Listener<'_>,
+) -> Result<(), Failure> {
+    let mut file = append(partial, start).map_err(HubError::at(partial))?;
+    let mut reader = response.into_reader();
+    let (mut bytes, mut buffer) = (start, vec![0; 1 << 17]);
+    loop {
+        let read = match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                let reason = format!("the connection broke after {bytes} bytes: {error}");
+                return Err(Failure::Passing { reason, pause: None });
+            }
+        };
+        bytes += read as u64;
+        if let Some(size) = size.filter(|size| bytes > *size) {
+            return Err(lie(job, format!("expected {size} bytes, the server sends more")).into());
+        }
+        file.write_all(&buffer[..read]).map_err(HubError::at(partial))?;
+        listen(DownloadEvent::Advanced { file: &job.file.path, bytes });
+    }
+    file.sync_data().map_err(HubError::at(partial))?;
+    match size.filter(|size| bytes < *size) {
+        Some(size) => Err(Failure::Passing {
+            reason: format!("expected {size} bytes, the connection ended after {bytes}"),
+            pause: None,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The partial file, cut to `start` bytes and open at its end.
+fn append(partial: &Path, start: u64) -> std::io::Result<File> {
+    std::fs::create_dir_all(folder_of(partial))?;
+    let file = OpenOptions::new().create(true).append(true).open(partial)?;
+    file.set_len(start)?;
+    Ok(file)
+}
+
+fn lie(job: &Job<'_>, reason: String) -> HubError {
+    HubError::Server { url: job.url.clone(), reason }
+}
