@@ -73,7 +73,6 @@ pub const ALL: [Program; 7] = [
         package: "peers",
         binary: "peers",
         first: &[],
-        first_build: FIRST_BUILD,
     },
 ];
 

@@ -84,7 +84,7 @@ impl Peer {
             .with_context(|| format!("`{}` could not be started", self.python.display()))?;
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr);
-            bail!("{}", text.lines().last().unwrap_or_default().to_string());
+            bail!("{}", text.lines().last().unwrap_or_default());
         }
         Ok(())
     }

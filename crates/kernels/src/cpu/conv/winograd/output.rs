@@ -48,8 +48,8 @@ impl<F: Filtering> WithSimd for TransformOutput<'_, F> {
                         *value = load::<S>(&products[start..]);
                     }
                     let transformed = F::output(simd, values);
-                    for row in 0..F::OUTPUTS {
-                        half[row][column] = transformed[row];
+                    for (row, value) in half.iter_mut().zip(transformed).take(F::OUTPUTS) {
+                        row[column] = value;
                     }
                 }
                 for (row, values) in half.iter().enumerate().take(F::OUTPUTS) {

@@ -133,8 +133,8 @@ pub(super) fn input_square<S: Simd, F: Filtering>(
             half[row][column] = transformed[row];
         }
     }
-    for row in 0..F::POINTS {
-        half[row] = F::input(simd, half[row]);
+    for row in half.iter_mut().take(F::POINTS) {
+        *row = F::input(simd, *row);
     }
     half
 }
