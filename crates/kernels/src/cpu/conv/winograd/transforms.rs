@@ -133,8 +133,8 @@ pub(super) fn input_square<S: Simd, F: Filtering>(
             half[row][column] = transformed[row];
         }
     }
-    for values in half.iter_mut().take(F::POINTS) {
-        *values = F::input(simd, *values);
+    for row in half.iter_mut().take(F::POINTS) {
+        *row = F::input(simd, *row);
     }
     half
 }
