@@ -200,6 +200,13 @@ impl SamplingOptions {
     /// prompt, and of options without effect.
     pub fn resolve(self, pipeline: &Pipeline) -> anyhow::Result<Generation> {
         let seeds = self.seeds().to_vec();
+        if let Some(seed) = seeds
+            .iter()
+            .enumerate()
+            .find_map(|(at, seed)| seeds[..at].contains(seed).then_some(seed))
+        {
+            return Err(usage(format_args!("expected different --seeds, found {seed} twice")));
+        }
         let generation = pipeline.resolve(GenerationSettings {
             prompt: self.prompt.unwrap_or_default(),
             negative_prompt: self.negative,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::support;
-use crate::support::{fail, succeed};
+use crate::support::{fail, model, succeed};
 
 const SCHEDULE: &str = r#"{"blocks": {"weights": [[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.1]]}}"#;
 
@@ -106,4 +106,28 @@ fn what_a_model_or_a_set_of_pictures_consists_of_is_not_written_over() {
     let fid = ["score", "fid", &whole, "--network", "clip", "--save-stats", &file, "--force"];
     assert!(fail(&fid).contains("1.png` is read by this command"));
     assert_eq!([&config, &picture].map(|path| std::fs::read(path).unwrap()), before);
+}
+
+#[test]
+fn pages_drawings_and_pictures_of_others_are_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model().display().to_string();
+    let out = folder.path().display().to_string();
+    std::fs::create_dir(folder.path().join("pictures")).unwrap();
+    let common = ["a", "--model", &model, "--steps", "1", "--guidance", "0", "--seeds", "7"];
+    for (command, name, content) in [
+        ("explain", "index.html", "<!doctype html>\n<title>mine</title>"),
+        ("explain", "pictures/7-vanilla.png", "mine"),
+        ("explain", "pictures/7-block3-all-x1.2.png", "mine"),
+        ("importance", "importance.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>"),
+        ("importance", "importance.csv", "step,block,path,mine\n"),
+        ("effects", "effects.csv", "step,block,path,mine\n"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let error = fail(&[&[command][..], &common, &["--out", &out]].concat());
+        assert!(error.contains("--force"), "{command} {name}: {error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), content, "{name}");
+        std::fs::remove_file(&path).unwrap();
+    }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::block::{Block, Times, blocks, times};
-use crate::picture::{Shown, Studio};
+use crate::picture::{Shown, Studio, vanilla_file};
 use crate::variant::{Variant, Window};
 use crate::{ExplainError, page};
 
@@ -123,9 +123,21 @@ impl Question<'_> {
         Ok(Plan { unet_samples: importance + block * seeds * blocks, pictures })
     }
 
-    /// The files that the page is made of, but for pictures.
-    pub fn files(&self) -> [PathBuf; 3] {
-        ["index.html", "explain.json", STATE].map(|name| self.out.join(name))
+    /// The full pictures, beside the page.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub fn picture_files(&self) -> Result<Vec<PathBuf>, ExplainError> {
+        let steps = self.steps()?;
+        let of_seed = |seed: &u64| {
+            let blocks = 0..self.block_count();
+            let variants = blocks.flat_map(|block| Variant::of_block(block, steps));
+            let files = variants.map(|variant| variant.file(*seed)).collect::<Vec<_>>();
+            std::iter::once(vanilla_file(*seed)).chain(files)
+        };
+        let folder = self.out.join(PICTURES);
+        let names = self.generation.noise.seeds.iter().flat_map(of_seed);
+        Ok(names.map(|name| folder.join(name)).collect())
     }
 
     /// Measures what is left, and writes the page `index.html` and `explain.json`.

@@ -91,6 +91,6 @@ impl Studio<'_> {
 }
 
 /// Name of the vanilla picture of a seed.
-fn vanilla_file(seed: u64) -> String {
+pub(crate) fn vanilla_file(seed: u64) -> String {
     format!("{seed}-vanilla.png")
 }

@@ -118,6 +118,9 @@ impl Schedule {
         let bad = |level: &NoiseLevel| {
             ![level.timestep, level.sigma].iter().all(|v| v.is_finite() && *v >= 0.0)
         };
+        if let Some(at) = levels.windows(2).position(|pair| pair[0].sigma < pair[1].sigma) {
+            return refuse(format!("`steps`: expected falling noise levels, found a rise at {at}"));
+        }
         match levels.iter().position(bad) {
             Some(step) => refuse(format!(
                 "`steps`: expected timesteps and noise levels of 0 or more, found {:?} at {step}",

@@ -88,6 +88,14 @@ impl Schedule {
     /// would be reused whose step lies outside.
     pub fn within(&self, window: StepWindow) -> Result<Self, ReweightError> {
         window.check()?;
+        if let Some(steps) = self.blocks.as_ref().map(BlockWeights::steps) {
+            if !(0..steps).any(|step| window.contains(step, steps)) {
+                return Err(ReweightError::Value(format!(
+                    "the window {},{} holds none of {steps} steps",
+                    window.start, window.end
+                )));
+            }
+        }
         let inside = |step: usize, steps: usize| window.contains(step, steps);
         let blocks = self.blocks.as_ref().map(|blocks| {
             let (steps, count) = (blocks.steps(), blocks.blocks());
@@ -157,6 +165,8 @@ mod tests {
         let late = own.within(StepWindow { start: 0.5, end: 1.0 }).unwrap();
         assert_eq!(weights(&late), [1.0, 1.0, 1.1, 1.1]);
         assert_eq!(late.freeu.unwrap().window, StepWindow { start: 0.5, end: 1.0 });
+        let empty = own.within(StepWindow { start: 0.8, end: 0.9 }).unwrap_err().to_string();
+        assert!(empty.contains("none of 4 steps"), "{empty}");
         for (start, end) in [(-0.1, 0.5), (0.6, 0.5), (0.0, 1.5), (f64::NAN, 1.0)] {
             assert!(own.within(StepWindow { start, end }).is_err(), "{start} {end}");
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use pipeline::{Generation, Pipeline};
-use reweight::{Policy, Resampling, ReweightError, Schedule, StepWindow};
+use reweight::{NoiseLevel, Policy, Resampling, ReweightError, Schedule, StepWindow};
 
 use crate::failure::{OrUsage, usage};
 
@@ -76,6 +76,13 @@ impl AppliedOptions {
             }
             None => schedule,
         };
+        if self.resample.is_none() && other_levels(&schedule, &levels) {
+            terminal::warn(format_args!(
+                "`{}` was made for other noise levels, and is applied step by step; --resample \
+                 applies it by them",
+                path.display()
+            ));
+        }
         let made_for = schedule.model.as_ref().and_then(|model| model.sha256.as_deref());
         if made_for.is_some_and(|sha256| pipeline.fingerprint().is_ok_and(|own| own != sha256)) {
             terminal::warn(format_args!("`{}` was made for another model", path.display()));
@@ -97,4 +104,14 @@ impl AppliedOptions {
         window.check().or_usage()?;
         Ok(Some(window))
     }
+}
+
+/// Whether a schedule says that its steps lie at other noise levels.
+fn other_levels(schedule: &Schedule, levels: &[NoiseLevel]) -> bool {
+    /// Relative difference below which levels are the same.
+    const SAME: f64 = 1e-3;
+    let differs = |(own, level): (&NoiseLevel, &NoiseLevel)| {
+        (own.sigma - level.sigma).abs() > SAME * level.sigma.max(SAME)
+    };
+    schedule.steps.as_ref().is_some_and(|own| own.iter().zip(levels).any(differs))
 }

@@ -68,6 +68,9 @@ pub fn run(args: ExplainArgs) -> anyhow::Result<()> {
         unet_batch: args.unet_batch,
         out: &args.out,
     };
+    let pictures = question.picture_files()?.into_iter();
+    let pictures = pictures.fold(Outputs::new(), |all, path| all.with(path, Kind::Picture));
+    pictures.check([], &args.output)?;
     let Plan { unet_samples, pictures } = question.plan()?;
     if args.dry_run {
         return match args.json {

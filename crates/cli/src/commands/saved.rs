@@ -35,10 +35,13 @@ impl<'a> SavedState<'a> {
             return Ok(None);
         }
         let text = files::read_to_string(&self.path)?;
-        let named = || format!("`{}`", self.path.display());
+        let named = || {
+            let path = self.path.display();
+            format!("`{path}`: expected the state of an interrupted run; remove it to begin anew")
+        };
         let mut saved: Value = serde_json::from_str(&text).with_context(named)?;
         if saved["facts"] != *self.facts {
-            bail!("{} is of another run; choose another --out", named());
+            bail!("`{}` is of another run; choose another --out", self.path.display());
         }
         Ok(Some(serde_json::from_value(saved["state"].take()).with_context(named)?))
     }

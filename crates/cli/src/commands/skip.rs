@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::bail;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use pipeline::{
@@ -10,6 +11,7 @@ use pipeline::{
 use probe::{ImportanceMap, block_labels};
 use pruning::{Omission, ReuseLosses, SkipCosts, SkipLosses, SkipPlan, time_runs};
 use reweight::{BlockWeights, Policy};
+use serde_json::Value;
 
 use crate::failure::{OrUsage, usage};
 use crate::options::named_model;
@@ -121,9 +123,12 @@ pub fn weights(
             blocks.join(", ")
         )));
     }
-    let macs = SkipCosts::macs(&configs.unet, latents(&map, &configs), tokens(&configs))?;
+    let macs = SkipCosts::macs(&configs.unet, latents(&map, &configs)?, tokens(&configs))?;
     let needed = runs > 0 || options.measure_reuse;
     let loaded = if needed { Some(Loaded::open(options, &model, &map)?) } else { None };
+    if loaded.is_none() {
+        terminal::note("nothing is timed: whether the map is of this model was not compared");
+    }
     let costs = match (&loaded, cost) {
         (Some(loaded), CostKind::Time) => loaded.costs(runs)?,
         _ => macs.clone(),
@@ -152,13 +157,21 @@ pub fn weights(
 }
 
 /// Height and width of the latents that the map was measured on.
-fn latents(map: &ImportanceMap, configs: &PipelineConfigs) -> [usize; 2] {
-    let side = |axis: usize| map.facts["size"][axis].as_u64().map(|side| side as usize);
-    let size = match (side(0), side(1)) {
-        (Some(height), Some(width)) => [height, width],
-        _ => configs.default_size(),
+fn latents(map: &ImportanceMap, configs: &PipelineConfigs) -> anyhow::Result<[usize; 2]> {
+    /// Longest side of a picture.
+    const LONGEST: u64 = 16_384;
+    let size = match &map.facts["size"] {
+        Value::Null => configs.default_size(),
+        size => {
+            let side =
+                |axis: usize| size[axis].as_u64().filter(|side| (1..=LONGEST).contains(side));
+            match (side(0), side(1)) {
+                (Some(height), Some(width)) => [height as usize, width as usize],
+                _ => bail!("the map's `size`: expected height and width, found {size}"),
+            }
+        }
     };
-    size.map(|side| side.div_ceil(configs.vae.downscale()))
+    Ok(size.map(|side| side.div_ceil(configs.vae.downscale())))
 }
 
 fn tokens(configs: &PipelineConfigs) -> usize {

@@ -75,10 +75,10 @@ impl Kind {
                     || json_has(path, &["facts", "method", "scores", "ranking"])
             }
             Self::Effects => json_has(path, &["facts", "latents", "psnr"]),
-            Self::Page => starts_with(path, b"<!doctype html>"),
+            Self::Page => begins_with(path, b"<!doctype html>", PAGE),
             Self::Explanation => json_has(path, &["facts", "blocks", "importance", "pictures"]),
-            Self::ProbeTable => starts_with(path, b"step,block,path,"),
-            Self::ProbeDrawing => starts_with(path, b"<svg xmlns="),
+            Self::ProbeTable => TABLES.iter().any(|header| starts_with(path, header)),
+            Self::ProbeDrawing => begins_with(path, b"<svg xmlns=", DRAWING),
             Self::FitResult => json_has(path, &["facts", "plan", "groups", "fitted"]),
             Self::TuneResult => json_has(path, &["facts", "settings", "trials", "summary"]),
             Self::SealedSchedule => is_sealed(path),
@@ -112,6 +112,21 @@ fn head(path: &Path, most: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
     Some(bytes)
+}
+
+/// What a page of ours says in its first lines.
+const PAGE: &[u8] = b"<meta name=\"generator\" content=\"unet-reweight explain\">";
+/// How the drawings of ours are set up.
+const DRAWING: &[u8] = b"font-family=\"sans-serif\" font-size=\"12\">";
+/// The headers of our tables, earlier ones among them.
+const TABLES: [&[u8]; 2] =
+    [b"step,block,path,importance,low,high", b"step,block,path,latents,psnr,score,lpips\n"];
+
+/// Whether a file begins so, and holds `mark` among its first bytes.
+fn begins_with(path: &Path, beginning: &[u8], mark: &[u8]) -> bool {
+    head(path, 512).is_some_and(|bytes| {
+        bytes.starts_with(beginning) && bytes.windows(mark.len()).any(|window| window == mark)
+    })
 }
 
 fn starts_with(path: &Path, beginning: &[u8]) -> bool {

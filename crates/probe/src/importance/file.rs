@@ -33,8 +33,8 @@ impl ReadScores {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ProbeError> {
         let path = path.as_ref();
         let text = files::read_to_string(path)?;
-        // What is no JSON is the report's reader to say.
-        let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let value: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|error| ProbeError::Map { path: path.into(), reason: error.to_string() })?;
         if value.get("method").is_none() {
             let report = ProbeReport::read(path)?;
             return Ok(Self {
