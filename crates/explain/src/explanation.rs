@@ -7,11 +7,12 @@ use pipeline::{Generation, NoiseSource, Pipeline};
 use probe::{
     Cost, Estimates, Estimator, ImportanceMap, ProbeError, Subject, UNetEvaluator, block_labels,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::block::{Block, Times, blocks, times};
 use crate::picture::{Shown, Studio, vanilla_file};
+use crate::state::State;
 use crate::variant::{Variant, Window};
 use crate::{ExplainError, page};
 
@@ -21,8 +22,6 @@ const VERSION: u32 = 1;
 const IMPORTANCE_SEEDS: u64 = 5;
 /// Folder of the full pictures, beside the page.
 pub(crate) const PICTURES: &str = "pictures";
-/// The kept state.
-const STATE: &str = "state.json";
 
 /// What is asked for.
 pub struct Question<'a> {
@@ -61,16 +60,6 @@ pub struct Explanation {
     pub pictures: Vec<Vec<Vec<Shown>>>,
 }
 
-/// What is done so far.
-#[derive(Default, Serialize, Deserialize)]
-struct State {
-    facts: Value,
-    estimates: Option<Estimates>,
-    times: Option<Times>,
-    /// `[seed][block]`, in order.
-    pictures: Vec<Vec<Shown>>,
-}
-
 /// How far a page is, in samples of the U-Net.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -90,7 +79,7 @@ pub struct Plan {
 }
 
 impl Question<'_> {
-    fn steps(&self) -> Result<usize, ExplainError> {
+    pub(crate) fn steps(&self) -> Result<usize, ExplainError> {
         Ok(self.generation.calls()?)
     }
 
@@ -98,7 +87,7 @@ impl Question<'_> {
         if self.generation.guidance_scale > 1.0 { 2 } else { 1 }
     }
 
-    fn block_count(&self) -> usize {
+    pub(crate) fn block_count(&self) -> usize {
         self.pipeline.unet().config().num_attention_blocks()
     }
 
@@ -251,35 +240,6 @@ impl Question<'_> {
         };
         let cost = Cost { unet_samples: self.parts()?[0], seconds: start.elapsed().as_secs_f64() };
         Ok(ImportanceMap::from_estimates(subject, estimates, cost)?)
-    }
-
-    fn keep(&self, state: &State) -> Result<(), ExplainError> {
-        Ok(files::write_atomically(self.out.join(STATE), serde_json::to_string(state)?)?)
-    }
-
-    /// What an interrupted run of the same question kept, as far as its pictures are there.
-    fn kept(&self) -> Result<State, ExplainError> {
-        let path = self.out.join(STATE);
-        if !path.exists() {
-            return Ok(State { facts: self.facts.clone(), ..State::default() });
-        }
-        let broken = |reason: String| ExplainError::State { path: path.clone(), reason };
-        let text = files::read_to_string(&path)?;
-        let mut state: State =
-            serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
-        if state.facts != self.facts {
-            return Err(broken("it is of another page".into()));
-        }
-        let variants = 1 + Variant::of_block(0, self.steps()?).len();
-        let there = |shown: &Vec<Shown>| {
-            let file = |shown: &Shown| self.out.join(PICTURES).join(&shown.file).is_file();
-            shown.len() == variants && shown.iter().all(file)
-        };
-        let whole = state.pictures.iter().take_while(|shown| there(shown)).count();
-        state.pictures.truncate(whole.min(self.generation.samples() * self.block_count()));
-        let count = self.block_count();
-        state.times = state.times.filter(|times| times.saved.len() == count);
-        Ok(state)
     }
 }
 

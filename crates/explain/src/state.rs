@@ -1,0 +1,55 @@
+//! What an interrupted page goes on from.
+
+use probe::Estimates;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::block::Times;
+use crate::explanation::{PICTURES, Question};
+use crate::picture::Shown;
+use crate::{ExplainError, Variant};
+
+/// The kept state.
+const STATE: &str = "state.json";
+
+/// What is done so far.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) facts: Value,
+    pub(crate) estimates: Option<Estimates>,
+    pub(crate) times: Option<Times>,
+    /// `[seed][block]`, in order.
+    pub(crate) pictures: Vec<Vec<Shown>>,
+}
+
+impl Question<'_> {
+    /// Keeps what is done.
+    pub(crate) fn keep(&self, state: &State) -> Result<(), ExplainError> {
+        Ok(files::write_atomically(self.out.join(STATE), serde_json::to_string(state)?)?)
+    }
+
+    /// What an interrupted run of the same question kept, as far as its pictures are there.
+    pub(crate) fn kept(&self) -> Result<State, ExplainError> {
+        let path = self.out.join(STATE);
+        if !path.exists() {
+            return Ok(State { facts: self.facts.clone(), ..State::default() });
+        }
+        let broken = |reason: String| ExplainError::State { path: path.clone(), reason };
+        let text = files::read_to_string(&path)?;
+        let mut state: State =
+            serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
+        if state.facts != self.facts {
+            return Err(broken("it is of another page".into()));
+        }
+        let variants = 1 + Variant::of_block(0, self.steps()?).len();
+        let there = |shown: &Vec<Shown>| {
+            let file = |shown: &Shown| self.out.join(PICTURES).join(&shown.file).is_file();
+            shown.len() == variants && shown.iter().all(file)
+        };
+        let whole = state.pictures.iter().take_while(|shown| there(shown)).count();
+        state.pictures.truncate(whole.min(self.generation.samples() * self.block_count()));
+        let count = self.block_count();
+        state.times = state.times.filter(|times| times.saved.len() == count);
+        Ok(state)
+    }
+}
