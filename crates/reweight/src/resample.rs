@@ -88,13 +88,12 @@ impl Schedule {
     /// would be reused whose step lies outside.
     pub fn within(&self, window: StepWindow) -> Result<Self, ReweightError> {
         window.check()?;
-        if let Some(steps) = self.blocks.as_ref().map(BlockWeights::steps) {
-            if !(0..steps).any(|step| window.contains(step, steps)) {
-                return Err(ReweightError::Value(format!(
-                    "the window {},{} holds none of {steps} steps",
-                    window.start, window.end
-                )));
-            }
+        let empty = |steps: &usize| !(0..*steps).any(|step| window.contains(step, *steps));
+        if let Some(steps) = self.blocks.as_ref().map(BlockWeights::steps).filter(empty) {
+            return Err(ReweightError::Value(format!(
+                "the window {},{} holds none of {steps} steps",
+                window.start, window.end
+            )));
         }
         let inside = |step: usize, steps: usize| window.contains(step, steps);
         let blocks = self.blocks.as_ref().map(|blocks| {
