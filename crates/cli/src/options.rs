@@ -1,5 +1,6 @@
 //! Options that several commands share: which model, and how pictures are sampled.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -200,11 +201,8 @@ impl SamplingOptions {
     /// prompt, and of options without effect.
     pub fn resolve(self, pipeline: &Pipeline) -> anyhow::Result<Generation> {
         let seeds = self.seeds().to_vec();
-        if let Some(seed) = seeds
-            .iter()
-            .enumerate()
-            .find_map(|(at, seed)| seeds[..at].contains(seed).then_some(seed))
-        {
+        let mut different = HashSet::new();
+        if let Some(seed) = seeds.iter().find(|seed| !different.insert(**seed)) {
             return Err(usage(format_args!("expected different --seeds, found {seed} twice")));
         }
         let generation = pipeline.resolve(GenerationSettings {

@@ -1,9 +1,9 @@
 //! What is known of a block before anything is drawn: its names in other tools, its size, its cost.
 
-use std::time::Instant;
-
 use pipeline::{Pipeline, SampleRequest};
-use reweight::{BatchPolicy, BlockWeights, Policy};
+use pruning::time_runs;
+use reweight::Policy;
+use scheduler::SchedulerKind;
 use serde::{Deserialize, Serialize};
 use unet_core::{BlockInfo, BlockKind};
 
@@ -89,40 +89,23 @@ pub(crate) struct Times {
     pub(crate) saved: Vec<f64>,
 }
 
-/// Measures one sample's U-Net call, whole and without each block, alternately.
+/// Measures one step of one unguided sample, whole and without each block, in turns.
 pub(crate) fn times(pipeline: &Pipeline, request: &SampleRequest) -> Result<Times, ExplainError> {
     let blocks = pipeline.unet().config().num_attention_blocks();
-    let mut policies = vec![Policy::from(BlockWeights::vanilla(1, blocks))];
-    for block in 0..blocks {
-        policies.push(Variant { block, window: Window::All, factor: 0.0 }.policy(1, blocks)?);
-    }
-    let mut runs = vec![Vec::with_capacity(RUNS); policies.len()];
-    for run in 0..=RUNS {
-        for (policy, times) in policies.iter().zip(&mut runs) {
-            let intervention = BatchPolicy::from(policy).at_step(0, 1)?;
-            let start = Instant::now();
-            let prediction = pipeline.predict(
-                request.noise.clone(),
-                500.0,
-                &request.prompts,
-                1.0,
-                request.sizes.as_ref(),
-                intervention.as_deref(),
-            );
-            // The call is over when its values are here.
-            let _ = prediction.raw.into_data();
-            // The first run warms up.
-            if run > 0 {
-                times.push(start.elapsed().as_secs_f64() * 1000.0);
-            }
-        }
-    }
-    let median = |times: &mut Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
+    let step = SampleRequest {
+        guidance: None,
+        scheduler: SchedulerKind::Ddim,
+        steps: 1,
+        ..request.clone()
     };
-    let medians: Vec<f64> = runs.iter_mut().map(median).collect();
-    let (whole, without) = (medians[0], &medians[1..]);
+    let mut timed = vec![(&step, Policy::default())];
+    for block in 0..blocks {
+        let skipped = Variant { block, window: Window::All, factor: 0.0 };
+        timed.push((&step, skipped.policy(1, blocks)?));
+    }
+    let milliseconds: Vec<f64> =
+        time_runs(pipeline, &timed, RUNS)?.into_iter().map(|seconds| 1000.0 * seconds).collect();
+    let (whole, without) = (milliseconds[0], &milliseconds[1..]);
     Ok(Times { whole, saved: without.iter().map(|time| (whole - time).max(0.0)).collect() })
 }
 

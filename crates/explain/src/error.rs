@@ -5,6 +5,7 @@ use metrics::MetricsError;
 use pictures::{EncodeError, SizeError};
 use pipeline::PipelineError;
 use probe::ProbeError;
+use pruning::PruningError;
 use reweight::ReweightError;
 
 /// What can go wrong while a page is made.
@@ -30,6 +31,9 @@ pub enum ExplainError {
     /// Importance could not be measured.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// Runs could not be timed.
+    #[error(transparent)]
+    Pruning(#[from] PruningError),
     /// A picture could not be measured.
     #[error(transparent)]
     Metrics(#[from] MetricsError),

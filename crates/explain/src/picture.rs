@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use metrics::{ClipScorer, psnr};
+use metrics::{ClipScorer, EQUAL_PSNR, psnr};
 use pictures::RgbImage;
 use pipeline::{Generation, Pipeline, SampleRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::{ExplainError, Variant};
 
-/// What equal pictures count as, in dB.
-const EQUAL: f64 = 100.0;
 /// Pictures that are decoded at a time.
 const TOGETHER: usize = 8;
 
@@ -76,7 +74,7 @@ impl Studio<'_> {
                 let record =
                     self.pipeline.record(self.generation, self.model_sha256, seed, intervention);
                 files::write_atomically(self.folder.join(&file), record.to_png(picture)?)?;
-                let psnr = psnr(picture, beside)?.min(EQUAL);
+                let psnr = psnr(picture, beside)?.min(EQUAL_PSNR);
                 shown.push(Shown { variant: *variant, seed, file, psnr, score });
             }
         }

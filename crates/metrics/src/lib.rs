@@ -28,5 +28,5 @@ pub use number::Number;
 pub use paired::{
     MeanInterval, PairedDifference, Wilcoxon, holm, mean_interval, paired_difference, wilcoxon,
 };
-pub use similarity::{psnr, ssim};
+pub use similarity::{EQUAL_PSNR, mean_squared_error, psnr, ssim};
 pub use snr::{decibels, snr};

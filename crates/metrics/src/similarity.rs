@@ -16,16 +16,28 @@ fn check(a: &RgbImage, b: &RgbImage) -> Result<(), MetricsError> {
     Ok(())
 }
 
-/// Peak signal-to-noise ratio in decibels; infinite for equal pictures.
+/// What equal pictures, whose ratio is infinite, count as in means of PSNR, in decibels; no pair
+/// counts as more.
+pub const EQUAL_PSNR: f64 = 100.0;
+
+/// Mean squared difference of the pixels' values, which are from 0 to 255.
 ///
 /// # Errors
 /// [`MetricsError::Size`] for pictures of different sizes, [`MetricsError::Picture`] for one
 /// without pixels.
-pub fn psnr(a: &RgbImage, b: &RgbImage) -> Result<f64, MetricsError> {
+pub fn mean_squared_error(a: &RgbImage, b: &RgbImage) -> Result<f64, MetricsError> {
     check(a, b)?;
     let squares: f64 =
         a.rgb.iter().zip(&b.rgb).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
-    Ok(10.0 * (255.0 * 255.0 / (squares / a.rgb.len() as f64)).log10())
+    Ok(squares / a.rgb.len() as f64)
+}
+
+/// Peak signal-to-noise ratio in decibels; infinite for equal pictures.
+///
+/// # Errors
+/// As [`mean_squared_error`].
+pub fn psnr(a: &RgbImage, b: &RgbImage) -> Result<f64, MetricsError> {
+    Ok(10.0 * (255.0 * 255.0 / mean_squared_error(a, b)?).log10())
 }
 
 /// Side of the SSIM window.

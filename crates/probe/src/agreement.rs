@@ -46,6 +46,11 @@ impl Agreement {
         kendalls_w(vote).into_iter().zip(vote.scores.rows()).map(of_step).collect()
     }
 
+    /// The steps of a vote at which its rounds agree no more than by chance.
+    pub fn steps_of_chance(agreement: &[Self]) -> Vec<usize> {
+        (0..agreement.len()).filter(|step| !agreement[*step].is_told_from_chance()).collect()
+    }
+
     /// Whether the rounds agree by more than chance gives in 95 of 100 votes.
     pub fn is_told_from_chance(&self) -> bool {
         self.p <= SIGNIFICANT

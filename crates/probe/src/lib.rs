@@ -45,7 +45,7 @@ pub use importance::{
     Evidence, FastEvaluator, ImportanceMap, ImportanceMethod, LOWERED, MAX_MASK_BLOCKS, ReadScores,
     SkipSet, Subject,
 };
-pub use report::{ProbeReport, block_labels};
+pub use report::{ProbeReport, block_labels, block_path};
 pub use reweight::NoiseLevel;
 pub use search::{Candidate, Evaluator, Progress, energy, fitness, perturb, search};
 pub use span::Span;

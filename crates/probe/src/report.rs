@@ -62,6 +62,11 @@ pub fn block_labels(blocks: &[BlockInfo]) -> Vec<String> {
     blocks.iter().map(|block| format!("{} {}", block.site.index, block.path)).collect()
 }
 
+/// diffusers' path in a label of [`block_labels`].
+pub fn block_path(label: &str) -> &str {
+    label.split_once(' ').map_or("", |(_, path)| path)
+}
+
 impl ProbeReport {
     /// The report on a finished probe of a model with these blocks.
     ///
@@ -127,7 +132,7 @@ impl ProbeReport {
         let mut csv = String::from("step,block,path,importance,low,high\n");
         for (step, row) in self.importance.matrix().rows().enumerate() {
             for (block, (score, interval)) in row.iter().zip(&self.intervals[step]).enumerate() {
-                let path = self.blocks[block].split_once(' ').map_or("", |(_, path)| path);
+                let path = block_path(&self.blocks[block]);
                 let Interval { low, high } = interval;
                 csv += &format!("{step},{block},{path},{score},{low},{high}\n");
             }

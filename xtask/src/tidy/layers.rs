@@ -11,8 +11,8 @@ const LAYERS: [&[&str]; 13] = [
     &["reweight", "metrics"],
     &["pipeline"],
     &["probe", "trainer", "onnx-backbone", "random-model"],
-    &["pruning", "explain", "peers"],
-    &["reproduce", "parity"],
+    &["pruning", "peers"],
+    &["reproduce", "parity", "explain"],
     &["cli"],
     &["xtask"],
 ];

@@ -26,6 +26,15 @@ enum How {
     Interpolate,
 }
 
+impl From<How> for Resampling {
+    fn from(how: How) -> Self {
+        match how {
+            How::Nearest => Self::Nearest,
+            How::Interpolate => Self::Interpolate,
+        }
+    }
+}
+
 impl AppliedOptions {
     /// What the schedule in `file` does in a run; nothing without a file.
     ///
@@ -55,10 +64,7 @@ impl AppliedOptions {
         let own = schedule.blocks.as_ref().map_or(steps, |blocks| blocks.steps());
         schedule = match self.resample {
             Some(how) => {
-                let how = match how {
-                    How::Nearest => Resampling::Nearest,
-                    How::Interpolate => Resampling::Interpolate,
-                };
+                let how = Resampling::from(how);
                 if own != steps {
                     terminal::warn(format_args!(
                         "the schedule is for {own} steps, applied to {steps} ({})",

@@ -1,6 +1,6 @@
 //! Schedules that say what they are of and how they were made.
 
-use probe::{Cost, ImportanceMap, NoiseLevel, ReadScores};
+use probe::{Cost, ImportanceMap, NoiseLevel, ReadScores, block_path};
 use reweight::{BlockWeights, Origin, Policy, Schedule, ScheduleModel};
 use serde_json::Value;
 use unet_core::BlockInfo;
@@ -28,8 +28,8 @@ impl About {
         levels: Option<Vec<NoiseLevel>>,
         cost: Option<Cost>,
     ) -> Self {
-        let path = |label: &String| label.split_once(' ').map_or("", |(_, path)| path).to_string();
-        Self { paths: labels.iter().map(path).collect(), facts: facts.clone(), levels, cost }
+        let paths = labels.iter().map(|label| block_path(label).to_string());
+        Self { paths: paths.collect(), facts: facts.clone(), levels, cost }
     }
 
     /// What a file of scores says.

@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use charts::heatmap_svg;
 use clap::{Args, ValueEnum};
 use files::write_atomically;
-use metrics::{ClipScorer, Lpips, LpipsNetwork, psnr};
+use metrics::{ClipScorer, EQUAL_PSNR, Lpips, LpipsNetwork, psnr};
 use pictures::RgbImage;
 use pipeline::Pipeline;
-use probe::{Effect, Effects, block_labels};
+use probe::{Effect, Effects, block_labels, block_path};
 use reweight::StepMatrix;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::saved::SavedState;
-use crate::commands::progress_bar;
-use crate::options::{ModelOptions, SamplingOptions, count, default_scorer, facts};
+use crate::commands::{progress_bar, scorer};
+use crate::options::{ModelOptions, SamplingOptions, count, facts};
 use crate::outputs::{Kind, OutputOptions, Outputs};
 
 /// Names of the result, its table and its drawing.
@@ -24,8 +24,6 @@ const TABLE: &str = "effects.csv";
 const DRAWING: &str = "effects.svg";
 /// Pictures that are decoded and measured at a time.
 const TOGETHER: usize = 8;
-/// What equal pictures count as in a mean of PSNR, in dB.
-const EQUAL: f64 = 100.0;
 
 /// Arguments of `effects`.
 #[derive(Args)]
@@ -105,7 +103,7 @@ pub fn run(args: EffectsArgs) -> anyhow::Result<()> {
     outputs.check(inputs.into_iter().flatten(), &args.output)?;
     let pipeline = args.model.load()?;
     let generation = args.sampling.resolve(&pipeline)?;
-    let measures = measures(args.scorer, &pipeline)?;
+    let measures = measures(args.scorer.as_deref(), &pipeline)?;
     let mut facts = facts(&generation)?;
     facts["model_sha256"] = pipeline.fingerprint()?.into();
     facts["effect"] = effect.name().into();
@@ -130,9 +128,9 @@ pub fn run(args: EffectsArgs) -> anyhow::Result<()> {
     report(&args.out, args.json, facts, &labels, &done)
 }
 
-fn measures(scorer: Option<PathBuf>, pipeline: &Pipeline) -> anyhow::Result<Measures> {
+fn measures(folder: Option<&Path>, pipeline: &Pipeline) -> anyhow::Result<Measures> {
     let (dtype, device) = (pipeline.precision().into(), pipeline.device());
-    let scorer = ClipScorer::from_folder(scorer.map_or_else(default_scorer, Ok)?, dtype, device)?;
+    let scorer = scorer::clip(folder, (device.clone(), dtype))?;
     // Weights that nobody fetched are not missed.
     let lpips = hub::installed("lpips-alex", &hub::Settings::from_env())
         .ok()
@@ -156,7 +154,7 @@ impl Measures {
             let length = TOGETHER.min(count - start);
             let pictures = pipeline.pictures(latents.clone().narrow(0, start, length))?;
             for picture in &pictures {
-                psnrs.push(psnr(picture, &vanilla[0])?.min(EQUAL));
+                psnrs.push(psnr(picture, &vanilla[0])?.min(EQUAL_PSNR));
             }
             scores.extend(score(&pictures)?.into_iter().map(|score| score - usual));
             if let Some(lpips) = &self.lpips {
@@ -205,7 +203,7 @@ fn report(
     };
     for (step, row) in latents.rows().enumerate() {
         for (block, value) in row.iter().enumerate() {
-            let path = labels[block].split_once(' ').map_or("", |(_, path)| path);
+            let path = block_path(&labels[block]);
             let others = [&psnr, &score, &lpips].map(|matrix| text(matrix, step, block));
             csv += &format!("{step},{block},{path},{value},{}\n", others.join(","));
         }

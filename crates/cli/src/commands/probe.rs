@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use charts::heatmap_svg;
 use clap::Args;
 use files::write_atomically;
-use probe::{ProbeReport, UNetEvaluator};
+use probe::{Agreement, ProbeReport, UNetEvaluator};
 
 use super::search::SearchOptions;
 use super::table::{chance_in_words, print_scores};
@@ -72,8 +72,7 @@ fn report(out: &Path, as_json: bool, report: &ProbeReport) -> anyhow::Result<()>
     let (json, importance) = (report.to_json()?, report.importance.matrix());
     write_atomically(out.join(RESULT), json.as_bytes())?;
     write_atomically(out.join(TABLE), report.to_csv().as_bytes())?;
-    let chance = |step: &usize| !report.agreement[*step].is_told_from_chance();
-    let grey: Vec<usize> = (0..report.agreement.len()).filter(chance).collect();
+    let grey = Agreement::steps_of_chance(&report.agreement);
     let svg = heatmap_svg(importance.rows(), &report.blocks, &grey);
     write_atomically(out.join(DRAWING), svg.as_bytes())?;
     if as_json {

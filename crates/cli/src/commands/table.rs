@@ -38,7 +38,7 @@ pub fn print_scores(
 
 /// What the agreement of a vote's rounds is worth.
 pub fn chance_in_words(agreement: &[Agreement]) -> String {
-    let chance = agreement.iter().filter(|agreement| !agreement.is_told_from_chance()).count();
+    let chance = Agreement::steps_of_chance(agreement).len();
     let steps = agreement.len();
     match chance {
         0 => format!("the rounds agree by more than chance at each of {steps} steps"),

@@ -5,7 +5,7 @@ use std::path::Path;
 use reweight::{ImportanceScores, NoiseLevel};
 
 use super::map::{Cost, ImportanceMap, ImportanceMethod, Subject, VERSION};
-use crate::{Interval, ProbeError, ProbeReport};
+use crate::{Interval, ProbeError, ProbeReport, block_path};
 
 /// Importance scores as they are read from the JSON file of an importance map, or of a
 /// [`ProbeReport`].
@@ -87,7 +87,7 @@ impl ImportanceMap {
         for (step, row) in self.scores.matrix().rows().enumerate() {
             let level = self.steps[step];
             for (block, score) in row.iter().enumerate() {
-                let path = self.blocks[block].split_once(' ').map_or("", |(_, path)| path);
+                let path = block_path(&self.blocks[block]);
                 let interval = self.intervals.as_ref().map(|intervals| intervals[step][block]);
                 let (low, high) = interval.map_or_else(Default::default, |interval| {
                     let Interval { low, high } = interval;

@@ -203,8 +203,7 @@ impl ImportanceMap {
     /// methods.
     pub fn steps_of_chance(&self) -> Vec<usize> {
         let Details::Vote { agreement, .. } = &self.details else { return Vec::new() };
-        let chance = |step: &usize| !agreement[*step].is_told_from_chance();
-        (0..agreement.len()).filter(chance).collect()
+        Agreement::steps_of_chance(agreement)
     }
 }
 

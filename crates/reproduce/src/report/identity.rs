@@ -13,8 +13,6 @@ use crate::run::{Library, Likeness};
 /// Subsets a kernel distance is the mean of, and the most pictures of one.
 const SUBSETS: usize = 100;
 const SUBSET_SIZE: usize = 1000;
-/// What equal pictures count as in a mean of PSNR, in dB.
-pub(super) const EQUAL: f64 = 100.0;
 
 /// Pictures of one prompt and seed.
 pub(crate) struct PictureRow {
@@ -120,7 +118,7 @@ pub(super) fn closeness(
         values.map(|values| Cell::mean(&values))
     };
     Ok([
-        mean(&|pair| Some(pair.psnr.map_or(EQUAL, |psnr| psnr.min(EQUAL)))),
+        mean(&|pair| Some(pair.capped_psnr())),
         mean(&|pair| Some(pair.ssim)),
         mean(&|pair| pair.lpips).filter(|_| !pairs.is_empty()),
     ])

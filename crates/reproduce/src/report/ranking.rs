@@ -50,19 +50,14 @@ pub(crate) fn table2(library: &Library<'_>) -> Result<(Table, String), Reproduce
         columns,
         rows,
     };
-    let grey: Vec<usize> = steps_of_chance(&agreement).collect();
+    let grey = Agreement::steps_of_chance(&agreement);
     let svg = heatmap_svg(importance.matrix().rows(), &block_labels(&blocks), &grey);
     Ok((table, svg))
 }
 
-/// Steps at which the rounds agree no more than by chance.
-fn steps_of_chance(agreement: &[Agreement]) -> impl Iterator<Item = usize> {
-    (0..agreement.len()).filter(|step| !agreement[*step].is_told_from_chance())
-}
-
 /// At how many steps the ranking means nothing.
 fn chance_in_words(agreement: &[Agreement]) -> String {
-    let (count, steps) = (steps_of_chance(agreement).count(), agreement.len());
+    let (count, steps) = (Agreement::steps_of_chance(agreement).len(), agreement.len());
     format!(
         "At {count} of {steps} steps (grey in the heat-map) it cannot be told from chance (p above \
          0.05): the ranking there is noise."

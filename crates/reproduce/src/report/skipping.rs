@@ -1,9 +1,8 @@
 //! What pictures lose where they cost less: by blocks that do not run, or by fewer steps.
 
-use metrics::{MeanInterval, mean_interval};
+use metrics::{EQUAL_PSNR, MeanInterval, mean_interval};
 
 use super::cell::{Cell, RESAMPLES, SEED};
-use super::identity::EQUAL;
 use super::measure::Measure;
 use super::table::Table;
 use super::tradeoff::{Curve, Estimated, tradeoff};
@@ -124,7 +123,7 @@ fn measure(library: &Library<'_>, arm: Arm) -> Result<Measured, ReproduceError> 
             score.push(100.0 * of.score);
         }
     }
-    let decibels = |pair: &Likeness| pair.psnr.map_or(EQUAL, |psnr| psnr.min(EQUAL));
+    let decibels = Likeness::capped_psnr;
     Ok(Measured {
         arm,
         macs,
@@ -161,7 +160,7 @@ fn note(library: &Library<'_>) -> String {
     };
     format!(
         "Pictures of {} prompts from the test seed, beside the vanilla ones of {} steps from the same \
-         noise: multiply-accumulates of the U-Net in percent; PSNR ({EQUAL} dB for equal pictures), \
+         noise: multiply-accumulates of the U-Net in percent; PSNR ({EQUAL_PSNR} dB for equal pictures), \
          distance of the scorer's features, LPIPS ({lpips}), means with 95 % bootstrap intervals over \
          the prompts; score, in brackets its difference to vanilla. What does not run was chosen for \
          each prompt on the training seed: \"best sets\" by the losses of all skip sets, \"block by \

@@ -1,7 +1,7 @@
 //! Estimates of importance for one prompt, and the effects they are judged by.
 
 use ::probe::{Effects, Estimates, ProbeError, UNetEvaluator};
-use metrics::psnr;
+use metrics::mean_squared_error;
 use pictures::RgbImage;
 use reweight::StepMatrix;
 
@@ -91,7 +91,7 @@ impl Seen {
         let Some(first) = pictures.first() else { return Ok(()) };
         let vanilla = self.vanilla.get_or_insert_with(|| first.clone());
         for picture in &pictures {
-            self.pixels.push(mean_squared(picture, vanilla)?);
+            self.pixels.push(mean_squared_error(picture, vanilla)?);
         }
         if let Some(lpips) = &context.networks.lpips {
             let beside = vec![vanilla.clone(); pictures.len()];
@@ -103,9 +103,4 @@ impl Seen {
         }
         Ok(())
     }
-}
-
-/// Mean squared difference of pixels from 0 to 255; 0 of equal pictures.
-fn mean_squared(a: &RgbImage, b: &RgbImage) -> Result<f64, ReproduceError> {
-    Ok(255.0 * 255.0 / 10f64.powf(psnr(a, b)? / 10.0))
 }

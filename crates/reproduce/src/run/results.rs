@@ -1,5 +1,6 @@
 //! What units give, and what of it cannot be.
 
+use metrics::EQUAL_PSNR;
 use probe::{Estimates, FitState, Vote};
 use pruning::{Distances, ReuseLosses};
 use reweight::StepMatrix;
@@ -68,6 +69,13 @@ pub(crate) struct Likeness {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Seconds(pub(crate) Vec<f64>);
+
+impl Likeness {
+    /// PSNR as it counts in means, in dB.
+    pub(crate) fn capped_psnr(&self) -> f64 {
+        self.psnr.map_or(EQUAL_PSNR, |psnr| psnr.min(EQUAL_PSNR))
+    }
+}
 
 /// A student's pictures, which are files of their own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
