@@ -21,9 +21,9 @@ use output::TransformOutput;
 use transforms::{Filtering, Four, Two};
 use weights::TransformWeights;
 
-/// Elements of the transformed input that exist at a time (24 MiB), where one row of tiles has no
+/// Elements of the transformed input that exist at a time (12 MiB), where one row of tiles has no
 /// more.
-const MOST_INPUT: usize = 6 << 20;
+const MOST_INPUT: usize = 3 << 20;
 /// Output channels of a task.
 const TASK_CHANNELS: usize = 64;
 /// Room behind a row of products, so that whole vectors can be read.
@@ -76,7 +76,7 @@ impl Unit {
 
 /// Convolution of `x` with `w` plus `b`.
 ///
-/// Beside `y` it holds the transformed input of some rows of tiles, 24 MiB or one row's, and in
+/// Beside `y` it holds the transformed input of some rows of tiles, 12 MiB or one row's, and in
 /// each thread the transformed weights of at most 64 output channels and their products.
 pub(super) fn forward(
     x: &[f32],
