@@ -1,5 +1,6 @@
 //! `cargo xtask peers`: this project and PyTorch, alternately, on the same work.
 
+mod cost;
 mod ours;
 mod pairs;
 mod report;
@@ -43,6 +44,20 @@ struct PeersArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Measure this project alone, the shipped U-Net with these batches and sides of latents
+    /// (BATCHxSIDE,...; without a list those from 1x16 to 4x128).
+    #[arg(
+        long,
+        value_name = "CELLS",
+        value_delimiter = ',',
+        num_args = 0..=1,
+        default_missing_value = cost::DEFAULT,
+        conflicts_with_all = ["work", "pairs", "python", "threads"]
+    )]
+    cost: Option<Vec<cost::Cell>>,
+    /// Only measure this cell of the costs here: how this program measures itself.
+    #[arg(long, hide = true)]
+    cell: Option<cost::Cell>,
     /// Only do the work here, and print its times: how this program measures itself.
     #[arg(long, hide = true, value_enum)]
     measure: Option<Work>,
@@ -56,6 +71,13 @@ fn run(args: PeersArgs) -> anyhow::Result<()> {
     if let Some(work) = args.measure {
         let run = kernels::on_workers(|| pairs::Run::here(work))?;
         return terminal::json(&serde_json::to_value(run)?);
+    }
+    if let Some(cell) = args.cell {
+        let run = kernels::on_workers(|| cell.here())?;
+        return terminal::json(&serde_json::to_value(run)?);
+    }
+    if let Some(cells) = args.cost {
+        return costs(&cells, args.json);
     }
     let threads = args.threads.map_or_else(pairs::processors, |threads| Ok(threads as usize))?;
     let peer = pairs::Peer::new(args.python, threads);
@@ -81,4 +103,19 @@ fn run(args: PeersArgs) -> anyhow::Result<()> {
         rows.push(row);
     }
     if args.json { terminal::pretty_json(&rows) } else { Ok(()) }
+}
+
+fn costs(cells: &[cost::Cell], json: bool) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
+    for cell in cells {
+        let row = cell.apart()?;
+        if !json {
+            if rows.is_empty() {
+                terminal::line(cost::header())?;
+            }
+            terminal::line(&row)?;
+        }
+        rows.push(row);
+    }
+    if json { terminal::pretty_json(&rows) } else { Ok(()) }
 }

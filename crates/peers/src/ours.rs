@@ -36,7 +36,8 @@ pub fn measure(work: Work) -> anyhow::Result<Vec<f64>> {
     }
 }
 
-fn wait<const D: usize>(result: Tensor<D>) {
+/// Waits for a result.
+pub fn wait<const D: usize>(result: Tensor<D>) {
     std::hint::black_box(result.into_data());
 }
 

@@ -46,7 +46,7 @@ pub fn median(values: &[f64]) -> f64 {
 }
 
 /// Most memory this process held, as Linux counts it.
-fn peak_bytes() -> anyhow::Result<u64> {
+pub fn peak_bytes() -> anyhow::Result<u64> {
     let file = "/proc/self/status";
     let text = std::fs::read_to_string(file).with_context(|| format!("`{file}` (Linux only)"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -103,7 +103,7 @@ impl Peer {
     }
 }
 
-fn measured(mut command: Command, input: &str) -> anyhow::Result<Run> {
+pub fn measured(mut command: Command, input: &str) -> anyhow::Result<Run> {
     let name = command.get_program().display().to_string();
     let mut child = command
         .stdin(Stdio::piped())
