@@ -70,6 +70,7 @@ fn data(question: &Question<'_>, answer: &Explanation) -> Result<String, Explain
         "negative": question.generation.negative_prompt,
         "guidance": question.generation.guidance_scale,
         "inferenceSteps": question.generation.steps,
+        "size": question.generation.size,
         "steps": scores.steps(),
         "paths": answer.blocks.iter().map(|block| &block.path).collect::<Vec<_>>(),
         "factors": FACTORS,
