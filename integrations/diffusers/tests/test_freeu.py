@@ -1,7 +1,6 @@
 """FreeU's arithmetic, beside diffusers' own and what must hold of it."""
 
 import pytest
-
 from unet_reweight import FreeU, ScheduleError, StepWindow
 from unet_reweight.freeu import scaled_low_frequencies
 

@@ -6,7 +6,6 @@ import warnings
 import pytest
 from program import GUIDANCE, PROMPT, SHIPPED, generate
 from schedules import STEPS, schedules, weights
-
 from unet_reweight import BlockWeights, FreeU, Schedule, ScheduleError
 
 #: Largest difference of latents that is allowed; theirs are of the order of 1.

@@ -4,7 +4,6 @@ import json
 import math
 
 import pytest
-
 from unet_reweight import BlockWeights, FreeU, NoiseLevel, Schedule, ScheduleError, StepWindow
 
 TOML = """# unet-reweight sha256 0123

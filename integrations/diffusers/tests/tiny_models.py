@@ -5,19 +5,20 @@ import shutil
 from pathlib import Path
 
 import torch
-from diffusers import (
-    AutoencoderKL,
-    DDIMScheduler,
-    StableDiffusionPipeline,
-    StableDiffusionXLPipeline,
-    UNet2DConditionModel,
-)
 from program import SHIPPED
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+)
+
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
 )
 
 TEXT = 32
@@ -27,13 +28,13 @@ SIZE = 256
 DOWN, ATTENTION = "DownBlock2D", "CrossAttnDownBlock2D"
 SHAPES = {
     "sd": {
-        "block_out_channels": (32, 32, 64, 64),
+        "block_out_channels": (64, 64, 128, 128),
         "down_block_types": (ATTENTION, ATTENTION, ATTENTION, DOWN),
         "attention_head_dim": (1, 1, 2, 2),
         "cross_attention_dim": TEXT,
     },
     "sdxl": {
-        "block_out_channels": (32, 64, 64),
+        "block_out_channels": (64, 128, 128),
         "down_block_types": (DOWN, ATTENTION, ATTENTION),
         "attention_head_dim": (1, 2, 2),
         "cross_attention_dim": 2 * TEXT,
@@ -51,7 +52,7 @@ def write_tiny_model(folder: Path, shape: str) -> None:
     config = SHAPES[shape]
     down = config["down_block_types"]
     unet = UNet2DConditionModel(
-        sample_size=8,
+        sample_size=16,
         up_block_types=[name.replace("Down", "Up") for name in reversed(down)],
         use_linear_projection=True,
         **config,
@@ -97,7 +98,7 @@ def _autoencoder() -> AutoencoderKL:
         up_block_types=("UpDecoderBlock2D",) * 4,
         latent_channels=4,
         layers_per_block=1,
-        sample_size=64,
+        sample_size=128,
     )
 
 
