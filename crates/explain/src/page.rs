@@ -72,6 +72,7 @@ fn data(question: &Question<'_>, answer: &Explanation) -> Result<String, Explain
         "inferenceSteps": question.generation.steps,
         "size": question.generation.size,
         "steps": scores.steps(),
+        "levels": answer.importance.steps,
         "paths": answer.blocks.iter().map(|block| &block.path).collect::<Vec<_>>(),
         "factors": FACTORS,
         "scores": scores,
