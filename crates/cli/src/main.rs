@@ -53,6 +53,8 @@ enum Command {
     Score(commands::score::ScoreArgs),
     /// Fetch models, metrics' weights and prompts into the usual caches.
     Download(commands::download::DownloadArgs),
+    /// Write a model in a form that other programs read.
+    Export(commands::export::ExportArgs),
     /// Show a model's blocks, parameters and memory.
     Inspect(commands::inspect::InspectArgs),
     /// Print a shell's completion script.
@@ -81,6 +83,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Compare(args) => commands::compare::run(args),
         Command::Score(args) => commands::score::run(args),
         Command::Download(args) => commands::download::run(args),
+        Command::Export(args) => commands::export::run(args),
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Completions { shell } => {
             let mut script = Vec::new();

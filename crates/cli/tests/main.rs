@@ -1,6 +1,7 @@
 //! Tests of the program from outside, in one program: it is linked once.
 
 mod commands;
+mod export;
 mod fit;
 mod importance;
 mod overwriting;

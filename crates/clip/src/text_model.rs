@@ -126,6 +126,16 @@ impl CLIPTextConfig {
     }
 }
 
+/// The names in files of all versions of transformers: older ones store a buffer that only counts
+/// from 0, and version 5 leaves the first word out where the model has no projection.
+fn names() -> KeyMap {
+    ["embeddings", "encoder", "final_layer_norm"]
+        .into_iter()
+        .fold(KeyMap::new().drop("text_model.embeddings.position_ids"), |map, part| {
+            map.rename(&format!("{part}.**"), &format!("text_model.{part}.**"))
+        })
+}
+
 impl CLIPTextModel {
     /// Loads a `text_encoder` folder of a diffusers pipeline.
     ///
@@ -139,9 +149,7 @@ impl CLIPTextModel {
         let folder = folder.as_ref();
         let config = CLIPTextConfig::from_file(folder.join("config.json"))?;
         let file = WeightsFile::find(folder, &NAMES)?;
-        // A buffer that older files store; it only counts from 0.
-        let names = KeyMap::new().drop("text_model.embeddings.position_ids");
-        let options = LoadOptions::new(dtype).with_names(names);
+        let options = LoadOptions::new(dtype).with_names(names());
         Ok(weights::load(config.init(device), &file, &options)?)
     }
 
@@ -225,5 +233,33 @@ impl Mlp {
     fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
         let inner = linear(&self.fc1, hidden);
         linear(&self.fc2, if self.quick { quick_gelu(inner) } else { gelu(inner) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weights::{SaveOptions, StoredDtype, save_with};
+
+    use super::*;
+
+    #[test]
+    fn from_folder_reads_the_names_of_transformers_5() {
+        let json = r#"{"vocab_size": 6, "hidden_size": 4, "intermediate_size": 8,
+            "num_hidden_layers": 1, "num_attention_heads": 1, "max_position_embeddings": 3,
+            "hidden_act": "gelu", "eos_token_id": 5, "architectures": ["CLIPTextModel"]}"#;
+        let (folder, device) = (tempfile::tempdir().unwrap(), Device::flex());
+        std::fs::write(folder.path().join("config.json"), json).unwrap();
+        let config = CLIPTextConfig::from_file(folder.path().join("config.json")).unwrap();
+        let model = config.init(&device);
+        let output = |model: &CLIPTextModel| model.forward(&[vec![1, 5]]).pooled.into_data();
+        let path = folder.path().join(NAMES[0]);
+        for names in [KeyMap::new(), names()] {
+            let options = SaveOptions { names, ..SaveOptions::default() };
+            save_with(&model, &path, StoredDtype::F32, &options).unwrap();
+            let read = CLIPTextModel::from_folder(folder.path(), FloatDType::F32, &device);
+            assert_eq!(output(&read.unwrap()), output(&model));
+        }
+        let file = WeightsFile::open(&path).unwrap();
+        assert!(file.tensors().contains_key("final_layer_norm.bias"));
     }
 }

@@ -36,5 +36,6 @@ pub use picture::{PictureRecord, pictures_from_tensor};
 pub use precision::Precision;
 pub use request::{Guidance, SampleRequest};
 pub use sample::Control;
+pub use single_file::CHECKPOINT_METADATA;
 pub use synthetic::{tiny, write_synthetic};
 pub use trajectory::{Prediction, StepInfo, Trajectory, TrajectoryStep};

@@ -27,7 +27,7 @@ pub struct Pipeline {
     device: Device,
     unet: UNet2DConditionModel,
     vae: AutoencoderKL,
-    text: Arc<TextEncoders>,
+    pub(crate) text: Arc<TextEncoders>,
     scheduler: SchedulerConfig,
     facts: Option<PipelineFacts>,
     /// Whether a batch is decoded picture by picture.

@@ -8,6 +8,7 @@ use burn::tensor::{Device, FloatDType};
 use pipeline::{Pipeline, PipelineError, tiny, write_synthetic};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize_to_file};
+use weights::StoredDtype;
 
 use crate::support;
 
@@ -67,6 +68,17 @@ fn combined(names: &str, folder: &Path) -> File {
     all.insert("alphas_cumprod".into(), (vec![2], vec![0; 4]));
     all.insert("model_ema.decay".into(), (vec![1], vec![0; 2]));
     all
+}
+
+/// The tensors of a file in f16.
+fn stored(path: &Path) -> File {
+    let bytes = std::fs::read(path).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let one = |(name, view): (String, TensorView<'_>)| {
+        assert_eq!(view.dtype(), Dtype::F16);
+        (name, (view.shape().to_vec(), view.data().to_vec()))
+    };
+    tensors.tensors().into_iter().map(one).collect()
 }
 
 fn write(file: &File, path: &Path) {
@@ -165,4 +177,51 @@ fn from_single_file_what_is_no_checkpoint_is_named() {
     write(&file, &path);
     let error = load(&path, Some(&preset)).unwrap_err().to_string();
     assert!(error.contains("conv_out.bias"), "{error}");
+}
+
+#[test]
+fn write_single_file_gives_every_tensor_its_name_and_every_bit() {
+    let at = tempfile::tempdir().unwrap();
+    for (name, names) in [
+        ("sd-turbo", include_str!("single-file-check/names-sd.json")),
+        ("sdxl-base", include_str!("single-file-check/names-sdxl.json")),
+    ] {
+        let (folder, preset) = folder(name, &at.path().join(name));
+        let mut expected = combined(names, &folder);
+        expected.retain(|name, _| name != "alphas_cumprod" && name != "model_ema.decay");
+        let path = at.path().join(format!("{name}.safetensors"));
+        for dtype in [FloatDType::F16, FloatDType::F32] {
+            let pipeline = Pipeline::from_folder(&folder, dtype, &Device::flex()).unwrap();
+            pipeline.write_single_file(&path, StoredDtype::F16).unwrap();
+            assert_eq!(stored(&path), expected, "{name}");
+        }
+        let loaded = load(&path, Some(&preset)).unwrap();
+        let own = Pipeline::from_folder(&folder, FloatDType::F32, &Device::flex()).unwrap();
+        assert_eq!(pixels(&loaded), pixels(&own));
+        // What was read from such a file is written again.
+        let again = at.path().join("again.safetensors");
+        loaded.write_single_file(&again, StoredDtype::F16).unwrap();
+        assert_eq!(std::fs::read(&again).unwrap(), std::fs::read(&path).unwrap());
+        // In f32 the values are the same.
+        loaded.write_single_file(&again, StoredDtype::F32).unwrap();
+        let wide = load(&again, Some(&preset)).unwrap();
+        wide.write_single_file(&again, StoredDtype::F16).unwrap();
+        assert_eq!(stored(&again), expected, "{name}");
+    }
+}
+
+#[test]
+fn write_single_file_of_a_model_like_sd_1_is_refused() {
+    let at = tempfile::tempdir().unwrap();
+    let (folder, _) = folder("sd-turbo", at.path());
+    let path = folder.join("unet/config.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let name = "\"use_linear_projection\": true";
+    assert!(text.contains(name));
+    std::fs::write(&path, text.replace(name, "\"use_linear_projection\": false")).unwrap();
+    let pipeline = Pipeline::from_folder(&folder, FloatDType::F32, &Device::flex()).unwrap();
+    let out = at.path().join("out.safetensors");
+    let error = pipeline.write_single_file(&out, StoredDtype::F16).unwrap_err().to_string();
+    assert!(error.contains("like SD 1.x") && error.contains("out.safetensors"), "{error}");
+    assert!(!out.exists());
 }

@@ -61,6 +61,12 @@ pub enum WeightsError {
         /// The tensor.
         unfit: Unfit,
     },
+    /// A tensor of a file that is written cannot be put together from a module's.
+    #[error("`{name}` cannot be put together: expected all of its parts, of equal rows")]
+    Incomplete {
+        /// Its name in the file.
+        name: String,
+    },
     /// File and module disagree; everything that disagrees is listed.
     #[error("`{path}` does not fit the model:{mismatch}")]
     Mismatch {

@@ -1,7 +1,10 @@
 //! How the tensors of a file are named in a module: the one mechanism for every kind of file.
 
+mod origin;
+
 use crate::Tensors;
 use crate::key_pattern::KeyPattern;
+pub(crate) use origin::{Form, Origin};
 
 /// Ordered rules that give the tensors of a file the names a module has for them.
 ///
@@ -90,20 +93,6 @@ impl KeyMap {
     pub fn under(mut self, prefix: &str) -> Self {
         self.prefix = prefix.into();
         self
-    }
-
-    /// The way back from the module's names to the file's: renamings with their sides exchanged.
-    /// What a file has in another form than the module has no way back and is left out.
-    pub fn inverted(&self) -> Self {
-        let renamings = self.rules.iter().filter(|rule| rule.action == Action::Rename);
-        let rules = renamings.flat_map(|rule| {
-            rule.to.iter().map(|to| Rule {
-                from: to.clone(),
-                action: Action::Rename,
-                to: vec![rule.from.clone()],
-            })
-        });
-        Self { prefix: String::new(), rules: rules.collect() }
     }
 
     fn rule(mut self, from: &str, action: Action, to: &[&str]) -> Self {
@@ -230,14 +219,6 @@ mod tests {
         assert_eq!(names(&cut), ["mid_block.7.k", "mid_block.7.q"]);
         assert_eq!(cut["mid_block.7.k"].shape(), [2, 2]);
         assert_eq!(cut["mid_block.7.k"].to_f32().unwrap().unwrap(), [4., 5., 6., 7.]);
-    }
-
-    #[test]
-    fn inverted_maps_lead_back() {
-        let map = KeyMap::new().rename("**.in_proj_weight", "**.in_proj.weight").drop("mask");
-        let back = map.inverted();
-        assert_eq!(back.renamed("a.in_proj.weight").as_deref(), Some("a.in_proj_weight"));
-        assert_eq!(back.renamed("mask").as_deref(), Some("mask"));
     }
 
     #[test]

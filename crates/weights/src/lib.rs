@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod cast;
+mod collected;
 mod error;
 mod file;
 mod key_map;
@@ -26,6 +27,7 @@ mod torch;
 mod values;
 
 pub use cast::cast;
+pub use collected::Collected;
 pub use error::WeightsError;
 pub use file::WeightsFile;
 pub use key_map::{KeyMap, Unfit};

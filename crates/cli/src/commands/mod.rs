@@ -6,6 +6,7 @@ mod document;
 pub mod download;
 pub mod effects;
 pub mod explain;
+pub mod export;
 pub mod fit;
 pub mod generate;
 pub mod importance;

@@ -1,10 +1,12 @@
 //! Which files are results of this program, known by what is in them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use pipeline::CHECKPOINT_METADATA;
 use serde_json::Value;
 
 use super::seal::is_sealed;
@@ -23,6 +25,8 @@ pub enum Kind {
     Map,
     /// Noise and latents in safetensors.
     Latents,
+    /// A model in one file, with our mark.
+    Checkpoint,
     /// A probe's result, or an importance map.
     ProbeResult,
     /// Measured effects.
@@ -55,12 +59,13 @@ impl Kind {
     pub fn check_name(self, path: &Path) -> Result<(), String> {
         let end = match self {
             Self::Picture | Self::Map => "png",
+            Self::Checkpoint => "safetensors",
             _ => return Ok(()),
         };
         if path.extension().is_some_and(|found| found.eq_ignore_ascii_case(end)) {
             return Ok(());
         }
-        Err(format!("expected a picture's name to end in `.{end}`, found `{}`", path.display()))
+        Err(format!("expected the name of a {self} to end in `.{end}`, found `{}`", path.display()))
     }
 
     /// Whether a file is such a result of this program, and so may be written anew.
@@ -70,6 +75,7 @@ impl Kind {
             Self::Map => has_text(path, Self::MAP_KEYWORD),
             Self::Record => json_has(path, &["model_sha256", "intervention", "version"]),
             Self::Latents => holds_latents(path),
+            Self::Checkpoint => is_checkpoint(path),
             Self::ProbeResult => {
                 json_has(path, &["facts", "importance", "ranking"])
                     || json_has(path, &["facts", "method", "scores", "ranking"])
@@ -94,6 +100,7 @@ impl fmt::Display for Kind {
             Self::Record => "record of a picture",
             Self::Map => "map of differences",
             Self::Latents => "file of latents",
+            Self::Checkpoint => "checkpoint",
             Self::ProbeResult | Self::Effects | Self::ProbeTable | Self::ProbeDrawing => {
                 "result of a probe"
             }
@@ -182,4 +189,11 @@ fn holds_latents(path: &Path) -> bool {
     let header = usize::try_from(u64::from_le_bytes(*length)).ok().and_then(|end| rest.get(..end));
     let header: Value = serde_json::from_slice(header.unwrap_or_default()).unwrap_or_default();
     header.as_object().is_some_and(|names| names.keys().eq(["latents", "noise"]))
+}
+
+/// Whether the header of a safetensors file begins with the mark of our checkpoints.
+fn is_checkpoint(path: &Path) -> bool {
+    let metadata: BTreeMap<&str, &str> = CHECKPOINT_METADATA.into();
+    let mark = format!("{{\"__metadata__\":{}", serde_json::json!(metadata));
+    head(path, 8 + mark.len() as u64).is_some_and(|bytes| bytes.ends_with(mark.as_bytes()))
 }

@@ -105,7 +105,7 @@ impl OpenClip {
     /// [`ClipError::Weights`] where the file cannot be written or a value does not fit `dtype`.
     pub fn save(&self, path: &Path, dtype: StoredDtype) -> Result<(), ClipError> {
         let scalars = vec!["logit_scale".into()];
-        let options = SaveOptions { names: names().inverted(), scalars };
+        let options = SaveOptions { names: names(), scalars };
         Ok(weights::save_with(self, path, dtype, &options)?)
     }
 

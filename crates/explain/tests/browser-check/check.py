@@ -47,11 +47,19 @@ def check(page, name, shots):
     slider.focus()
     page.keyboard.press("End")
     assert page.locator("#shown").text_content() == f"× {max(data['factors'])}".replace(".0", "")
-    for kind, word in [("schedule", "weights"), ("command", "unet-reweight generate"), ("diffusers", "register_forward_hook")]:
+    for kind, word in [("schedule", "weights"), ("command", "unet-reweight generate"), ("diffusers", "register_forward_hook"), ("comfyui", "UNetReweightApply")]:
         page.locator(f'[data-copy="{kind}"]').click()
         page.wait_for_function("document.getElementById('copied').textContent !== ''")
         assert page.locator("#copied").text_content() == "Copied."
         assert word in page.evaluate("navigator.clipboard.readText()")
+    workflow = json.loads(page.evaluate("navigator.clipboard.readText()"))
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    assert workflow["version"] and workflow["extra"] is not None
+    for link, source, output, target, slot, kind in workflow["links"]:
+        start, end = nodes[source]["outputs"][output], nodes[target]["inputs"][slot]
+        assert link in start["links"] and end["link"] == link and start["type"] == end["type"] == kind
+    text = next(node for node in nodes.values() if node["type"] == "UNetReweightScheduleText")
+    assert json.loads(text["widgets_values"][0])["blocks"]["weights"]
     page.locator("#rows .row img").first.click()
     assert page.locator("#zoom").is_visible()
     page.wait_for_function("document.querySelector('#zoom img').complete")

@@ -1,5 +1,6 @@
 //! Checkpoints in one file, under the names of the first implementation (LDM).
 
+mod export;
 mod parts;
 mod text_names;
 mod unet_names;
@@ -14,6 +15,7 @@ use weights::{WeightsFile, load_tensors};
 
 use crate::text_encoders::TextEncoders;
 use crate::{Pipeline, PipelineConfigs, PipelineError};
+pub use export::CHECKPOINT_METADATA;
 use parts::Parts;
 
 impl Pipeline {

@@ -11,11 +11,11 @@ use super::vae_names::vae_names;
 
 const UNET: &str = "model.diffusion_model.";
 /// OpenCLIP's encoder in SD 2.x.
-const TEXT_SD2: &str = "cond_stage_model.model.";
+pub(super) const TEXT_SD2: &str = "cond_stage_model.model.";
 /// OpenAI's encoder in SDXL, under transformers' names.
-const TEXT_SDXL: &str = "conditioner.embedders.0.transformer.";
+pub(super) const TEXT_SDXL: &str = "conditioner.embedders.0.transformer.";
 /// OpenCLIP's encoder in SDXL.
-const TEXT_SDXL_2: &str = "conditioner.embedders.1.model.";
+pub(super) const TEXT_SDXL_2: &str = "conditioner.embedders.1.model.";
 
 /// What training leaves in a checkpoint beside the model: schedules, averages, counters.
 const LEFTOVERS: [&str; 16] = [

@@ -46,14 +46,15 @@ pub(super) fn unet_names(config: &UNet2DConditionConfig) -> KeyMap {
         let up = format!("up_blocks.{level}");
         for layer in 0..=layers {
             let block = format!("output_blocks.{}", level * (layers + 1) + layer);
-            map = map
-                .within(&format!("{block}.0"), &format!("{up}.resnets.{layer}"), &resnet)
-                .rename(&format!("{block}.1.conv.*"), &format!("{up}.upsamplers.0.conv.*"))
-                .rename(&format!("{block}.2.conv.*"), &format!("{up}.upsamplers.0.conv.*"));
+            map = map.within(&format!("{block}.0"), &format!("{up}.resnets.{layer}"), &resnet);
             if *kind == BlockType::CrossAttention {
                 map = map.rename(&format!("{block}.1.**"), &format!("{up}.attentions.{layer}.**"));
             }
         }
+        // It follows what the last layer has.
+        let place = if *kind == BlockType::CrossAttention { 2 } else { 1 };
+        let upsampler = format!("output_blocks.{}.{place}", level * (layers + 1) + layers);
+        map = map.rename(&format!("{upsampler}.conv.*"), &format!("{up}.upsamplers.0.conv.*"));
     }
     map.under("model.diffusion_model.")
 }

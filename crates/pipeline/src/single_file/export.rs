@@ -1,0 +1,84 @@
+//! Pipelines written as checkpoints in one file.
+
+use std::path::Path;
+
+use clip::CLIPTextModel;
+use weights::{Collected, KeyMap, StoredDtype};
+
+use super::parts::{TEXT_SD2, TEXT_SDXL, TEXT_SDXL_2};
+use super::text_names::{open_clip_names, transformers_names};
+use super::unet_names::unet_names;
+use super::vae_names::vae_names;
+use crate::text_encoders::TextEncoders;
+use crate::{Pipeline, PipelineError};
+
+/// The autoencoder's attention, whose linear maps are 1×1 convolutions in such files.
+const VAE_ATTENTION: [&str; 2] =
+    ["first_stage_model.encoder.mid.attn_1", "first_stage_model.decoder.mid.attn_1"];
+
+/// What the header of such a file says of it.
+pub const CHECKPOINT_METADATA: [(&str, &str); 2] = [("format", "pt"), ("writer", "unet-reweight")];
+
+impl Pipeline {
+    /// Writes the pipeline as a checkpoint in one file, under the names of the first implementation
+    /// (LDM), that other programs read: U-Net, autoencoder, text encoders. What kind of model it is,
+    /// and whether it predicts noise or velocity, such a file does not say.
+    ///
+    /// The file appears complete or not at all. All of its values are held meanwhile.
+    ///
+    /// # Errors
+    /// [`PipelineError::SingleFile`] for SD 1.x, which is not implemented;
+    /// [`PipelineError::Weights`] where the file cannot be written or a value does not fit `dtype`.
+    pub fn write_single_file(&self, path: &Path, dtype: StoredDtype) -> Result<(), PipelineError> {
+        let wrong = |reason: String| PipelineError::SingleFile { path: path.to_path_buf(), reason };
+        let config = self.unet().config();
+        if !config.use_linear_projection {
+            return Err(wrong(
+                "expected a model like SD 2.x or SDXL, found one like SD 1.x, whose checkpoints in \
+                 one file are not implemented"
+                    .into(),
+            ));
+        }
+        let part = |collected: Collected, names: KeyMap| {
+            let nameless = collected.names().find(|name| !names.gives(name)).map(String::from);
+            match nameless {
+                Some(name) => Err(wrong(format!("such files have no name for `{name}`"))),
+                None => Ok(collected.restored(&names)?),
+            }
+        };
+        let mut whole = part(Collected::of(self.unet(), dtype), unet_names(config))?;
+        let vae = part(Collected::of(self.vae(), dtype), vae_names(self.vae().config()))?;
+        whole = whole.with(as_convolutions(vae));
+        for (encoder, names) in text_names(&self.text) {
+            whole = whole.with(part(Collected::of(encoder, dtype), names)?);
+        }
+        Ok(whole.write(path, &CHECKPOINT_METADATA)?)
+    }
+}
+
+/// The text encoders, and the names under which such files have them.
+fn text_names(text: &TextEncoders) -> Vec<(&CLIPTextModel, KeyMap)> {
+    let open_clip =
+        |encoder: &CLIPTextModel, prefix| open_clip_names(encoder.config()).under(prefix);
+    match text {
+        TextEncoders::Single { encoder, .. } => vec![(encoder, open_clip(encoder, TEXT_SD2))],
+        TextEncoders::Double { encoders, .. } => {
+            let [first, second] = &**encoders;
+            vec![
+                (first, transformers_names().under(TEXT_SDXL)),
+                (second, open_clip(second, TEXT_SDXL_2)),
+            ]
+        }
+    }
+}
+
+fn as_convolutions(mut vae: Collected) -> Collected {
+    for attention in VAE_ATTENTION {
+        for projection in ["q", "k", "v", "proj_out"] {
+            if let Some(shape) = vae.shape_mut(&format!("{attention}.{projection}.weight")) {
+                shape.extend([1, 1]);
+            }
+        }
+    }
+    vae
+}
