@@ -2,6 +2,7 @@
 //! up?
 
 mod commands;
+mod facts;
 mod failure;
 mod logging;
 mod options;

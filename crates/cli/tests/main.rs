@@ -4,6 +4,7 @@ mod commands;
 mod fit;
 mod importance;
 mod overwriting;
+mod sampling;
 mod score;
 mod skipping;
 mod support;

@@ -122,11 +122,7 @@ impl SampleRequest {
         let refuse = |reason: String| Err(PipelineError::Request(reason));
         let (samples, prompts) = (self.samples(), self.prompts.batch());
         let eta = self.scheduler_config.eta;
-        let noisy = match self.scheduler {
-            SchedulerKind::EulerAncestral => true,
-            SchedulerKind::Ddim => eta > 0.0,
-            _ => false,
-        };
+        let noisy = self.scheduler.adds_noise(eta);
         let sources = self.fresh_noise.as_ref().map_or(0, |source| source.seeds.len());
         if noisy && sources != samples {
             return refuse(format!(
