@@ -204,6 +204,9 @@ impl SamplingOptions {
         if record.initial_noise.is_some() {
             bail!("the picture's initial noise came from a file, which it does not hold");
         }
+        if record.extras.image.is_some() {
+            bail!("the picture was made of another, which it does not hold");
+        }
         let [height, width] = record.size;
         Ok(Self {
             prompt: Some(record.prompt.clone()),
@@ -221,6 +224,11 @@ impl SamplingOptions {
             eta: record.eta,
             unet_batch: None,
         })
+    }
+
+    /// For pictures of this height and width.
+    pub fn sized(self, [height, width]: [usize; 2]) -> Self {
+        Self { height: Some(height), width: Some(width), ..self }
     }
 
     /// The file of initial noise, where there is one: something that is read.

@@ -55,7 +55,11 @@ impl Pipeline {
     }
 
     /// `values`, where all are finite.
-    fn checked(&self, values: Tensor<4>, what: &'static str) -> Result<Tensor<4>, PipelineError> {
+    pub(crate) fn checked(
+        &self,
+        values: Tensor<4>,
+        what: &'static str,
+    ) -> Result<Tensor<4>, PipelineError> {
         if is_finite(&values) {
             return Ok(values);
         }

@@ -8,8 +8,8 @@ use reweight::NoiseLevel;
 use scheduler::{NoiseSchedule, SchedulerConfig, SchedulerKind, SigmaSpacing};
 
 use crate::{
-    GenerationSettings, Guidance, NoiseKind, NoiseSource, Pipeline, PipelineError, SampleRequest,
-    SchedulerChoice, read_latents,
+    GenerationSettings, Guidance, ImageSource, NoiseKind, NoiseSource, Pipeline, PipelineError,
+    SampleRequest, SchedulerChoice, read_latents,
 };
 
 /// Inference steps and guidance scale where neither a person nor a preset says.
@@ -28,6 +28,8 @@ pub struct Generation {
     pub sampler_noise: NoiseKind,
     /// Safetensors file with the initial noise instead.
     pub initial_noise: Option<PathBuf>,
+    /// The picture that runs begin with, where they do.
+    pub image: Option<ImageSource>,
     /// Inference steps, 1 or more.
     pub steps: usize,
     /// Guidance scale.
@@ -146,6 +148,7 @@ impl Pipeline {
             },
             sampler_noise: settings.sampler_noise.unwrap_or(settings.noise),
             initial_noise: settings.initial_noise,
+            image: None,
             steps,
             guidance_scale,
             size,
@@ -183,7 +186,11 @@ impl Pipeline {
                     let whole = read_latents(path, "noise", shape, self.device())?;
                     whole.narrow(0, samples.start, seeds.len())
                 }
-                None => source.draw(0, [channels, height, width], self.device()),
+                None => {
+                    // The first draw is for the latents of the picture.
+                    let draw = usize::from(generation.image.is_some());
+                    source.draw(draw, [channels, height, width], self.device())
+                }
             },
             fresh_noise: Some(NoiseSource { kind: generation.sampler_noise, ..source }),
             scheduler: generation.scheduler,

@@ -63,9 +63,40 @@ pub struct RecordExtras {
     /// Spacing of σ, where another than the model's own was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sigmas: Option<SigmaSpacing>,
+    /// The picture that it was made of, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageRecord>,
     /// Whether the picture was decoded in tiles.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub vae_tiling: bool,
+}
+
+/// Which picture another was made of, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImageRecord {
+    /// SHA-256 of its file, in hexadecimal.
+    pub sha256: String,
+    /// How it was used.
+    #[serde(flatten)]
+    pub used: ImageUse,
+}
+
+/// How a picture is used to make another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageUse {
+    /// Noised in the place of the first steps.
+    Noised {
+        /// Share of the steps that were taken.
+        strength: f64,
+    },
+    /// Turned into noise by DDIM's inversion.
+    Inverted {
+        /// The prompt of the inversion.
+        prompt: String,
+        /// Its guidance scale.
+        guidance_scale: f64,
+    },
 }
 
 /// Older records have the data type and the noise after the hash, apart from fields of their own.
@@ -183,6 +214,10 @@ impl Pipeline {
                 sampler_noise: Some(generation.sampler_noise)
                     .filter(|kind| *kind != generation.noise.kind),
                 sigmas: generation.sigmas,
+                image: generation.image.as_ref().map(|image| ImageRecord {
+                    sha256: image.sha256.clone(),
+                    used: ImageUse::Noised { strength: image.strength },
+                }),
                 vae_tiling: self.vae_tiling,
             },
         }

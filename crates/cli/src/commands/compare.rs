@@ -89,7 +89,7 @@ pub fn run(args: CompareArgs) -> anyhow::Result<()> {
     for samples in generation.batches() {
         let request = pipeline.request(&generation, samples)?;
         for ((name, policy), column) in policies.iter().zip(&mut columns) {
-            let latents = sample(&pipeline, &request, policy, name)?;
+            let latents = sample(&pipeline, &request, None, policy, name)?;
             column.extend(pipeline.pictures(latents)?);
         }
     }

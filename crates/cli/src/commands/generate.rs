@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use burn::tensor::Tensor;
 use clap::Args;
-use pipeline::{PictureRecord, write_latents};
+use pipeline::{ImageSource, PictureRecord, write_latents};
 use reweight::Policy;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::commands::applied::AppliedOptions;
 use crate::commands::sample;
+use crate::commands::source::SourcePicture;
 use crate::options::{BatchOptions, ModelOptions, SamplingOptions};
 use crate::outputs::{Kind, OutputOptions, Outputs};
 
@@ -19,7 +20,7 @@ use crate::outputs::{Kind, OutputOptions, Outputs};
 const LATENTS: &str = "latents.safetensors";
 
 /// What a picture that is made again says itself.
-const SETTINGS: [&str; 17] = [
+const SETTINGS: [&str; 19] = [
     "prompt",
     "negative",
     "steps",
@@ -33,6 +34,8 @@ const SETTINGS: [&str; 17] = [
     "scheduler",
     "sigmas",
     "eta",
+    "image",
+    "strength",
     "weights",
     "resample",
     "window",
@@ -44,6 +47,7 @@ const SETTINGS: [&str; 17] = [
 #[command(
     after_help = "Examples:\n  unet-reweight generate \"pixel art of a grinning face\"\n  \
                   unet-reweight generate \"a red apple\" --seeds 1,2,3 --weights schedule.toml\n  \
+                  unet-reweight generate \"a blue apple\" --image apple.png --strength 0.6\n  \
                   unet-reweight generate --like out/42.png --out again",
     mut_arg("prompt", |arg| arg.required(false).required_unless_present("like"))
 )]
@@ -57,6 +61,14 @@ pub struct GenerateArgs {
     /// Make this picture again, bit for bit: prompt, seed, weights and all else are what it says.
     #[arg(long, conflicts_with_all = SETTINGS)]
     like: Option<PathBuf>,
+    /// Begin with this picture, noised, in the place of the first steps; its size is that of the
+    /// results.
+    #[arg(long, conflicts_with_all = ["width", "height"])]
+    image: Option<PathBuf>,
+    /// Share of the steps that are taken with --image, above 0 (nothing changes) to 1; their number is
+    /// rounded down.
+    #[arg(long, default_value_t = 0.8, requires = "image", allow_negative_numbers = true)]
+    strength: f64,
     /// Schedule file (TOML, JSON, or the authors' YAML).
     #[arg(long)]
     weights: Option<PathBuf>,
@@ -85,8 +97,8 @@ impl GenerateArgs {
         if self.save_latents {
             outputs = outputs.with(self.out.join(LATENTS), Kind::Latents);
         }
-        let files = [self.weights.as_deref(), self.like.as_deref()];
-        let inputs = [files[0], files[1], sampling.noise_file(), self.model.file()];
+        let [weights, like, image] = [&self.weights, &self.like, &self.image].map(Option::as_deref);
+        let inputs = [weights, like, image, sampling.noise_file(), self.model.file()];
         outputs.check(inputs.into_iter().flatten(), &self.output)
     }
 }
@@ -110,8 +122,15 @@ pub fn run(mut args: GenerateArgs) -> anyhow::Result<()> {
         args.model = args.model.like(record);
     }
     args.check_outputs(&args.sampling)?;
+    let source = args.image.as_deref().map(SourcePicture::open).transpose()?;
+    if let Some(source) = &source {
+        args.sampling = args.sampling.sized(source.picture.size());
+    }
     let pipeline = args.model.load()?;
-    let generation = args.sampling.in_batches(&args.batch).resolve(&pipeline)?;
+    let encoded = source.as_ref().map(|source| source.encode(&pipeline)).transpose()?;
+    let mut generation = args.sampling.in_batches(&args.batch).resolve(&pipeline)?;
+    generation.image =
+        source.map(|source| ImageSource { sha256: source.sha256, strength: args.strength });
     let sha256 = pipeline.fingerprint()?;
     let policy = match recorded {
         Some((record, _)) if record.model_sha256 != sha256 => bail!(
@@ -137,7 +156,9 @@ pub fn run(mut args: GenerateArgs) -> anyhow::Result<()> {
     let (mut noise, mut latents) = (Vec::new(), Vec::new());
     for samples in generation.batches_of(|at| !kept[at]) {
         let request = pipeline.request(&generation, samples.clone())?;
-        let sampled = sample(&pipeline, &request, &policy, "sampling")?;
+        let start =
+            encoded.as_ref().and_then(|one| pipeline.start(&generation, one, samples.clone()));
+        let sampled = sample(&pipeline, &request, start.as_ref(), &policy, "sampling")?;
         if args.save_latents {
             noise.push(request.noise);
             latents.push(sampled.clone());
