@@ -2,6 +2,7 @@
 
 mod commands;
 mod fit;
+mod images;
 mod importance;
 mod overwriting;
 mod sampling;

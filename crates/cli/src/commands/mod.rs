@@ -4,6 +4,7 @@ mod applied;
 pub mod compare;
 mod document;
 pub mod download;
+pub mod edit;
 pub mod effects;
 pub mod explain;
 pub mod fit;
