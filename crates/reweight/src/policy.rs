@@ -139,8 +139,8 @@ impl BatchPolicy {
     /// # Errors
     /// [`ReweightError::Reuse`] where what a block added in one of them is reused.
     pub fn check_begins_at(&self, first: usize) -> Result<(), ReweightError> {
-        let blocks = self.policies.iter().filter_map(|policy| policy.blocks.as_ref());
-        blocks.map(|weights| weights.check_reuse(first)).collect()
+        let mut weights = self.policies.iter().filter_map(|policy| policy.blocks.as_ref());
+        weights.try_for_each(|weights| weights.check_reuse(first))
     }
 
     /// The intervention of step `step` of `steps` by itself: sample `s` of a forward pass (which
