@@ -172,7 +172,7 @@ pub struct BatchOptions {
     /// Most samples of one U-Net call, two for each picture with guidance, at least one picture's;
     /// pictures do not depend on it [default: up to 16, fewer where the model's largest tensors
     /// would take more than 512 MiB together].
-    #[arg(long, value_parser = count())]
+    #[arg(long, visible_alias = "unet-batch", value_parser = count())]
     batch: Option<usize>,
 }
 

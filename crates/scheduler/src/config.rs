@@ -186,3 +186,33 @@ impl SchedulerConfig {
         Ok(self.build(kind, num_inference_steps)?.timesteps().len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_class_absent_keys_have_the_defaults_of_the_class() {
+        let read = |class: &str| {
+            let text = format!(r#"{{"_class_name": "{class}"}}"#);
+            let config = SchedulerConfig::from_json(&text, "f").unwrap();
+            (config.beta_start, config.beta_end, config.beta_schedule)
+        };
+        assert_eq!(read("LCMScheduler"), (0.00085, 0.012, BetaSchedule::ScaledLinear));
+        assert_eq!(read("HeunDiscreteScheduler"), (0.00085, 0.012, BetaSchedule::Linear));
+        assert_eq!(read("PNDMScheduler"), (0.0001, 0.02, BetaSchedule::Linear));
+    }
+
+    #[test]
+    fn kind_goes_by_class_and_algorithm() {
+        let kind = |class: &str, algorithm: &str| {
+            let text = format!(r#"{{"_class_name": "{class}", "algorithm_type": "{algorithm}"}}"#);
+            SchedulerConfig::from_json(&text, "f").unwrap().kind().unwrap()
+        };
+        let class = "DPMSolverMultistepScheduler";
+        assert_eq!(kind(class, "sde-dpmsolver++"), SchedulerKind::DpmSolverMultistepSde);
+        assert_eq!(kind(class, "dpmsolver++"), SchedulerKind::DpmSolverMultistep);
+        // Left over from another class.
+        assert_eq!(kind("DDIMScheduler", "sde-dpmsolver++"), SchedulerKind::Ddim);
+    }
+}
