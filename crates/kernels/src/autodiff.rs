@@ -6,9 +6,11 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 
-use crate::extension::{Elementwise, LayerGradients, LayerOps};
+use crate::extension::LayerOps;
+use crate::gradients::{Elementwise, LayerGradients};
 
 /// Registers an operation of three operands whose gradients `backward` computes from `state`.
 macro_rules! three_operands {
@@ -92,6 +94,21 @@ impl<B: LayerGradients, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
             ),
             |kept, dy| B::layer_conv_backward(kept.0, dy, kept.1, kept.2)
         )
+    }
+
+    fn layer_norm_conv_add(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        addend: FloatTensor<Self>,
+        groups: usize,
+        epsilon: f64,
+        padding: [usize; 2],
+    ) -> FloatTensor<Self> {
+        let normed = Self::layer_group_norm(x, gamma, beta, groups, epsilon, true);
+        Self::float_add(Self::layer_conv(normed, w, b, 1, padding), addend)
     }
 
     fn layer_linear(

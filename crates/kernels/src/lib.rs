@@ -11,10 +11,13 @@ mod autodiff;
 mod cpu;
 mod device;
 mod extension;
+mod gradients;
 mod layer;
 mod shapes;
 mod workers;
 
 pub use activation::{geglu, gelu, quick_gelu, silu};
-pub use layer::{attention, conv2d, group_norm, group_norm_silu, layer_norm, linear};
+pub use layer::{
+    attention, conv2d, group_norm, group_norm_silu, group_norm_silu_conv2d, layer_norm, linear,
+};
 pub use workers::on_workers;

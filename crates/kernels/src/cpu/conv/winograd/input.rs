@@ -6,8 +6,10 @@ use pulp::{Simd, WithSimd};
 
 use super::Unit;
 use super::transforms::{Filtering, input_square};
+use crate::cpu::activation::silu_vector;
 use crate::cpu::conv::ConvShape;
 use crate::cpu::disjoint::DisjointOut;
+use crate::cpu::norm::Affine;
 use crate::cpu::scratch::Scratch;
 use crate::cpu::simd::{lanes, load, store};
 
@@ -17,6 +19,8 @@ pub(super) struct TransformInput<'a, F> {
     pub(super) shape: ConvShape,
     pub(super) unit: Unit,
     pub(super) channel: usize,
+    /// The channel's norm, where the input is yet to be normalised and put through SiLU.
+    pub(super) norm: Option<Affine>,
     pub(super) out: DisjointOut<'a>,
     pub(super) filtering: PhantomData<F>,
 }
@@ -26,7 +30,7 @@ impl<F: Filtering> WithSimd for TransformInput<'_, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { x, shape, unit, channel, out, .. } = self;
+        let Self { x, shape, unit, channel, norm, out, .. } = self;
         let [channels, height, width] = shape.input;
         let x = &x[(unit.sample * channels + channel) * height * width..][..height * width];
         let (lanes, across) = (lanes::<S>(), unit.across);
@@ -42,8 +46,11 @@ impl<F: Filtering> WithSimd for TransformInput<'_, F> {
                 let phases = &mut phases[row * F::OUTPUTS * pitch..][..F::OUTPUTS * pitch];
                 match (top + row).checked_sub(shape.padding[0]).filter(|y| *y < height) {
                     Some(y) => {
-                        padded[shape.padding[1]..][..width]
-                            .copy_from_slice(&x[y * width..][..width]);
+                        let (row, x) = (&mut padded[shape.padding[1]..][..width], &x[y * width..]);
+                        match norm {
+                            Some(norm) => normalise(simd, row, x, norm),
+                            None => row.copy_from_slice(&x[..width]),
+                        }
                         for (tile, values) in padded.chunks_exact(F::OUTPUTS).enumerate() {
                             for (phase, value) in values.iter().enumerate() {
                                 phases[phase * pitch + tile] = *value;
@@ -77,4 +84,27 @@ impl<F: Filtering> WithSimd for TransformInput<'_, F> {
             }
         }
     }
+}
+
+/// `silu((x − mean) · scale + shift)` of the first values of `x`.
+#[inline(always)]
+fn normalise<S: Simd>(simd: S, row: &mut [f32], x: &[f32], norm: Affine) {
+    let mean = simd.splat_f32s(norm.mean);
+    let (scale, shift) = (simd.splat_f32s(norm.scale), simd.splat_f32s(norm.shift));
+    let map =
+        |x: S::f32s| silu_vector(simd, simd.mul_add_e_f32s(simd.sub_f32s(x, mean), scale, shift));
+    let x = &x[..row.len()];
+    let mut vectors = row.chunks_exact_mut(lanes::<S>());
+    let inputs = x.chunks_exact(lanes::<S>());
+    let rest_of_x = inputs.remainder();
+    for (vector, x) in (&mut vectors).zip(inputs) {
+        let value = map(load::<S>(x));
+        store::<S>(vector, value);
+    }
+    let rest = vectors.into_remainder();
+    let mut last = [0.0; 16];
+    last[..rest.len()].copy_from_slice(rest_of_x);
+    let value = map(load::<S>(&last));
+    store::<S>(&mut last, value);
+    rest.copy_from_slice(&last[..rest.len()]);
 }
