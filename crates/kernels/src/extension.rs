@@ -33,6 +33,13 @@ pub(crate) trait LayerOps: Backend {
         epsilon: f64,
         padding: [usize; 2],
     ) -> FloatTensor<Self>;
+    /// [`Self::layer_conv`] of stride 1 of `x` doubled in height and width, each value repeated.
+    fn layer_doubled_conv(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        padding: [usize; 2],
+    ) -> FloatTensor<Self>;
     /// Affine map of the last dimension.
     fn layer_linear(
         x: FloatTensor<Self>,
@@ -122,6 +129,21 @@ impl LayerOps for Flex {
         };
         let y = conv::normalised(x, (gamma, beta, norm), w, b, addend, shape);
         tensor(y, [shape.batch, channels, height, width])
+    }
+
+    fn layer_doubled_conv(
+        x: FlexTensor,
+        w: FlexTensor,
+        b: FlexTensor,
+        padding: [usize; 2],
+    ) -> FlexTensor {
+        let [batch, channels, height, width] = dims(&x);
+        let [outputs, _, rows, columns] = dims(&w);
+        let doubled = [batch, channels, 2 * height, 2 * width];
+        let shape = conv::ConvShape::new(doubled, outputs, [rows, columns], 1, padding);
+        values!(x, w, b);
+        let [channels, height, width] = shape.output;
+        tensor(conv::doubled(x, w, b, shape), [batch, channels, height, width])
     }
 
     fn layer_linear(x: FlexTensor, w: FlexTensor, b: FlexTensor) -> FlexTensor {

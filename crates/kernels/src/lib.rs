@@ -8,6 +8,7 @@
 
 mod activation;
 mod autodiff;
+mod convolution;
 mod cpu;
 mod device;
 mod extension;
@@ -17,7 +18,6 @@ mod shapes;
 mod workers;
 
 pub use activation::{geglu, gelu, quick_gelu, silu};
-pub use layer::{
-    attention, conv2d, group_norm, group_norm_silu, group_norm_silu_conv2d, layer_norm, linear,
-};
+pub use convolution::{conv2d, doubled_conv2d, group_norm_silu_conv2d};
+pub use layer::{attention, group_norm, group_norm_silu, layer_norm, linear};
 pub use workers::on_workers;

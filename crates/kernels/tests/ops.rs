@@ -231,3 +231,35 @@ fn fused_residual_blocks_match_their_parts() {
         }
     }
 }
+
+#[test]
+fn doubled_convolutions_match_those_of_enlarged_features() {
+    let device = device();
+    for (channels, outputs, [height, width]) in
+        [(64, 96, [6, 9]), (64, 64, [13, 17]), (5, 6, [4, 3])]
+    {
+        let conv: Conv2d = Conv2dConfig::new([channels, outputs], [3, 3])
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+            .init(&device);
+        let plain = |x: Tensor<3>| x.reshape([2, channels, height, width]);
+        let enlarged = |x: Tensor<3>| {
+            plain(x)
+                .reshape([2, channels, height, 1, width, 1])
+                .expand([2, channels, height, 2, width, 2])
+                .reshape([2, channels, 2 * height, 2 * width])
+        };
+        let x = random([2, channels, height * width], &device);
+        compare(
+            "doubled convolution",
+            std::slice::from_ref(&x),
+            |x| ops::doubled_conv2d(&conv, plain(x[0].clone())),
+            |x| ops::conv2d(&conv, enlarged(x[0].clone())),
+        );
+        // Without gradients the enlarged features are never stored.
+        let conv = conv.valid();
+        let x = x.inner();
+        let error =
+            largest(ops::doubled_conv2d(&conv, plain(x.clone())) - ops::conv2d(&conv, enlarged(x)));
+        assert!(error == 0.0, "{channels} channels: {error}");
+    }
+}

@@ -10,6 +10,8 @@ use crate::cpu::norm::{self, Affine, NormShape};
 pub(super) struct Around<'a> {
     /// Norms of the input's channels, `[batch, channels]`, and SiLU.
     pub(super) before: Option<&'a [Affine]>,
+    /// Whether the input is yet to be doubled in height and width, each value repeated.
+    pub(super) doubled: bool,
     /// Added to the output.
     pub(super) after: Addend<'a>,
 }
@@ -42,7 +44,7 @@ pub(crate) fn normalised(
     }
     if let Some(method) = winograd::Method::of(shape) {
         let affines = norm.affines(x, gamma, beta);
-        let around = Around { before: Some(&affines), after: addend };
+        let around = Around { before: Some(&affines), after: addend, ..Around::default() };
         winograd::forward(x, w, b, shape, method, around, &mut y);
         return y;
     }
@@ -64,4 +66,37 @@ pub(crate) fn normalised(
         }
     }
     y
+}
+
+/// Convolution of `x`, doubled in height and width by repeating each value, with `w` plus `b`;
+/// `shape` is that of the doubled input, which is never stored where it is transformed anyway.
+pub(crate) fn doubled(x: &[f32], w: &[f32], b: &[f32], shape: ConvShape) -> Vec<f32> {
+    let mut y = vec![0.0; shape.batch * shape.output_len()];
+    if y.is_empty() {
+        return y;
+    }
+    if let Some(method) = winograd::Method::of(shape) {
+        let around = Around { doubled: true, ..Around::default() };
+        winograd::forward(x, w, b, shape, method, around, &mut y);
+        return y;
+    }
+    let width = shape.input[2];
+    let mut enlarged = vec![0.0; shape.batch * shape.input_len()];
+    enlarged.par_chunks_mut(2 * width).zip(x.par_chunks(width / 2)).with_min_len(64).for_each(
+        |(rows, x)| {
+            let (first, second) = rows.split_at_mut(width);
+            double_row(first, x);
+            second.copy_from_slice(first);
+        },
+    );
+    direct::forward(&enlarged, w, b, shape, &mut y);
+    y
+}
+
+/// Repeats each value.
+#[inline(always)]
+pub(super) fn double_row(row: &mut [f32], x: &[f32]) {
+    for (pair, value) in row.chunks_exact_mut(2).zip(x) {
+        pair.fill(*value);
+    }
 }

@@ -7,7 +7,7 @@ mod unfold;
 mod winograd;
 
 pub(crate) use backward::backward;
-pub(crate) use fused::{Addend, normalised};
+pub(crate) use fused::{Addend, doubled, normalised};
 
 use fused::Around;
 

@@ -111,7 +111,9 @@ fn filter<F: Filtering>(
         (0..units.len() * channels).into_par_iter().for_each(|task| {
             let (unit, channel) = (units[task / channels], task % channels);
             let norm = around.before.map(|norms| norms[unit.sample * channels + channel]);
-            dispatch(TransformInput { x, shape, unit, channel, norm, out: target, filtering });
+            let doubled = around.doubled;
+            let out = target;
+            dispatch(TransformInput { x, shape, unit, channel, norm, doubled, out, filtering });
         });
         // An even number of tasks of about the same size.
         let outputs = shape.output[0];
