@@ -2,6 +2,7 @@
 //! up?
 
 mod commands;
+mod facts;
 mod failure;
 mod logging;
 mod options;
@@ -32,6 +33,8 @@ struct Arguments {
 enum Command {
     /// Make pictures from a prompt.
     Generate(commands::generate::GenerateArgs),
+    /// Make a picture again as another: inverted under one prompt, denoised under another.
+    Edit(commands::edit::EditArgs),
     /// Make a page that shows what each block does for a prompt: importance, and pictures with each
     /// block turned up, down or skipped.
     Explain(commands::explain::ExplainArgs),
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Generate(args) => commands::generate::run(args),
+        Command::Edit(args) => commands::edit::run(args),
         Command::Explain(args) => commands::explain::run(args),
         Command::Importance(args) => commands::importance::run(args),
         Command::Effects(args) => commands::effects::run(args),

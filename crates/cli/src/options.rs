@@ -10,7 +10,7 @@ use pipeline::{
     DeviceChoice, Generation, GenerationSettings, NoiseKind, PictureRecord, Pipeline, Precision,
     SchedulerChoice,
 };
-use scheduler::SchedulerKind;
+use scheduler::{SchedulerKind, SigmaSpacing};
 
 use crate::failure::{OrUsage, usage};
 
@@ -45,9 +45,10 @@ impl ModelOptions {
         self.model.as_deref().map(Path::new).filter(|path| path.is_file())
     }
 
-    /// In the data type that a picture was made in.
-    pub fn with_dtype(mut self, dtype: Option<Precision>) -> Self {
-        self.dtype = dtype.unwrap_or(self.dtype);
+    /// In the data type that a picture was made in, and decoded as it was.
+    pub fn like(mut self, record: &PictureRecord) -> Self {
+        self.dtype = record.dtype.unwrap_or(self.dtype);
+        self.vae_tiling |= record.extras.vae_tiling;
         self
     }
 
@@ -120,8 +121,8 @@ pub struct SamplingOptions {
     #[arg(long)]
     negative: Option<String>,
     /// Inference steps as diffusers counts them; the preset's own where absent, else 20. PNDM calls
-    /// the U-Net once more, or nine times more where the model does not skip its Runge-Kutta steps:
-    /// a schedule has a step for each call.
+    /// the U-Net once more, or nine times more where the model does not skip its Runge-Kutta steps,
+    /// Heun twice a step but the last: a schedule has a step for each call.
     #[arg(long, value_parser = steps())]
     steps: Option<usize>,
     /// Guidance scale, 0 or 1 for none; the preset's own where absent, else 3.
@@ -135,6 +136,10 @@ pub struct SamplingOptions {
     /// PyTorch 2.3).
     #[arg(long, default_value = "counter")]
     noise: NoiseKind,
+    /// Noise that samplers add at each step (euler-a, dpm++2m-sde, lcm, ddim with --eta), where it
+    /// is to be of another kind than --noise.
+    #[arg(long)]
+    sampler_noise: Option<NoiseKind>,
     /// Safetensors file with the initial noise instead: `noise`, of [seeds, channels, height,
     /// width].
     #[arg(long)]
@@ -145,15 +150,38 @@ pub struct SamplingOptions {
     /// Height in pixels; the model's own where absent.
     #[arg(long, value_parser = side())]
     height: Option<usize>,
-    /// Scheduler: ddim, euler, euler-a, pndm, dpm++2m, or model for the model's own.
+    /// Scheduler: ddim, euler, euler-a, pndm, heun, dpm++2m, dpm++2m-sde, lcm, or model for the
+    /// model's own.
     #[arg(long, default_value = "ddim")]
     scheduler: SchedulerChoice,
+    /// Spacing of σ for euler, heun, dpm++2m and dpm++2m-sde: timesteps, karras or exponential; the
+    /// model's own where absent.
+    #[arg(long)]
+    sigmas: Option<SigmaSpacing>,
     /// DDIM's η: 0 is deterministic, 1 as noisy as DDPM.
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     eta: f64,
+    /// Most samples of one U-Net call, of the commands that let a person say so.
+    #[arg(skip)]
+    unet_batch: Option<usize>,
+}
+
+/// How many samples are computed at a time.
+#[derive(Args)]
+pub struct BatchOptions {
+    /// Most samples of one U-Net call, two for each picture with guidance, at least one picture's;
+    /// pictures do not depend on it [default: up to 16, fewer where the model's largest tensors
+    /// would take more than 512 MiB together].
+    #[arg(long, visible_alias = "unet-batch", value_parser = count())]
+    batch: Option<usize>,
 }
 
 impl SamplingOptions {
+    /// With so many samples at a time.
+    pub fn in_batches(self, options: &BatchOptions) -> Self {
+        Self { unet_batch: options.batch, ..self }
+    }
+
     /// Seeds, one picture each.
     pub fn seeds(&self) -> &[u64] {
         if self.seeds.is_empty() { &DEFAULT_SEEDS } else { &self.seeds }
@@ -176,6 +204,9 @@ impl SamplingOptions {
         if record.initial_noise.is_some() {
             bail!("the picture's initial noise came from a file, which it does not hold");
         }
+        if record.extras.image.is_some() {
+            bail!("the picture was made of another, which it does not hold");
+        }
         let [height, width] = record.size;
         Ok(Self {
             prompt: Some(record.prompt.clone()),
@@ -184,12 +215,20 @@ impl SamplingOptions {
             guidance: Some(record.guidance_scale),
             seeds: vec![record.seed],
             noise: record.noise,
+            sampler_noise: record.extras.sampler_noise,
             initial_noise: None,
             width: Some(width),
             height: Some(height),
             scheduler: SchedulerChoice::Kind(record.scheduler.parse()?),
+            sigmas: record.extras.sigmas,
             eta: record.eta,
+            unet_batch: None,
         })
+    }
+
+    /// For pictures of this height and width.
+    pub fn sized(self, [height, width]: [usize; 2]) -> Self {
+        Self { height: Some(height), width: Some(width), ..self }
     }
 
     /// The file of initial noise, where there is one: something that is read.
@@ -210,13 +249,16 @@ impl SamplingOptions {
             negative_prompt: self.negative,
             seeds,
             noise: self.noise,
+            sampler_noise: self.sampler_noise,
             initial_noise: self.initial_noise,
             steps: self.steps,
             guidance_scale: self.guidance,
             height: self.height,
             width: self.width,
             scheduler: self.scheduler,
+            sigmas: self.sigmas,
             eta: self.eta,
+            unet_batch: self.unet_batch,
         });
         let generation = generation.or_usage()?;
         let texts: Vec<String> =
@@ -234,35 +276,12 @@ impl SamplingOptions {
         if generation.scheduler_config.eta > 0.0 && scheduler != SchedulerKind::Ddim {
             terminal::warn(format_args!("--eta has no effect with {scheduler}, only with ddim"));
         }
+        let Generation { noise, sampler_noise, .. } = &generation;
+        if !scheduler.adds_noise(generation.scheduler_config.eta) && *sampler_noise != noise.kind {
+            terminal::warn(format_args!(
+                "--sampler-noise has no effect with {scheduler}, which adds none"
+            ));
+        }
         Ok(generation)
     }
-}
-
-/// What tells a generation from another, apart from the model.
-pub fn facts(generation: &Generation) -> anyhow::Result<serde_json::Value> {
-    let mut facts = serde_json::json!({
-        "prompt": generation.prompt,
-        "seeds": generation.noise.seeds,
-        "steps": generation.steps,
-        "guidance": generation.guidance_scale,
-    });
-    // Left out where they are as they always were, so that older states go on.
-    let Generation { negative_prompt, noise, scheduler, size, .. } = generation;
-    let eta = generation.scheduler_config.eta;
-    let hash = |path: &PathBuf| hub::hash_file(path).map(|hash| hash.sha256);
-    let initial_noise = generation.initial_noise.as_ref().map(hash).transpose()?;
-    let others = [
-        ("negative", negative_prompt.is_some(), serde_json::json!(negative_prompt)),
-        ("noise", noise.kind != NoiseKind::Counter, serde_json::json!(noise.kind)),
-        ("scheduler", *scheduler != SchedulerKind::Ddim, scheduler.class_name().into()),
-        ("eta", eta != 0.0, eta.into()),
-        ("initial_noise", initial_noise.is_some(), serde_json::json!(initial_noise)),
-        ("size", !generation.default_size, serde_json::json!(size)),
-    ];
-    for (key, differs, value) in others {
-        if differs {
-            facts[key] = value;
-        }
-    }
-    Ok(facts)
 }

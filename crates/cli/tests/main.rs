@@ -3,8 +3,10 @@
 mod commands;
 mod export;
 mod fit;
+mod images;
 mod importance;
 mod overwriting;
+mod sampling;
 mod score;
 mod skipping;
 mod support;

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Tensor};
 use crate::trajectory::is_finite;
 use pictures::RgbImage;
 
-use crate::{Pipeline, PipelineError, Precision, pictures_from_tensor};
+use crate::{Pipeline, PipelineError, Precision};
 
 impl Pipeline {
     /// Decodes latents to pixels.
@@ -55,7 +55,11 @@ impl Pipeline {
     }
 
     /// `values`, where all are finite.
-    fn checked(&self, values: Tensor<4>, what: &'static str) -> Result<Tensor<4>, PipelineError> {
+    pub(crate) fn checked(
+        &self,
+        values: Tensor<4>,
+        what: &'static str,
+    ) -> Result<Tensor<4>, PipelineError> {
         if is_finite(&values) {
             return Ok(values);
         }
@@ -63,4 +67,22 @@ impl Pipeline {
         let scaling_factor = self.vae().config().scaling_factor;
         Err(PipelineError::NotFiniteAutoencoder { what, dtype, scaling_factor })
     }
+}
+
+/// The pictures of a decoded batch, `[batch, 3, height, width]` with values in [-1, 1].
+///
+/// Rounds halves to even, as NumPy does.
+pub fn pictures_from_tensor(pixels: Tensor<4>) -> Vec<RgbImage> {
+    let [batch, _, height, width] = pixels.dims();
+    let values: Vec<f32> = pixels.into_data().iter::<f32>().collect();
+    let plane = height * width;
+    (0..batch)
+        .map(|sample| {
+            let values = &values[sample * 3 * plane..][..3 * plane];
+            let byte =
+                |value: f32| ((value / 2.0 + 0.5).clamp(0.0, 1.0) * 255.0).round_ties_even() as u8;
+            let rgb = (0..3 * plane).map(|i| byte(values[i % 3 * plane + i / 3])).collect();
+            RgbImage { width, height, rgb }
+        })
+        .collect()
 }

@@ -5,70 +5,15 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use reweight::NoiseLevel;
-use scheduler::{NoiseSchedule, SchedulerConfig, SchedulerKind};
+use scheduler::{NoiseSchedule, SchedulerConfig, SchedulerKind, SigmaSpacing};
 
 use crate::{
-    DeviceChoice, Guidance, NoiseKind, NoiseSource, PictureRecord, Pipeline, PipelineError,
-    SampleRequest, read_latents,
+    GenerationSettings, Guidance, ImageSource, NoiseKind, NoiseSource, Pipeline, PipelineError,
+    SampleRequest, SchedulerChoice, read_latents,
 };
 
 /// Inference steps and guidance scale where neither a person nor a preset says.
 const DEFAULTS: (usize, f64) = (20, 3.0);
-
-/// Which scheduler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SchedulerChoice {
-    /// The class that the model's own configuration is written for.
-    Model,
-    /// This class, whatever the model's own.
-    Kind(SchedulerKind),
-}
-
-impl Default for SchedulerChoice {
-    /// The paper's.
-    fn default() -> Self {
-        Self::Kind(SchedulerKind::Ddim)
-    }
-}
-
-impl std::str::FromStr for SchedulerChoice {
-    type Err = PipelineError;
-
-    /// Reads `model`, or the name of a scheduler.
-    fn from_str(text: &str) -> Result<Self, PipelineError> {
-        match text {
-            "model" => Ok(Self::Model),
-            name => Ok(Self::Kind(name.parse()?)),
-        }
-    }
-}
-
-/// What is asked of a model; what is absent, the model or its preset says.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct GenerationSettings {
-    /// The prompt.
-    pub prompt: String,
-    /// What guidance leads away from.
-    pub negative_prompt: Option<String>,
-    /// Seeds, one sample each.
-    pub seeds: Vec<u64>,
-    /// The generator that makes their noise.
-    pub noise: NoiseKind,
-    /// Safetensors file with the initial noise instead: `noise`, `[seeds, channels, height, width]`.
-    pub initial_noise: Option<PathBuf>,
-    /// Inference steps, as diffusers counts them; else the preset's, else 20.
-    pub steps: Option<usize>,
-    /// Guidance scale, 0 or 1 for none; else the preset's, else 3.
-    pub guidance_scale: Option<f64>,
-    /// Height in pixels.
-    pub height: Option<usize>,
-    /// Width in pixels.
-    pub width: Option<usize>,
-    /// Scheduler.
-    pub scheduler: SchedulerChoice,
-    /// DDIM's η, from 0 (deterministic) to 1.
-    pub eta: f64,
-}
 
 /// [`GenerationSettings`] resolved for a model: plain values, nothing left open.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,8 +24,12 @@ pub struct Generation {
     pub negative_prompt: Option<String>,
     /// A seed per sample, and how its noise is made.
     pub noise: NoiseSource,
+    /// The generator of the fresh noise that some schedulers add.
+    pub sampler_noise: NoiseKind,
     /// Safetensors file with the initial noise instead.
     pub initial_noise: Option<PathBuf>,
+    /// The picture that runs begin with, where they do.
+    pub image: Option<ImageSource>,
     /// Inference steps, 1 or more.
     pub steps: usize,
     /// Guidance scale.
@@ -91,8 +40,12 @@ pub struct Generation {
     pub default_size: bool,
     /// Scheduler class.
     pub scheduler: SchedulerKind,
-    /// Its configuration, η included.
+    /// Spacing of σ where another than the model's own was asked for.
+    pub sigmas: Option<SigmaSpacing>,
+    /// Its configuration, η and spacing included.
     pub scheduler_config: SchedulerConfig,
+    /// Most samples that are sampled at a time, 1 or more.
+    pub batch: usize,
 }
 
 impl Generation {
@@ -125,21 +78,23 @@ impl Generation {
         Ok(scheduler.timesteps().iter().enumerate().map(level).collect())
     }
 
-    /// The samples in batches of at most eight, fewer where their pictures would have more pixels
-    /// together than eight of 512×512; a sample does not depend on its batch.
+    /// The samples in batches; a sample does not depend on its batch.
     pub fn batches(&self) -> Vec<Range<usize>> {
-        let pixels = self.size[0] * self.size[1];
-        let (samples, most) =
-            (self.samples(), (BATCH_PIXELS / pixels.max(1)).clamp(1, BATCH_SAMPLES));
-        (0..samples).step_by(most).map(|start| start..samples.min(start + most)).collect()
+        self.batches_of(|_| true)
+    }
+
+    /// Those of the samples that are `wanted`, by their position, in batches of neighbours.
+    pub fn batches_of(&self, wanted: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
+        let mut batches: Vec<Range<usize>> = Vec::new();
+        for at in (0..self.samples()).filter(|at| wanted(*at)) {
+            match batches.last_mut() {
+                Some(batch) if batch.end == at && batch.len() < self.batch => batch.end += 1,
+                _ => batches.push(at..at + 1),
+            }
+        }
+        batches
     }
 }
-
-/// Pixels of the pictures that are sampled at a time.
-const BATCH_PIXELS: usize = BATCH_SAMPLES * 512 * 512;
-/// Samples that are sampled at a time: small pictures gain little from larger batches, and what is
-/// done is on disk after each.
-const BATCH_SAMPLES: usize = 8;
 
 impl Pipeline {
     /// Fills in what `settings` leave open.
@@ -161,8 +116,28 @@ impl Pipeline {
             }
         }
         self.latent_size(size)?;
+        let guidance_scale = settings.guidance_scale.unwrap_or(guidance_scale);
+        let batch = self.batch(size, guidance_scale > 1.0, settings.unet_batch)?;
         let mut scheduler_config = self.scheduler_config().clone();
         scheduler_config.eta = settings.eta;
+        let scheduler = match settings.scheduler {
+            SchedulerChoice::Model => scheduler_config.kind()?,
+            SchedulerChoice::Kind(kind) => kind,
+        };
+        if let Some(spacing) = settings.sigmas {
+            if !scheduler.spaces_sigmas() {
+                return Err(PipelineError::Request(format!(
+                    "{scheduler} has no spacing of σ, as in diffusers: expected one of `{}`",
+                    SchedulerKind::ALL
+                        .into_iter()
+                        .filter(|kind| kind.spaces_sigmas())
+                        .map(SchedulerKind::name)
+                        .collect::<Vec<_>>()
+                        .join("`, `")
+                )));
+            }
+            scheduler_config.sigma_spacing = spacing;
+        }
         Ok(Generation {
             prompt: settings.prompt,
             negative_prompt: settings.negative_prompt,
@@ -171,16 +146,17 @@ impl Pipeline {
                 dtype: self.precision(),
                 seeds: settings.seeds,
             },
+            sampler_noise: settings.sampler_noise.unwrap_or(settings.noise),
             initial_noise: settings.initial_noise,
+            image: None,
             steps,
-            guidance_scale: settings.guidance_scale.unwrap_or(guidance_scale),
+            guidance_scale,
             size,
             default_size: size == default_size,
-            scheduler: match settings.scheduler {
-                SchedulerChoice::Model => scheduler_config.kind()?,
-                SchedulerChoice::Kind(kind) => kind,
-            },
+            scheduler,
+            sigmas: settings.sigmas,
             scheduler_config,
+            batch,
         })
     }
 
@@ -210,9 +186,13 @@ impl Pipeline {
                     let whole = read_latents(path, "noise", shape, self.device())?;
                     whole.narrow(0, samples.start, seeds.len())
                 }
-                None => source.draw(0, [channels, height, width], self.device()),
+                None => {
+                    // The first draw is for the latents of the picture.
+                    let draw = usize::from(generation.image.is_some());
+                    source.draw(draw, [channels, height, width], self.device())
+                }
             },
-            fresh_noise: Some(source),
+            fresh_noise: Some(NoiseSource { kind: generation.sampler_noise, ..source }),
             scheduler: generation.scheduler,
             scheduler_config: generation.scheduler_config.clone(),
             steps: generation.steps,
@@ -220,37 +200,5 @@ impl Pipeline {
         };
         request.check()?;
         Ok(request)
-    }
-
-    /// What is stored with the picture of `seed`, drawn under `intervention` by this pipeline, whose
-    /// [`fingerprint`](Self::fingerprint) is `model_sha256`.
-    pub fn record(
-        &self,
-        generation: &Generation,
-        model_sha256: &str,
-        seed: u64,
-        intervention: serde_json::Value,
-    ) -> PictureRecord {
-        PictureRecord {
-            prompt: generation.prompt.clone(),
-            negative_prompt: generation.negative_prompt.clone(),
-            seed,
-            steps: generation.steps,
-            guidance_scale: generation.guidance_scale,
-            scheduler: generation.scheduler.class_name().into(),
-            noise: generation.noise.kind,
-            eta: generation.scheduler_config.eta,
-            initial_noise: generation.initial_noise.as_ref().and_then(|path| {
-                // It was read a moment ago; what is not there now can be told no more.
-                hub::hash_file(path).ok().map(|hash| hash.sha256)
-            }),
-            size: generation.size,
-            model: self.name().into(),
-            model_sha256: model_sha256.into(),
-            dtype: Some(self.precision()),
-            device: DeviceChoice::of(self.device()),
-            version: env!("CARGO_PKG_VERSION").into(),
-            intervention,
-        }
     }
 }

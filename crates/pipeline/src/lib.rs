@@ -3,6 +3,7 @@
 
 #![warn(missing_docs)]
 
+mod batch;
 mod branches;
 mod conditioning;
 mod configs;
@@ -15,27 +16,32 @@ mod latents_file;
 mod model;
 mod noise;
 mod open;
-mod picture;
 mod precision;
+mod record;
 mod request;
 mod sample;
+mod settings;
 mod single_file;
+mod start;
 mod synthetic;
 mod text_encoders;
 mod trajectory;
 
 pub use conditioning::{Conditioning, SizeConditioning};
 pub use configs::PipelineConfigs;
+pub use decode::pictures_from_tensor;
 pub use device::{DeviceChoice, nvidia_driver_present};
 pub use error::PipelineError;
-pub use generation::{Generation, GenerationSettings, SchedulerChoice};
+pub use generation::Generation;
 pub use latents_file::{read_latents, write_latents};
 pub use model::{MAX_PIXELS, Pipeline};
 pub use noise::{InitialNoise, NoiseKind, NoiseSource, initial_noise};
-pub use picture::{PictureRecord, pictures_from_tensor};
 pub use precision::Precision;
+pub use record::{ImageRecord, ImageUse, PictureRecord, RecordExtras};
 pub use request::{Guidance, SampleRequest};
 pub use sample::Control;
+pub use settings::{GenerationSettings, SchedulerChoice};
 pub use single_file::CHECKPOINT_METADATA;
+pub use start::{EncodedPicture, ImageSource, Start};
 pub use synthetic::{tiny, write_synthetic};
 pub use trajectory::{Prediction, StepInfo, Trajectory, TrajectoryStep};

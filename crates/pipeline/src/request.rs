@@ -104,12 +104,13 @@ impl SampleRequest {
         }
     }
 
-    /// The fresh noise of a step, drawn after the initial noise.
-    pub(crate) fn step_noise(&self) -> Box<StepNoise<'_>> {
+    /// The fresh noise of the steps from the call `first` on, drawn after the `draws` that were made
+    /// before.
+    pub(crate) fn step_noise(&self, first: usize, draws: usize) -> Box<StepNoise<'_>> {
         let [_, channels, height, width] = self.noise.dims();
         let device = self.noise.device();
         Box::new(move |step| match &self.fresh_noise {
-            Some(source) => source.draw(step + 1, [channels, height, width], &device),
+            Some(source) => source.draw(step - first + draws, [channels, height, width], &device),
             None => self.noise.zeros_like(),
         })
     }
@@ -122,11 +123,7 @@ impl SampleRequest {
         let refuse = |reason: String| Err(PipelineError::Request(reason));
         let (samples, prompts) = (self.samples(), self.prompts.batch());
         let eta = self.scheduler_config.eta;
-        let noisy = match self.scheduler {
-            SchedulerKind::EulerAncestral => true,
-            SchedulerKind::Ddim => eta > 0.0,
-            _ => false,
-        };
+        let noisy = self.scheduler.adds_noise(eta);
         let sources = self.fresh_noise.as_ref().map_or(0, |source| source.seeds.len());
         if noisy && sources != samples {
             return refuse(format!(

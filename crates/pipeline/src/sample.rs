@@ -2,11 +2,12 @@
 
 use burn::tensor::{DType, Tensor};
 use reweight::BatchPolicy;
+use scheduler::SchedulerKind;
 use unet_core::Intervention;
 
 use crate::{
-    Conditioning, Pipeline, PipelineError, Prediction, SampleRequest, SizeConditioning, Trajectory,
-    TrajectoryStep,
+    Conditioning, Pipeline, PipelineError, Prediction, SampleRequest, SizeConditioning, Start,
+    Trajectory, TrajectoryStep,
 };
 
 /// Whether a callback lets the run go on.
@@ -53,6 +54,26 @@ impl Pipeline {
         Prediction { raw, guided }
     }
 
+    /// The noise of which DDIM makes `latents`, `[batch, channels, height, width]` in f32, as far as its
+    /// steps can be inverted: with as many of them, under the request's prompts and guidance, its own
+    /// noise apart. `on_step` sees each step as it was taken.
+    ///
+    /// # Errors
+    /// [`PipelineError`] for a request that cannot be served, or values that are not finite.
+    pub fn invert(
+        &self,
+        request: &SampleRequest,
+        latents: Tensor<4>,
+        on_step: &mut dyn FnMut(&TrajectoryStep),
+    ) -> Result<Tensor<4>, PipelineError> {
+        let scheduler = SchedulerKind::DdimInverse;
+        let inverse = SampleRequest { noise: latents, scheduler, ..request.clone() };
+        self.sample(&inverse, &BatchPolicy::vanilla(), &mut |step| {
+            on_step(step);
+            Control::Continue
+        })
+    }
+
     /// Denoises the noise of `request` to latents, `[batch, channels, height, width]` in f32, each
     /// sample under its policy.
     ///
@@ -67,9 +88,26 @@ impl Pipeline {
         policies: &BatchPolicy,
         callback: &mut dyn FnMut(&TrajectoryStep) -> Control,
     ) -> Result<Tensor<4>, PipelineError> {
-        let mut trajectory = Trajectory::new(request)?;
+        self.sample_from(request, None, policies, callback)
+    }
+
+    /// [`Self::sample`], without the steps that `start` leaves out. Policies are for all steps, those
+    /// that are left out among them.
+    ///
+    /// # Errors
+    /// As [`Self::sample`]; for a start that the request does not allow, or a policy that reuses what
+    /// a block added in steps that are left out.
+    pub fn sample_from(
+        &self,
+        request: &SampleRequest,
+        start: Option<&Start>,
+        policies: &BatchPolicy,
+        callback: &mut dyn FnMut(&TrajectoryStep) -> Control,
+    ) -> Result<Tensor<4>, PipelineError> {
+        let mut trajectory = Trajectory::starting(request, start)?;
         let blocks = self.unet().config().num_attention_blocks();
         policies.check_fits(request.samples(), trajectory.steps(), blocks)?;
+        policies.check_begins_at(trajectory.upcoming().map_or(0, |info| info.step))?;
         let (conditioning, scale) = (request.unet_conditioning(), request.guidance_scale());
         let run = policies.run(trajectory.steps());
         while let Some(step) = trajectory.advance(|info, input| {

@@ -3,7 +3,8 @@
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use scheduler::{Scheduler, StepNoise};
 
-use crate::{PipelineError, SampleRequest};
+use crate::start::DRAWS;
+use crate::{PipelineError, SampleRequest, Start};
 
 /// One step of a trajectory, before it is taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,11 +89,42 @@ impl<'a> Trajectory<'a> {
     /// # Errors
     /// [`PipelineError`] for a request that cannot be served.
     pub fn new(request: &'a SampleRequest) -> Result<Self, PipelineError> {
+        Self::starting(request, None)
+    }
+
+    /// The trajectory before its first step, or before the first that `start` does not leave out:
+    /// steps are counted as if none was left out.
+    ///
+    /// # Errors
+    /// [`PipelineError`] for a request that cannot be served, or a start that its scheduler or its
+    /// samples do not allow.
+    pub fn starting(
+        request: &'a SampleRequest,
+        start: Option<&Start>,
+    ) -> Result<Self, PipelineError> {
         request.check()?;
         let scheduler = request.scheduler_config.build(request.scheduler, request.steps)?;
-        let latents = request.noise.clone().cast(DType::F32) * scheduler.init_noise_sigma();
-        let fresh_noise = request.step_noise();
-        Ok(Self { scheduler, fresh_noise, latents, step: 0 })
+        let noise = request.noise.clone().cast(DType::F32);
+        let Some(start) = start else {
+            let latents = noise * scheduler.init_noise_sigma();
+            let fresh_noise = request.step_noise(0, 1);
+            return Ok(Self { scheduler, fresh_noise, latents, step: 0 });
+        };
+        let step = start.skipped(request.steps)? * scheduler.calls_per_step();
+        let refuse = |reason: String| PipelineError::Request(reason);
+        let (expected, found) = (noise.dims(), start.latents.dims());
+        if expected != found {
+            return Err(refuse(format!(
+                "expected latents of {expected:?} to begin with, found {found:?}"
+            )));
+        }
+        let latents = start.latents.clone().cast(DType::F32);
+        let latents = scheduler.noised(latents, noise, step).ok_or_else(|| {
+            let kind = request.scheduler;
+            refuse(format!("{kind} cannot leave out steps, so that no run begins with a picture"))
+        })?;
+        let fresh_noise = request.step_noise(step, DRAWS);
+        Ok(Self { scheduler, fresh_noise, latents, step })
     }
 
     /// Steps in all.

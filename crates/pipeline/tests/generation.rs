@@ -73,11 +73,23 @@ fn batches_cover_all_samples_and_give_the_same_noise() {
     let large = GenerationSettings { height: Some(512), width: Some(512), seeds, ..settings() };
     let large = pipeline.resolve(large).unwrap();
     assert_eq!(large.batches(), [0..8, 8..16, 16..24, 24..32, 32..40]);
-    let huge = Generation { size: [2048, 2048], ..large.clone() };
-    assert_eq!(huge.batches().len(), 40);
+    let resolve = |side: usize, unet_batch: Option<usize>| -> Generation {
+        let (height, seeds) = (Some(side), large.noise.seeds.clone());
+        pipeline
+            .resolve(GenerationSettings { height, width: height, seeds, unet_batch, ..settings() })
+            .unwrap()
+    };
+    assert_eq!(resolve(2048, None).batches().len(), 40);
     // Small ones are not all sampled before the first is on disk.
-    let small = Generation { size: [64, 64], ..large.clone() };
+    let small = resolve(64, None);
     assert_eq!(small.batches(), large.batches());
+    // Guidance takes two samples of the U-Net, and one picture is the least.
+    for (unet_batch, pictures) in [(1, 1), (2, 1), (7, 3), (200, 40)] {
+        assert_eq!(resolve(2048, Some(unet_batch)).batches()[0], 0..pictures);
+    }
+    assert_eq!(small.batches_of(|at| !matches!(at, 0 | 11 | 20..)), [1..9, 9..11, 12..20]);
+    let none = GenerationSettings { unet_batch: Some(0), ..settings() };
+    assert!(pipeline.resolve(none).unwrap_err().to_string().contains("found 0"));
     let whole = pipeline.request(&small, 0..40).unwrap();
     let part = pipeline.request(&small, 8..16).unwrap();
     assert_eq!(part.noise.into_data(), whole.noise.narrow(0, 8, 8).into_data());

@@ -5,6 +5,7 @@ mod branches;
 mod diffusers;
 mod generation;
 mod half;
+mod image_to_image;
 mod reuse;
 mod shipped_model;
 mod single_file;

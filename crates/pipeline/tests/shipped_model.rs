@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, FloatDType, Tensor};
 use pictures::RgbImage;
 use pipeline::{
-    Control, Guidance, PictureRecord, Pipeline, PipelineError, SampleRequest, initial_noise,
+    Control, Guidance, PictureRecord, Pipeline, PipelineError, RecordExtras, SampleRequest,
+    initial_noise,
 };
 use reweight::BatchPolicy;
 use scheduler::SchedulerKind;
@@ -130,6 +131,7 @@ fn save_picture_carries_its_record_and_bad_paths_are_errors() {
         device: None,
         version: "0".into(),
         intervention: serde_json::json!({ "weights": [[1.1]] }),
+        extras: RecordExtras::default(),
     };
     let path = folder.path().join("new/picture.png");
     record.save(&picture, &path).unwrap();

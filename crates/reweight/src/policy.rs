@@ -134,6 +134,15 @@ impl BatchPolicy {
         self.policies.iter().try_for_each(|policy| policy.check_fits(steps, blocks))
     }
 
+    /// Checks that a run may leave out the steps before `first`.
+    ///
+    /// # Errors
+    /// [`ReweightError::Reuse`] where what a block added in one of them is reused.
+    pub fn check_begins_at(&self, first: usize) -> Result<(), ReweightError> {
+        let mut weights = self.policies.iter().filter_map(|policy| policy.blocks.as_ref());
+        weights.try_for_each(|weights| weights.check_reuse(first))
+    }
+
     /// The intervention of step `step` of `steps` by itself: sample `s` of a forward pass (which
     /// guidance gives twice as many as there are policies) is treated as policy `s mod policies`
     /// says; none where all stay as they are.

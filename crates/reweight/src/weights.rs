@@ -96,7 +96,7 @@ impl BlockWeights {
         thresholds.check_not_negative()?;
         thresholds.check_shape(self.steps(), self.blocks())?;
         self.thresholds = thresholds;
-        self.check_reuse()?;
+        self.check_reuse(0)?;
         Ok(self)
     }
 
@@ -110,13 +110,14 @@ impl BlockWeights {
     pub fn with_modes(mut self, modes: StepMatrix<BlockMode>) -> Result<Self, ReweightError> {
         modes.check_shape(self.steps(), self.blocks())?;
         self.modes = modes;
-        self.check_reuse()?;
+        self.check_reuse(0)?;
         Ok(self)
     }
 
-    fn check_reuse(&self) -> Result<(), ReweightError> {
+    /// Whether what is reused from step `first` on was added from there on.
+    pub(crate) fn check_reuse(&self, first: usize) -> Result<(), ReweightError> {
         let mut ran = vec![false; self.blocks()];
-        for step in 0..self.steps() {
+        for step in first..self.steps() {
             for (block, ran) in ran.iter_mut().enumerate() {
                 match (self.mode(step, block), self.modes[step][block]) {
                     (BlockMode::Skip, BlockMode::Reuse) => {

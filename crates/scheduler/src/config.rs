@@ -1,8 +1,9 @@
 //! A scheduler configuration, and the scheduler of any class that it describes.
 
 use crate::{
-    BetaSchedule, Ddim, DpmSolverMultistep, Euler, Pndm, PredictionType, Scheduler, SchedulerError,
-    SchedulerKind, SolverType, TimestepSpacing,
+    AlgorithmType, BetaSchedule, Ddim, DdimInverse, DpmSolverMultistep, Euler, Heun, Lcm, Pndm,
+    PredictionType, Scheduler, SchedulerError, SchedulerKind, SigmaSpacing, SolverType,
+    TimestepSpacing,
 };
 
 /// A pipeline's `scheduler_config.json`.
@@ -48,12 +49,18 @@ pub struct SchedulerConfig {
     pub solver_order: usize,
     /// DPM-Solver's second-order formula.
     pub solver_type: SolverType,
-    /// Whether σ follows Karras et al. (Euler, DPM-Solver).
-    pub use_karras_sigmas: bool,
-    /// Least σ of the Karras schedule, above 0.
+    /// Which equation DPM-Solver solves where the file's own class is asked for.
+    pub algorithm_type: AlgorithmType,
+    /// What is evenly spread over a run (Euler, Heun, DPM-Solver).
+    pub sigma_spacing: SigmaSpacing,
+    /// Least σ where σ is spaced by itself, above 0.
     pub sigma_min: Option<f64>,
-    /// Largest σ of the Karras schedule, above 0.
+    /// Largest σ where σ is spaced by itself, above 0.
     pub sigma_max: Option<f64>,
+    /// Steps that an LCM was distilled from, 1 or more.
+    pub original_inference_steps: usize,
+    /// Factor of the timesteps in the boundary condition of an LCM, above 0.
+    pub timestep_scaling: f64,
     /// DDIM's η, from 0 (deterministic) to 1 (as noisy as DDPM); no part of the file.
     pub eta: f64,
 }
@@ -79,9 +86,12 @@ impl Default for SchedulerConfig {
             skip_prk_steps: false,
             solver_order: 2,
             solver_type: SolverType::Midpoint,
-            use_karras_sigmas: false,
+            algorithm_type: AlgorithmType::Ode,
+            sigma_spacing: SigmaSpacing::Timesteps,
             sigma_min: None,
             sigma_max: None,
+            original_inference_steps: 50,
+            timestep_scaling: 10.0,
             eta: 0.0,
         }
     }
@@ -94,9 +104,25 @@ impl SchedulerConfig {
     /// [`SchedulerError::NoClass`] where it does not say, [`SchedulerError::Kind`] where that is
     /// not among [`SchedulerKind`].
     pub fn kind(&self) -> Result<SchedulerKind, SchedulerError> {
-        match &self.class_name {
-            Some(name) => name.parse(),
-            None => Err(SchedulerError::NoClass { known: SchedulerKind::names() }),
+        let kind = match &self.class_name {
+            Some(name) => name.parse()?,
+            None => return Err(SchedulerError::NoClass { known: SchedulerKind::names() }),
+        };
+        Ok(match (kind, self.algorithm_type) {
+            (SchedulerKind::DpmSolverMultistep, AlgorithmType::Sde) => {
+                SchedulerKind::DpmSolverMultistepSde
+            }
+            _ => kind,
+        })
+    }
+
+    /// What diffusers takes for absent keys in a file of the class of that name.
+    pub(crate) fn of_class(name: Option<&str>) -> Self {
+        let latent = Self { beta_start: 0.00085, beta_end: 0.012, ..Self::default() };
+        match name {
+            Some("HeunDiscreteScheduler") => latent,
+            Some("LCMScheduler") => Self { beta_schedule: BetaSchedule::ScaledLinear, ..latent },
+            _ => Self::default(),
         }
     }
 
@@ -117,8 +143,9 @@ impl SchedulerConfig {
 
     /// A scheduler of class `kind`, whatever class the configuration was written for.
     ///
-    /// As in diffusers, PNDM calls the U-Net more often than `num_inference_steps` says: once
-    /// without Runge-Kutta steps, nine times with them. The scheduler has one timestep per call.
+    /// As in diffusers, some call the U-Net more often than `num_inference_steps` says: PNDM once
+    /// more without Runge-Kutta steps, nine times more with them, Heun twice a step but the last. The
+    /// scheduler has one timestep per call.
     ///
     /// # Errors
     /// [`SchedulerError::Steps`] for a number of steps that the class does not have,
@@ -134,9 +161,15 @@ impl SchedulerConfig {
             SchedulerKind::Euler => Box::new(Euler::new(self, num_inference_steps)?),
             SchedulerKind::EulerAncestral => Box::new(Euler::ancestral(self, num_inference_steps)?),
             SchedulerKind::Pndm => Box::new(Pndm::new(self, num_inference_steps)?),
+            SchedulerKind::Heun => Box::new(Heun::new(self, num_inference_steps)?),
             SchedulerKind::DpmSolverMultistep => {
                 Box::new(DpmSolverMultistep::new(self, num_inference_steps)?)
             }
+            SchedulerKind::DpmSolverMultistepSde => {
+                Box::new(DpmSolverMultistep::stochastic(self, num_inference_steps)?)
+            }
+            SchedulerKind::Lcm => Box::new(Lcm::new(self, num_inference_steps)?),
+            SchedulerKind::DdimInverse => Box::new(DdimInverse::new(self, num_inference_steps)?),
         })
     }
 
@@ -151,5 +184,35 @@ impl SchedulerConfig {
         num_inference_steps: usize,
     ) -> Result<usize, SchedulerError> {
         Ok(self.build(kind, num_inference_steps)?.timesteps().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_class_absent_keys_have_the_defaults_of_the_class() {
+        let read = |class: &str| {
+            let text = format!(r#"{{"_class_name": "{class}"}}"#);
+            let config = SchedulerConfig::from_json(&text, "f").unwrap();
+            (config.beta_start, config.beta_end, config.beta_schedule)
+        };
+        assert_eq!(read("LCMScheduler"), (0.00085, 0.012, BetaSchedule::ScaledLinear));
+        assert_eq!(read("HeunDiscreteScheduler"), (0.00085, 0.012, BetaSchedule::Linear));
+        assert_eq!(read("PNDMScheduler"), (0.0001, 0.02, BetaSchedule::Linear));
+    }
+
+    #[test]
+    fn kind_goes_by_class_and_algorithm() {
+        let kind = |class: &str, algorithm: &str| {
+            let text = format!(r#"{{"_class_name": "{class}", "algorithm_type": "{algorithm}"}}"#);
+            SchedulerConfig::from_json(&text, "f").unwrap().kind().unwrap()
+        };
+        let class = "DPMSolverMultistepScheduler";
+        assert_eq!(kind(class, "sde-dpmsolver++"), SchedulerKind::DpmSolverMultistepSde);
+        assert_eq!(kind(class, "dpmsolver++"), SchedulerKind::DpmSolverMultistep);
+        // Left over from another class.
+        assert_eq!(kind("DDIMScheduler", "sde-dpmsolver++"), SchedulerKind::Ddim);
     }
 }

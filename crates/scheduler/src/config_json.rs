@@ -6,7 +6,8 @@ use config::{ConfigError, Keys};
 use serde_json::{Value, json};
 
 use crate::{
-    BetaSchedule, PredictionType, SchedulerConfig, SchedulerError, SolverType, TimestepSpacing,
+    AlgorithmType, BetaSchedule, PredictionType, SchedulerConfig, SchedulerError, SigmaSpacing,
+    SolverType, TimestepSpacing,
 };
 
 /// Most training timesteps: a table of as many ᾱ is kept.
@@ -31,13 +32,14 @@ impl SchedulerConfig {
     }
 
     fn read(mut keys: Keys) -> Result<Self, ConfigError> {
-        let default = Self::default();
+        let class_name = keys.text("_class_name")?;
+        let default = Self::of_class(class_name.as_deref());
         let above_zero = |number: f64| number > 0.0;
         let num_train_timesteps = keys
             .size("num_train_timesteps", 1..=MAX_TRAIN_TIMESTEPS)?
             .unwrap_or(default.num_train_timesteps);
         let config = Self {
-            class_name: keys.text("_class_name")?,
+            class_name,
             beta_start: keys
                 .float("beta_start", "a number above 0 and below 1", |beta| {
                     beta > 0.0 && beta < 1.0
@@ -74,9 +76,18 @@ impl SchedulerConfig {
             skip_prk_steps: keys.flag("skip_prk_steps")?.unwrap_or(default.skip_prk_steps),
             solver_order: keys.size("solver_order", 1..=3)?.unwrap_or(default.solver_order),
             solver_type: keys.choice("solver_type", &SOLVER_TYPES)?.unwrap_or(default.solver_type),
-            use_karras_sigmas: keys.flag("use_karras_sigmas")?.unwrap_or(false),
+            algorithm_type: keys
+                .choice("algorithm_type", &ALGORITHM_TYPES)?
+                .unwrap_or(default.algorithm_type),
+            sigma_spacing: sigma_spacing(&mut keys)?,
             sigma_min: keys.float("sigma_min", "a number above 0", above_zero)?,
             sigma_max: keys.float("sigma_max", "a number above 0", above_zero)?,
+            original_inference_steps: keys
+                .size("original_inference_steps", 1..=num_train_timesteps)?
+                .unwrap_or(default.original_inference_steps.min(num_train_timesteps)),
+            timestep_scaling: keys
+                .float("timestep_scaling", "a number above 0", above_zero)?
+                .unwrap_or(default.timestep_scaling),
             eta: default.eta,
             num_train_timesteps,
         };
@@ -108,6 +119,21 @@ impl SchedulerConfig {
     }
 }
 
+/// Which spacing of σ is asked for; no two at a time.
+fn sigma_spacing(keys: &mut Keys) -> Result<SigmaSpacing, ConfigError> {
+    let karras = keys.flag("use_karras_sigmas")?.unwrap_or(false);
+    let exponential = keys.flag("use_exponential_sigmas")?.unwrap_or(false);
+    match (karras, exponential) {
+        (true, true) => {
+            let expected = "false beside `use_karras_sigmas`";
+            Err(keys.invalid("use_exponential_sigmas", expected, true))
+        }
+        (true, false) => Ok(SigmaSpacing::Karras),
+        (false, true) => Ok(SigmaSpacing::Exponential),
+        (false, false) => Ok(SigmaSpacing::Timesteps),
+    }
+}
+
 const BETA_SCHEDULES: [(&str, BetaSchedule); 3] = [
     ("linear", BetaSchedule::Linear),
     ("scaled_linear", BetaSchedule::ScaledLinear),
@@ -126,6 +152,13 @@ const TIMESTEP_SPACINGS: [(&str, TimestepSpacing); 3] = [
     ("trailing", TimestepSpacing::Trailing),
 ];
 
+/// `deis` is DEIS's own, which diffusers' DPM-Solver takes for its ordinary one.
+const ALGORITHM_TYPES: [(&str, AlgorithmType); 3] = [
+    ("dpmsolver++", AlgorithmType::Ode),
+    ("deis", AlgorithmType::Ode),
+    ("sde-dpmsolver++", AlgorithmType::Sde),
+];
+
 /// The last three are those of DEIS and UniPC, which diffusers' DPM-Solver takes for the midpoint.
 const SOLVER_TYPES: [(&str, SolverType); 5] = [
     ("midpoint", SolverType::Midpoint),
@@ -140,14 +173,12 @@ fn fixed() -> Vec<(&'static str, Vec<Value>)> {
     let off = || vec![Value::Null, json!(false)];
     let only = |name: &str| vec![json!(name), Value::Null];
     vec![
-        ("algorithm_type", vec![json!("dpmsolver++"), json!("deis"), Value::Null]),
         ("final_sigmas_type", only("zero")),
         ("interpolation_type", only("linear")),
         ("lambda_min_clipped", vec![json!("-Infinity"), Value::Null]),
         ("timestep_type", only("discrete")),
         ("trained_betas", vec![Value::Null]),
         ("use_beta_sigmas", off()),
-        ("use_exponential_sigmas", off()),
         ("use_flow_sigmas", off()),
         ("use_lu_lambdas", off()),
         // Those of DDPM; learnt ones would double the U-Net's channels.
@@ -162,15 +193,8 @@ fn fixed() -> Vec<(&'static str, Vec<Value>)> {
     ]
 }
 
-/// Keys of LCM, UniPC and flow matching; flow matching itself is refused by `use_flow_sigmas`.
-const FOREIGN: [&str; 6] = [
-    "disable_corrector",
-    "flow_shift",
-    "original_inference_steps",
-    "predict_x0",
-    "solver_p",
-    "timestep_scaling",
-];
+/// Keys of UniPC and flow matching; flow matching itself is refused by `use_flow_sigmas`.
+const FOREIGN: [&str; 4] = ["disable_corrector", "flow_shift", "predict_x0", "solver_p"];
 
 const FIRST_ORDER: [&str; 2] = ["euler_at_final", "lower_order_final"];
 
@@ -202,7 +226,13 @@ mod tests {
             (r#"{"sigma_min": 0}"#, "sigma_min"),
             (r#"{"sigma_min": 2, "sigma_max": 1}"#, "sigma_max"),
             (r#"{"solver_order": 4}"#, "solver_order"),
-            (r#"{"algorithm_type": "sde-dpmsolver++"}"#, "algorithm_type"),
+            (r#"{"algorithm_type": "sde-dpmsolver"}"#, "algorithm_type"),
+            (r#"{"original_inference_steps": 1001}"#, "original_inference_steps"),
+            (r#"{"timestep_scaling": 0}"#, "timestep_scaling"),
+            (
+                r#"{"use_karras_sigmas": true, "use_exponential_sigmas": true}"#,
+                "use_exponential_sigmas",
+            ),
             (r#"{"variance_type": "learned_range"}"#, "variance_type"),
             (r#"{"trained_betas": [0.1]}"#, "trained_betas"),
             (r#"{"lambda_min_clipped": -5.1}"#, "lambda_min_clipped"),

@@ -53,6 +53,10 @@ impl Scheduler for Ddim {
         &self.timesteps
     }
 
+    fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Option<Tensor<4>> {
+        Some(self.noise.add_noise(clean, noise, self.timesteps[index] as usize))
+    }
+
     fn step(
         &mut self,
         model_output: Tensor<4>,

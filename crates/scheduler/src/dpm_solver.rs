@@ -2,18 +2,20 @@
 
 use burn::tensor::Tensor;
 
-use crate::sigmas::{interpolate, karras, sigma_to_timestep};
+use crate::sigmas::{ends_at_zero, interpolate, spaced};
 use crate::spacing::timesteps_between;
 use crate::threshold::Clamp;
 use crate::{
     BetaSchedule, NoiseSchedule, PredictionType, Scheduler, SchedulerConfig, SchedulerError,
-    SchedulerKind, SolverType, StepNoise,
+    SchedulerKind, SigmaSpacing, SolverType, StepNoise,
 };
 
-/// DPM-Solver++ (Lu et al., Algorithm 2), multistep, of order 1 or 2.
+/// DPM-Solver++ (Lu et al., Algorithm 2), multistep, of order 1 or 2; of the ordinary equation, or of
+/// the stochastic one (Sec. 5), which adds fresh noise.
 #[derive(Debug, Clone)]
 pub struct DpmSolverMultistep {
     prediction_type: PredictionType,
+    stochastic: bool,
     second_order: bool,
     solver_type: SolverType,
     clamp: Clamp,
@@ -35,35 +37,54 @@ impl DpmSolverMultistep {
         config: &SchedulerConfig,
         num_inference_steps: usize,
     ) -> Result<Self, SchedulerError> {
+        Self::build(config, SchedulerKind::DpmSolverMultistep, num_inference_steps)
+    }
+
+    /// The solver of the stochastic equation, with `num_inference_steps` steps.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn stochastic(
+        config: &SchedulerConfig,
+        num_inference_steps: usize,
+    ) -> Result<Self, SchedulerError> {
+        Self::build(config, SchedulerKind::DpmSolverMultistepSde, num_inference_steps)
+    }
+
+    fn build(
+        config: &SchedulerConfig,
+        kind: SchedulerKind,
+        num_inference_steps: usize,
+    ) -> Result<Self, SchedulerError> {
         if !matches!(config.solver_order, 1 | 2) {
             return Err(SchedulerError::Unimplemented {
-                class: SchedulerKind::DpmSolverMultistep.class_name(),
+                class: kind.class_name(),
                 key: "solver_order",
                 found: config.solver_order.to_string(),
             });
         }
         let training = NoiseSchedule::new(config).sigmas();
-        let mut timesteps = timesteps_between(config, num_inference_steps)?;
-        let sigmas: Vec<f64> = if config.use_karras_sigmas {
-            let sigmas = karras(training[0], training[training.len() - 1], num_inference_steps);
-            let logs: Vec<f64> = training.iter().map(|sigma| sigma.ln()).collect();
-            timesteps = sigmas.iter().map(|sigma| sigma_to_timestep(&logs, *sigma)).collect();
-            if config.beta_schedule != BetaSchedule::SquaredcosCapV2 {
-                timesteps.iter_mut().for_each(|t| *t = t.round_ties_even());
+        let mut timesteps = timesteps_between(config, kind, num_inference_steps)?;
+        let ends = [training[training.len() - 1], training[0]];
+        let sigmas = match spaced(config, &training, ends, num_inference_steps) {
+            None => timesteps.iter().map(|t| interpolate(&training, *t)).collect(),
+            Some((sigmas, at)) => {
+                // diffusers rounds some of them, and cuts the fraction off the others.
+                let rounds = config.sigma_spacing == SigmaSpacing::Karras
+                    && config.beta_schedule != BetaSchedule::SquaredcosCapV2;
+                let whole = |t: &f64| if rounds { t.round_ties_even() } else { t.trunc() };
+                timesteps = at.iter().map(whole).collect();
+                sigmas
             }
-            sigmas
-        } else {
-            timesteps.iter().map(|t| interpolate(&training, *t)).collect()
         };
-        let mut sigmas: Vec<f32> = sigmas.into_iter().map(|sigma| sigma as f32).collect();
-        sigmas.push(0.0);
         Ok(Self {
             prediction_type: config.prediction_type,
+            stochastic: kind == SchedulerKind::DpmSolverMultistepSde,
             second_order: config.solver_order == 2,
             solver_type: config.solver_type,
             clamp: Clamp::dynamic(config),
             timesteps,
-            sigmas,
+            sigmas: ends_at_zero(&sigmas),
             previous: None,
         })
     }
@@ -102,12 +123,17 @@ impl Scheduler for DpmSolverMultistep {
         Some(&self.sigmas)
     }
 
+    fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Option<Tensor<4>> {
+        let (alpha, sigma, _) = self.level(index);
+        Some(clean * alpha + noise * sigma)
+    }
+
     fn step(
         &mut self,
         model_output: Tensor<4>,
         index: usize,
         sample: Tensor<4>,
-        _noise: &mut StepNoise<'_>,
+        noise: &mut StepNoise<'_>,
     ) -> Tensor<4> {
         if index == 0 {
             self.previous = None;
@@ -115,12 +141,17 @@ impl Scheduler for DpmSolverMultistep {
         let original = self.original(model_output, index, sample.clone());
         let (_, sigma, lambda) = self.level(index);
         let (next_alpha, next_sigma, next_lambda) = self.level(index + 1);
-        let step = next_lambda - lambda;
+        // The stochastic equation goes twice as far towards the clean sample, and half of it back
+        // with fresh noise.
+        let (width, speed) = (next_lambda - lambda, if self.stochastic { 2.0 } else { 1.0 });
+        let step = speed * width;
         let decay = (-step).exp_m1();
-        let mut next = sample * (next_sigma / sigma) - original.clone() * (next_alpha * decay);
+        let kept = if self.stochastic { (-width).exp() } else { 1.0 };
+        let mut next =
+            sample * (next_sigma / sigma * kept) - original.clone() * (next_alpha * decay);
         if let (Some(previous), true) = (&self.previous, self.looks_back(index)) {
             let (_, _, before) = self.level(index - 1);
-            let ratio = (lambda - before) / step;
+            let ratio = (lambda - before) / width;
             let slope = (original.clone() - previous.clone()) / ratio;
             next = match self.solver_type {
                 SolverType::Midpoint => next - slope * (0.5 * next_alpha * decay),
@@ -128,6 +159,7 @@ impl Scheduler for DpmSolverMultistep {
             };
         }
         self.previous = Some(original);
-        next
+        let spread = if self.stochastic { next_sigma * (-decay).sqrt() } else { 0.0 };
+        if spread > 0.0 { next + noise(index) * spread } else { next }
     }
 }

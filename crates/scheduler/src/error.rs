@@ -55,6 +55,12 @@ pub enum SchedulerError {
         /// The known names.
         known: String,
     },
+    /// No spacing of σ of that name is implemented.
+    #[error("expected a spacing of σ `timesteps`, `karras` or `exponential`, found `{found}`")]
+    Sigmas {
+        /// What was asked for.
+        found: String,
+    },
     /// The configuration does not say which class it is for.
     #[error(
         "the model's scheduler configuration has no `_class_name`: name a scheduler, `{known}`"

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::sigmas::{interpolate, karras, original, sigma_to_timestep};
+use crate::sigmas::{ends_at_zero, initial_sigma, interpolate, original, spaced};
 use crate::spacing::timesteps;
 use crate::{
     NoiseSchedule, PredictionType, Scheduler, SchedulerConfig, SchedulerError, SchedulerKind,
@@ -58,21 +58,14 @@ impl Euler {
         let ancestral = kind == SchedulerKind::EulerAncestral;
         let mut timesteps = timesteps(config, kind, spacing, num_inference_steps, false)?;
         let mut sigmas: Vec<f64> = timesteps.iter().map(|t| interpolate(&training, *t)).collect();
+        let ends = [sigmas[0], sigmas[sigmas.len() - 1]];
         // diffusers' ancestral class has no other ladder of σ.
-        if config.use_karras_sigmas && !ancestral {
-            let least = config.sigma_min.unwrap_or(sigmas[sigmas.len() - 1]);
-            let largest = config.sigma_max.unwrap_or(sigmas[0]);
-            sigmas = karras(least, largest, num_inference_steps);
-            let logs: Vec<f64> = training.iter().map(|sigma| sigma.ln()).collect();
-            timesteps = sigmas.iter().map(|sigma| sigma_to_timestep(&logs, *sigma)).collect();
+        let other = (!ancestral).then(|| spaced(config, &training, ends, num_inference_steps));
+        if let Some(spaced) = other.flatten() {
+            (sigmas, timesteps) = spaced;
         }
-        let mut sigmas: Vec<f32> = sigmas.into_iter().map(|sigma| sigma as f32).collect();
-        let largest = f64::from(sigmas.iter().copied().fold(0.0, f32::max));
-        let init_noise_sigma = match config.timestep_spacing.unwrap_or(spacing) {
-            TimestepSpacing::Linspace | TimestepSpacing::Trailing => largest,
-            TimestepSpacing::Leading => (largest * largest + 1.0).sqrt(),
-        };
-        sigmas.push(0.0);
+        let sigmas = ends_at_zero(&sigmas);
+        let init_noise_sigma = initial_sigma(config, &sigmas);
         let prediction_type = config.prediction_type;
         Ok(Self { prediction_type, timesteps, sigmas, init_noise_sigma, ancestral })
     }
@@ -113,6 +106,10 @@ impl Scheduler for Euler {
     fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
         let (sigma, _) = self.pair(index);
         sample / (sigma * sigma + 1.0).sqrt()
+    }
+
+    fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Option<Tensor<4>> {
+        Some(clean + noise * f64::from(self.sigmas[index]))
     }
 
     fn step(

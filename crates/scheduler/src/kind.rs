@@ -25,24 +25,51 @@ pub enum SchedulerKind {
     /// `PNDMScheduler`, with Runge-Kutta steps or (`skip_prk_steps`) without.
     #[serde(rename = "PNDMScheduler")]
     Pndm,
+    /// `HeunDiscreteScheduler`.
+    #[serde(rename = "HeunDiscreteScheduler")]
+    Heun,
     /// `DPMSolverMultistepScheduler`: DPM-Solver++ of order 1 or 2.
     #[serde(rename = "DPMSolverMultistepScheduler")]
     DpmSolverMultistep,
+    /// The same class with `algorithm_type="sde-dpmsolver++"`: fresh noise after every step but the
+    /// last.
+    #[serde(rename = "DPMSolverMultistepScheduler(algorithm_type=sde-dpmsolver++)")]
+    DpmSolverMultistepSde,
+    /// `LCMScheduler`: fresh noise after every step but the last.
+    #[serde(rename = "LCMScheduler")]
+    Lcm,
+    /// `DDIMInverseScheduler`: from clean latents to noise; no sampler, and not read from a name.
+    #[serde(rename = "DDIMInverseScheduler")]
+    DdimInverse,
 }
 
 impl SchedulerKind {
-    /// Every class.
-    pub const ALL: [Self; 5] =
-        [Self::Ddim, Self::Euler, Self::EulerAncestral, Self::Pndm, Self::DpmSolverMultistep];
+    /// Every class that makes latents from noise.
+    pub const ALL: [Self; 8] = [
+        Self::Ddim,
+        Self::Euler,
+        Self::EulerAncestral,
+        Self::Pndm,
+        Self::Heun,
+        Self::DpmSolverMultistep,
+        Self::DpmSolverMultistepSde,
+        Self::Lcm,
+    ];
 
-    /// diffusers' class name.
+    /// diffusers' class name, with the argument that makes the stochastic DPM-Solver of it.
     pub fn class_name(self) -> &'static str {
         match self {
             Self::Ddim => "DDIMScheduler",
             Self::Euler => "EulerDiscreteScheduler",
             Self::EulerAncestral => "EulerAncestralDiscreteScheduler",
             Self::Pndm => "PNDMScheduler",
+            Self::Heun => "HeunDiscreteScheduler",
             Self::DpmSolverMultistep => "DPMSolverMultistepScheduler",
+            Self::DpmSolverMultistepSde => {
+                "DPMSolverMultistepScheduler(algorithm_type=sde-dpmsolver++)"
+            }
+            Self::Lcm => "LCMScheduler",
+            Self::DdimInverse => "DDIMInverseScheduler",
         }
     }
 
@@ -53,8 +80,34 @@ impl SchedulerKind {
             Self::Euler => "euler",
             Self::EulerAncestral => "euler-a",
             Self::Pndm => "pndm",
+            Self::Heun => "heun",
             Self::DpmSolverMultistep => "dpm++2m",
+            Self::DpmSolverMultistepSde => "dpm++2m-sde",
+            Self::Lcm => "lcm",
+            Self::DdimInverse => "ddim-inverse",
         }
+    }
+
+    /// Whether steps of the class add fresh noise, under DDIM's η.
+    pub fn adds_noise(self, eta: f64) -> bool {
+        match self {
+            Self::EulerAncestral | Self::DpmSolverMultistepSde | Self::Lcm => true,
+            Self::Ddim => eta > 0.0,
+            Self::Euler
+            | Self::Pndm
+            | Self::Heun
+            | Self::DpmSolverMultistep
+            | Self::DdimInverse => false,
+        }
+    }
+
+    /// Whether the class can space σ by itself ([`SigmaSpacing`](crate::SigmaSpacing)), as
+    /// diffusers' does.
+    pub fn spaces_sigmas(self) -> bool {
+        matches!(
+            self,
+            Self::Euler | Self::Heun | Self::DpmSolverMultistep | Self::DpmSolverMultistepSde
+        )
     }
 
     /// The short names, for messages.
@@ -91,8 +144,9 @@ mod tests {
             assert_eq!(kind.to_string().parse::<SchedulerKind>().unwrap(), kind);
             assert_eq!(kind.class_name().parse::<SchedulerKind>().unwrap(), kind);
         }
-        let error = "heun".parse::<SchedulerKind>().unwrap_err().to_string();
-        assert!(error.contains("`ddim`, `euler`, `euler-a`, `pndm`, `dpm++2m`"), "{error}");
-        assert!(error.contains("found `heun`"), "{error}");
+        let error = "unipc".parse::<SchedulerKind>().unwrap_err().to_string();
+        assert!(error.contains("`ddim`, `euler`, `euler-a`, `pndm`, `heun`, `dpm++2m`"), "{error}");
+        assert!(error.contains("found `unipc`"), "{error}");
+        assert!("ddim-inverse".parse::<SchedulerKind>().is_err());
     }
 }

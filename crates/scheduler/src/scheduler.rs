@@ -10,8 +10,8 @@ pub type StepNoise<'a> = dyn FnMut(usize) -> Tensor<4> + 'a;
 /// Calls of the U-Net are named by their index, from 0 to `timesteps().len()`, and made in that
 /// order; latents are `[batch, channels, height, width]`.
 pub trait Scheduler: Send {
-    /// Training timestep of each call, falling (PNDM repeats some, so that it has more calls than
-    /// inference steps).
+    /// Training timestep of each call, falling (PNDM and Heun repeat some, so that they have more
+    /// calls than inference steps; those of DDIM's inversion rise).
     fn timesteps(&self) -> &[f64];
 
     /// σ of each call and the end, for the classes that count in σ.
@@ -22,6 +22,17 @@ pub trait Scheduler: Send {
     /// Factor of the initial Gaussian noise.
     fn init_noise_sigma(&self) -> f64 {
         1.0
+    }
+
+    /// Calls of an inference step, by which steps at the beginning are left out; diffusers' `order`.
+    fn calls_per_step(&self) -> usize {
+        1
+    }
+
+    /// Clean latents with noise of unit variance added, as they are before the call at `index`; `None`
+    /// where the class can only begin with its first call.
+    fn noised(&self, _clean: Tensor<4>, _noise: Tensor<4>, _index: usize) -> Option<Tensor<4>> {
+        None
     }
 
     /// What the U-Net is given at `index`: the sample itself, unless the class counts in σ.

@@ -48,9 +48,10 @@ pub(crate) fn timesteps(
 /// steps without the last.
 pub(crate) fn timesteps_between(
     config: &SchedulerConfig,
+    kind: SchedulerKind,
     n: usize,
 ) -> Result<Vec<f64>, SchedulerError> {
-    let (kind, default) = (SchedulerKind::DpmSolverMultistep, TimestepSpacing::Linspace);
+    let default = TimestepSpacing::Linspace;
     if config.timestep_spacing == Some(TimestepSpacing::Trailing) {
         return timesteps(config, kind, default, n, true);
     }
@@ -120,7 +121,7 @@ mod tests {
             assert!(error.contains(&format!("1 to 1000 inference steps, found {n}")), "{error}");
         }
         let config = SchedulerConfig { num_train_timesteps: 1, ..SchedulerConfig::default() };
-        assert!(timesteps_between(&config, 1).is_err());
+        assert!(timesteps_between(&config, SchedulerKind::DpmSolverMultistep, 1).is_err());
     }
 
     proptest::proptest! {

@@ -20,10 +20,16 @@ impl Clamp {
     /// What a configuration asks for; `clip_default` is the class's own `clip_sample`.
     pub(crate) fn new(config: &SchedulerConfig, clip_default: bool) -> Self {
         match Self::dynamic(config) {
-            Self::None if config.clip_sample.unwrap_or(clip_default) => {
-                Self::Fixed(config.clip_sample_range)
-            }
+            Self::None => Self::fixed(config, clip_default),
             other => other,
+        }
+    }
+
+    /// The clamp of the classes that have no dynamic thresholding.
+    pub(crate) fn fixed(config: &SchedulerConfig, clip_default: bool) -> Self {
+        match config.clip_sample.unwrap_or(clip_default) {
+            true => Self::Fixed(config.clip_sample_range),
+            false => Self::None,
         }
     }
 

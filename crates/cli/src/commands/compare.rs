@@ -11,7 +11,7 @@ use unet_core::UNet2DConditionConfig;
 use crate::commands::applied::AppliedOptions;
 use crate::commands::sample;
 use crate::failure::{OrUsage, usage};
-use crate::options::{ModelOptions, SamplingOptions};
+use crate::options::{BatchOptions, ModelOptions, SamplingOptions};
 use crate::outputs::{OutputOptions, Outputs};
 
 /// Arguments of `compare`.
@@ -23,6 +23,8 @@ pub struct CompareArgs {
     model: ModelOptions,
     #[command(flatten)]
     sampling: SamplingOptions,
+    #[command(flatten)]
+    batch: BatchOptions,
     /// Schedule file (TOML, JSON, or the authors' YAML).
     #[arg(long)]
     weights: PathBuf,
@@ -80,14 +82,14 @@ pub fn run(args: CompareArgs) -> anyhow::Result<()> {
         None => published_freeu(pipeline.unet().config()),
     };
     let FreeU { b1, b2, s1, s2, .. } = freeu;
-    let generation = args.sampling.resolve(&pipeline)?;
+    let generation = args.sampling.in_batches(&args.batch).resolve(&pipeline)?;
     let weights = args.applied.policy(Some(&args.weights), &generation, &pipeline)?;
     let policies = [("vanilla", Policy::default()), ("weighted", weights), ("FreeU", freeu.into())];
     let mut columns = policies.each_ref().map(|_| Vec::new());
     for samples in generation.batches() {
         let request = pipeline.request(&generation, samples)?;
         for ((name, policy), column) in policies.iter().zip(&mut columns) {
-            let latents = sample(&pipeline, &request, policy, name)?;
+            let latents = sample(&pipeline, &request, None, policy, name)?;
             column.extend(pipeline.pictures(latents)?);
         }
     }

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 
 use super::saved::SavedState;
 use crate::commands::{progress_bar, scorer};
-use crate::options::{ModelOptions, SamplingOptions, count, facts};
+use crate::facts::facts;
+use crate::options::{ModelOptions, SamplingOptions, count};
 use crate::outputs::{Kind, OutputOptions, Outputs};
 
 /// Names of the result, its table and its drawing.

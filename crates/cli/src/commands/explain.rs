@@ -7,7 +7,8 @@ use explain::{Plan, Question};
 use serde_json::json;
 
 use crate::commands::{progress_bar, scorer};
-use crate::options::{ModelOptions, SamplingOptions, count, facts};
+use crate::facts::facts;
+use crate::options::{ModelOptions, SamplingOptions, count};
 use crate::outputs::{Kind, OutputOptions, Outputs};
 
 /// Picture seeds where none are given.

@@ -17,8 +17,9 @@ use super::saved::SavedState;
 use super::search::SearchOptions;
 use super::table::{chance_in_words, print_scores};
 use crate::commands::progress_bar;
+use crate::facts::facts;
 use crate::failure::OrUsage;
-use crate::options::{ModelOptions, SamplingOptions, count, facts};
+use crate::options::{ModelOptions, SamplingOptions, count};
 use crate::outputs::{Kind, OutputOptions, Outputs};
 
 /// Names of the result, its table and its drawing.

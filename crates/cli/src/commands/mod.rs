@@ -4,6 +4,7 @@ mod applied;
 pub mod compare;
 mod document;
 pub mod download;
+pub mod edit;
 pub mod effects;
 pub mod explain;
 pub mod export;
@@ -19,26 +20,29 @@ pub mod score;
 mod scorer;
 mod search;
 mod skip;
+mod source;
 mod table;
 pub mod tune;
 
 use anyhow::Context;
 use burn::tensor::Tensor;
 use indicatif::{ProgressBar, ProgressStyle};
-use pipeline::{Control, Pipeline, SampleRequest};
+use pipeline::{Control, Pipeline, SampleRequest, Start};
 use reweight::Policy;
 
-/// Samples latents under a policy, with progress on standard error.
+/// Samples latents under a policy, from noise or from where `start` says, with progress on standard
+/// error.
 fn sample(
     pipeline: &Pipeline,
     request: &SampleRequest,
+    start: Option<&Start>,
     policy: &Policy,
     what: &str,
 ) -> anyhow::Result<Tensor<4>> {
     let bar = progress_bar(request.calls()? as u64, what);
     let latents = pipeline
-        .sample(request, &policy.into(), &mut |_| {
-            bar.inc(1);
+        .sample_from(request, start, &policy.into(), &mut |step| {
+            bar.set_position(step.info.step as u64 + 1);
             Control::Continue
         })
         .with_context(|| what.to_string())?;

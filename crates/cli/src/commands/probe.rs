@@ -9,8 +9,9 @@ use probe::{Agreement, ProbeReport, UNetEvaluator};
 
 use super::search::SearchOptions;
 use super::table::{chance_in_words, print_scores};
+use crate::facts::facts;
 use crate::failure::OrUsage;
-use crate::options::{ModelOptions, SamplingOptions, count, facts};
+use crate::options::{ModelOptions, SamplingOptions, count};
 use crate::outputs::{Kind, OutputOptions, Outputs};
 
 /// Names of the result, its table and its drawing.

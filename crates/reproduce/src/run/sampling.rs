@@ -1,6 +1,6 @@
 //! How pictures are sampled, several together where that is faster.
 
-use pipeline::{Control, DeviceChoice, PictureRecord, SampleRequest};
+use pipeline::{Control, DeviceChoice, PictureRecord, RecordExtras, SampleRequest};
 use reweight::Policy;
 use scheduler::SchedulerKind;
 
@@ -71,5 +71,6 @@ fn record(library: &Library<'_>, sample: &Sample, policy: &Policy) -> PictureRec
         device: DeviceChoice::of(context.pipeline.device()),
         version: env!("CARGO_PKG_VERSION").into(),
         intervention: serde_json::to_value(policy).unwrap_or_default(),
+        extras: RecordExtras::default(),
     }
 }

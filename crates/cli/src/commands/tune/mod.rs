@@ -18,8 +18,9 @@ use crate::commands::document::{About, document};
 use crate::commands::fit::Per;
 use crate::commands::saved::SavedState;
 use crate::commands::{progress_bar, scorer};
+use crate::facts::facts;
 use crate::failure::{OrUsage, usage};
-use crate::options::{ModelOptions, SamplingOptions, count, facts};
+use crate::options::{BatchOptions, ModelOptions, SamplingOptions, count};
 use crate::outputs::{Kind, OutputOptions, Outputs, sealed};
 use samples::Samples;
 use summary::Summary;
@@ -48,6 +49,8 @@ pub struct TuneArgs {
     model: ModelOptions,
     #[command(flatten)]
     sampling: SamplingOptions,
+    #[command(flatten)]
+    batch: BatchOptions,
     /// What is to rise.
     #[arg(long, value_enum, default_value = "clip")]
     score: Score,
@@ -199,7 +202,7 @@ pub fn run(mut args: TuneArgs) -> anyhow::Result<()> {
     let pipeline = args.model.load()?;
     let scorer = args.load_scorer(&pipeline)?;
     let (out, json) = (args.out, args.json);
-    let generation = args.sampling.resolve(&pipeline)?;
+    let generation = args.sampling.in_batches(&args.batch).resolve(&pipeline)?;
     let train: Vec<String> = std::iter::once(generation.prompt.clone()).chain(more).collect();
     check_prompts(&train, &others)?;
     let facts = {

@@ -1,30 +1,12 @@
-//! Pictures out of decoded tensors, and the record of how they were made.
+//! The record of how a picture was made.
 
 use std::path::Path;
 
-use burn::tensor::Tensor;
 use pictures::{EncodeError, PictureError, RgbImage, png_text};
+use scheduler::{SchedulerKind, SigmaSpacing};
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviceChoice, NoiseKind, PipelineError, Precision};
-
-/// The pictures of a decoded batch, `[batch, 3, height, width]` with values in [-1, 1].
-///
-/// Rounds halves to even, as NumPy does.
-pub fn pictures_from_tensor(pixels: Tensor<4>) -> Vec<RgbImage> {
-    let [batch, _, height, width] = pixels.dims();
-    let values: Vec<f32> = pixels.into_data().iter::<f32>().collect();
-    let plane = height * width;
-    (0..batch)
-        .map(|sample| {
-            let values = &values[sample * 3 * plane..][..3 * plane];
-            let byte =
-                |value: f32| ((value / 2.0 + 0.5).clamp(0.0, 1.0) * 255.0).round_ties_even() as u8;
-            let rgb = (0..3 * plane).map(|i| byte(values[i % 3 * plane + i / 3])).collect();
-            RgbImage { width, height, rgb }
-        })
-        .collect()
-}
+use crate::{DeviceChoice, Generation, NoiseKind, Pipeline, PipelineError, Precision};
 
 /// How a picture was made; stored in its PNG and beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,6 +49,54 @@ pub struct PictureRecord {
     pub version: String,
     /// The intervention, for example `{"weights": [[…]]}`; null for none.
     pub intervention: serde_json::Value,
+    /// What few pictures are made with.
+    #[serde(flatten)]
+    pub extras: RecordExtras,
+}
+
+/// The part of a record that is absent from those of most pictures.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RecordExtras {
+    /// The generator of a sampler's fresh noise, where it is another than that of the initial noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampler_noise: Option<NoiseKind>,
+    /// Spacing of σ, where another than the model's own was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sigmas: Option<SigmaSpacing>,
+    /// The picture that it was made of, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageRecord>,
+    /// Whether the picture was decoded in tiles.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub vae_tiling: bool,
+}
+
+/// Which picture another was made of, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImageRecord {
+    /// SHA-256 of its file, in hexadecimal.
+    pub sha256: String,
+    /// How it was used.
+    #[serde(flatten)]
+    pub used: ImageUse,
+}
+
+/// How a picture is used to make another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageUse {
+    /// Noised in the place of the first steps.
+    Noised {
+        /// Share of the steps that were taken.
+        strength: f64,
+    },
+    /// Turned into noise by DDIM's inversion.
+    Inverted {
+        /// The prompt of the inversion.
+        prompt: String,
+        /// Its guidance scale.
+        guidance_scale: f64,
+    },
 }
 
 /// Older records have the data type and the noise after the hash, apart from fields of their own.
@@ -120,16 +150,24 @@ impl PictureRecord {
     /// its names of the samplers.
     fn summary(&self) -> String {
         let [height, width] = self.size;
-        let sampler = match self.scheduler.as_str() {
-            "DDIMScheduler" => "DDIM",
-            "EulerDiscreteScheduler" => "Euler",
-            "EulerAncestralDiscreteScheduler" => "Euler a",
-            "PNDMScheduler" => "PLMS",
-            "DPMSolverMultistepScheduler" => "DPM++ 2M",
-            other => other,
+        let sampler = match self.scheduler.parse() {
+            Ok(SchedulerKind::Ddim) => "DDIM",
+            Ok(SchedulerKind::Euler) => "Euler",
+            Ok(SchedulerKind::EulerAncestral) => "Euler a",
+            Ok(SchedulerKind::Pndm) => "PLMS",
+            Ok(SchedulerKind::Heun) => "Heun",
+            Ok(SchedulerKind::DpmSolverMultistep) => "DPM++ 2M",
+            Ok(SchedulerKind::DpmSolverMultistepSde) => "DPM++ 2M SDE",
+            Ok(SchedulerKind::Lcm) => "LCM",
+            Ok(SchedulerKind::DdimInverse) | Err(_) => &self.scheduler,
+        };
+        let spacing = match self.extras.sigmas {
+            Some(SigmaSpacing::Karras) => ", Schedule type: Karras",
+            Some(SigmaSpacing::Exponential) => ", Schedule type: Exponential",
+            Some(SigmaSpacing::Timesteps) | None => "",
         };
         format!(
-            "{}\nNegative prompt: {}\nSteps: {}, Sampler: {sampler}, CFG scale: {}, Seed: {}, \
+            "{}\nNegative prompt: {}\nSteps: {}, Sampler: {sampler}{spacing}, CFG scale: {}, Seed: {}, \
              Size: {width}x{height}, Model: {}, Model hash: {}",
             self.prompt,
             self.negative_prompt.as_deref().unwrap_or(""),
@@ -139,6 +177,50 @@ impl PictureRecord {
             self.model,
             self.model_sha256.get(..10).unwrap_or(&self.model_sha256),
         )
+    }
+}
+
+impl Pipeline {
+    /// What is stored with the picture of `seed`, drawn under `intervention` by this pipeline, whose
+    /// [`fingerprint`](Self::fingerprint) is `model_sha256`.
+    pub fn record(
+        &self,
+        generation: &Generation,
+        model_sha256: &str,
+        seed: u64,
+        intervention: serde_json::Value,
+    ) -> PictureRecord {
+        PictureRecord {
+            prompt: generation.prompt.clone(),
+            negative_prompt: generation.negative_prompt.clone(),
+            seed,
+            steps: generation.steps,
+            guidance_scale: generation.guidance_scale,
+            scheduler: generation.scheduler.class_name().into(),
+            noise: generation.noise.kind,
+            eta: generation.scheduler_config.eta,
+            initial_noise: generation.initial_noise.as_ref().and_then(|path| {
+                // It was read a moment ago; what is not there now can be told no more.
+                hub::hash_file(path).ok().map(|hash| hash.sha256)
+            }),
+            size: generation.size,
+            model: self.name().into(),
+            model_sha256: model_sha256.into(),
+            dtype: Some(self.precision()),
+            device: DeviceChoice::of(self.device()),
+            version: env!("CARGO_PKG_VERSION").into(),
+            intervention,
+            extras: RecordExtras {
+                sampler_noise: Some(generation.sampler_noise)
+                    .filter(|kind| *kind != generation.noise.kind),
+                sigmas: generation.sigmas,
+                image: generation.image.as_ref().map(|image| ImageRecord {
+                    sha256: image.sha256.clone(),
+                    used: ImageUse::Noised { strength: image.strength },
+                }),
+                vae_tiling: self.vae_tiling,
+            },
+        }
     }
 }
 
