@@ -8,14 +8,23 @@
 
 #![warn(missing_docs)]
 
+mod augment;
+mod autoencoder_loss;
 mod autoencoder_stage;
+mod captions;
 mod checkpoint;
+mod colours;
 mod concepts;
 mod diffusion_stage;
+mod distillation_stage;
 mod error;
 mod export;
 mod flat;
+mod halved_step;
+mod held_out;
 mod json_file;
+mod kinds;
+mod latents;
 mod optimizer;
 mod origin;
 mod quality;
@@ -29,11 +38,16 @@ mod summary;
 mod vocabulary;
 
 pub use error::TrainError;
-pub use quality::{Quality, QualitySettings, quality};
-pub use recipe::{
-    AutoencoderRecipe, DiffusionRecipe, FieldError, OptimizerRecipe, Recipe, ScorerRecipe,
+pub use held_out::{HeldOut, Pair};
+pub use quality::{
+    Copies, Diversity, Nearest, Quality, QualitySettings, Recognition, Reference, Scored,
+    SetDistance, VaguePrompt, quality, scored, sheet,
 };
-pub use run::{Stages, train};
+pub use recipe::{
+    AugmentRecipe, AutoencoderRecipe, CaptionsRecipe, DiffusionRecipe, DistillationRecipe,
+    FieldError, HeldOutRecipe, OptimizerRecipe, Recipe, ScorerRecipe,
+};
+pub use run::{Stages, Trained, train};
 pub use scorer::{Retrieval, ScorerSummary, train_scorer_model};
 pub use stage::Progress;
 pub use summary::Summary;
