@@ -44,17 +44,59 @@ impl VaguePrompt {
         }
         let styles: BTreeMap<&str, [String; 2]> =
             train.examples.iter().map(|e| (e.style.as_str(), style_around(e))).collect();
-        let of = |((name, concepts), (style, [before, after])): (
-            (&str, BTreeSet<String>),
-            (&&str, &[String; 2]),
-        )| {
-            let phrase = captions.phrases.get(name)?.first()?;
+        let mut styles = styles.iter().cycle();
+        let mut prompts = Vec::new();
+        for (name, concepts) in concepts.into_iter().filter(|(_, of)| of.len() >= CONCEPTS) {
+            let phrase = captions.phrases.get(name).and_then(|phrases| phrases.first());
+            let (Some(phrase), Some((style, [before, after]))) = (phrase, styles.next()) else {
+                continue;
+            };
             let text = format!("{before}{phrase}{after}");
-            Some(Self { text, style: style.to_string(), concepts })
+            prompts.push(Self { text, style: style.to_string(), concepts });
+        }
+        Ok(prompts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pictures::Example;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_kinds_asks_for_kinds_of_many_concepts_that_have_a_phrase() {
+        let caption = |i: usize| format!("a bird no. {i}");
+        let example = |i: usize| Example {
+            file_name: String::new(),
+            text: format!("pixel art of {}, small", caption(i)),
+            caption: caption(i),
+            style: "pixel".into(),
+            pixels: Vec::new(),
         };
-        let asked = concepts.into_iter().filter(|(name, concepts)| {
-            concepts.len() >= CONCEPTS && captions.phrases.contains_key(*name)
-        });
-        Ok(asked.zip(styles.iter().cycle()).filter_map(of).collect())
+        let train = |count: usize| Dataset { examples: (0..count).map(example).collect(), size: 0 };
+        let kind = json!({"category": "nature", "subcategory": "bird", "keywords": []});
+        let kinds: BTreeMap<String, _> = (0..12).map(|i| (caption(i), kind.clone())).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let asked = |captions: &CaptionsRecipe, count: usize| {
+            VaguePrompt::of_kinds(folder.path(), captions, &train(count))
+        };
+        let phrases = BTreeMap::from([("bird".to_string(), vec!["a bird".to_string()])]);
+        let captions = CaptionsRecipe { phrases, ..CaptionsRecipe::default() };
+        let error = asked(&captions, 12).unwrap_err().to_string();
+        assert!(error.contains("keywords.json"), "{error}");
+        let text = serde_json::to_string(&kinds).unwrap();
+        std::fs::write(folder.path().join("keywords.json"), text).unwrap();
+        let prompts = asked(&captions, 12).unwrap();
+        assert_eq!(prompts.len(), 1);
+        assert_eq!(
+            (&*prompts[0].text, &*prompts[0].style),
+            ("pixel art of a bird, small", "pixel")
+        );
+        assert_eq!(prompts[0].concepts, (0..12).map(caption).collect());
+        // Too few birds, and a kind without a phrase.
+        assert_eq!(asked(&captions, 11).unwrap(), []);
+        assert_eq!(asked(&CaptionsRecipe::default(), 12).unwrap(), []);
     }
 }
