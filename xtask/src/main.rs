@@ -1,5 +1,6 @@
 //! `cargo xtask`: the project's own commands.
 
+mod bench;
 mod programs;
 mod tidy;
 mod validate;
@@ -15,7 +16,7 @@ fn project_root() -> PathBuf {
 
 fn usage() -> String {
     let mut text = String::from("Usage: cargo xtask COMMAND [OPTIONS]\n\nCommands:\n");
-    let checks = [("validate", validate::ABOUT), ("tidy", tidy::ABOUT)];
+    let checks = [("bench", bench::ABOUT), ("validate", validate::ABOUT), ("tidy", tidy::ABOUT)];
     let programs = programs::ALL.iter().map(|program| (program.command, program.about));
     for (name, about) in programs.chain(checks) {
         text += &format!("  {name:<13} {about}\n");
@@ -28,6 +29,7 @@ fn run(command: &str, arguments: &[String]) -> anyhow::Result<ExitCode> {
         return program.run(arguments);
     }
     match command {
+        "bench" => bench::run(arguments),
         "validate" => validate::run(arguments),
         "tidy" => tidy::run(&project_root()),
         "help" | "--help" | "-h" => {

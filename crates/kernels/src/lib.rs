@@ -13,6 +13,8 @@ mod device;
 mod extension;
 mod layer;
 mod shapes;
+mod workers;
 
 pub use activation::{geglu, gelu, quick_gelu, silu};
 pub use layer::{attention, conv2d, group_norm, group_norm_silu, layer_norm, linear};
+pub use workers::on_workers;

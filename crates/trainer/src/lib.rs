@@ -34,6 +34,7 @@ mod scorer;
 mod scorer_stage;
 mod shards;
 mod stage;
+mod steps;
 mod summary;
 mod vocabulary;
 
@@ -50,4 +51,5 @@ pub use recipe::{
 pub use run::{Stages, Trained, train};
 pub use scorer::{Retrieval, ScorerSummary, train_scorer_model};
 pub use stage::Progress;
+pub use steps::Steps;
 pub use summary::Summary;
