@@ -1,6 +1,10 @@
 //! Trains the small text-to-image model that ships with the project: an autoencoder, then a
-//! text encoder and a U-Net together, on captioned pictures. Beside it a small contrastive model
-//! that scores pictures against their prompts.
+//! text encoder and a U-Net together, on captioned pictures, then, where the recipe says so, a
+//! few-step model distilled from them. Beside it a small contrastive model that scores pictures
+//! against their prompts.
+//!
+//! A recipe may hold out pairs of concept and style, drawn by a seed; the list is kept with the
+//! model, and [`scored`] measures what the model makes of them.
 //!
 //! Everything is reproducible from the recipe's seed and resumes from its last checkpoint to the
 //! same result: each step draws from its own random stream, and the batch is always computed in

@@ -27,6 +27,14 @@ fn from_file_reads_the_shipped_recipes() {
 }
 
 #[test]
+fn from_file_reads_the_recipes_of_the_experiment_which_hold_out_the_same_pairs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/training");
+    let recipe = Recipe::from_file(folder.join("emoji-sd.toml")).unwrap();
+    let scorer = ScorerRecipe::from_file(folder.join("emoji-clip.toml")).unwrap();
+    assert!(recipe.held_out.pairs >= 200 && recipe.held_out == scorer.held_out);
+}
+
+#[test]
 fn from_file_names_the_field_and_what_was_expected() {
     for (from, to, field, found) in [
         ("crop = 8", "crop = 0", "autoencoder.crop", "0"),
