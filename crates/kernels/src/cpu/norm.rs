@@ -21,6 +21,14 @@ pub(crate) struct NormShape {
     pub(crate) silu: bool,
 }
 
+/// What a norm does to a channel of a sample: `(x − mean) · scale + shift`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Affine {
+    pub(crate) mean: f32,
+    pub(crate) scale: f32,
+    pub(crate) shift: f32,
+}
+
 impl NormShape {
     fn run(&self) -> usize {
         self.channels * self.positions
@@ -32,6 +40,21 @@ impl NormShape {
         let mean = sum(x, |x| x) / count;
         let variance = sum(x, |x| (x - mean) * (x - mean)) / count;
         (mean as f32, (1.0 / (variance + self.epsilon).sqrt()) as f32)
+    }
+
+    /// Mean, scale and shift of every channel of every sample, `[samples, channels]`.
+    pub(crate) fn affines(&self, x: &[f32], gamma: &[f32], beta: &[f32]) -> Vec<Affine> {
+        let runs =
+            x.par_chunks(self.run().max(1)).with_min_len((1usize << 13).div_ceil(self.run()));
+        let of_run = |(index, x): (usize, &[f32])| -> Vec<Affine> {
+            let (mean, inverse) = self.statistics(x);
+            let group = index % self.groups;
+            let (gamma, beta) = (self.affine(group, gamma), self.affine(group, beta));
+            let channel =
+                |(gamma, beta): (&f32, &f32)| Affine { mean, scale: inverse * gamma, shift: *beta };
+            gamma.iter().zip(beta).map(channel).collect()
+        };
+        runs.enumerate().map(of_run).collect::<Vec<_>>().concat()
     }
 
     fn affine<'a>(&self, group: usize, values: &'a [f32]) -> &'a [f32] {
