@@ -9,6 +9,7 @@ use rand_distr::StandardNormal;
 
 use pictures::Dataset;
 
+use crate::autoencoder_loss::reconstruction;
 use crate::checkpoint::CheckpointFile;
 use crate::stage::{self, Progress, stream};
 use crate::{AutoencoderRecipe, Recipe, TrainError};
@@ -63,7 +64,7 @@ fn loss(
     samples: Range<usize>,
     device: &Device,
 ) -> Tensor<1> {
-    let AutoencoderRecipe { crop, latent_channels, mse_weight, kl_weight, .. } = recipe.autoencoder;
+    let AutoencoderRecipe { crop, crop_grid, latent_channels, kl_weight, .. } = recipe.autoencoder;
     let count = samples.len();
     let side = crop >> (recipe.autoencoder.block_out_channels.len() - 1);
     let mut pixels: Vec<f32> = Vec::with_capacity(count * 3 * crop * crop);
@@ -71,8 +72,8 @@ fn loss(
     for sample in samples {
         let mut rng = stream(recipe.seed, step, sample);
         let example = &data.examples[rng.random_range(0..data.examples.len())];
-        let (top, left) =
-            (rng.random_range(0..=data.size - crop), rng.random_range(0..=data.size - crop));
+        let places = (data.size - crop) / crop_grid;
+        let [top, left] = [(); 2].map(|()| crop_grid * rng.random_range(0..=places));
         let mirrored = rng.random::<bool>();
         for channel in 0..3 {
             for y in top..top + crop {
@@ -99,9 +100,8 @@ fn loss(
     let latents = mean.clone() + (logvar.clone() * 0.5).exp() * noise;
     let error = model.decode(latents) - pixels;
     let kl = (mean.square() + logvar.clone().exp() - logvar - 1.0).mean() * 0.5;
-    let mse = error.clone().square().mean();
     let share = count as f64 / recipe.autoencoder.optimizer.batch as f64;
-    (error.abs().mean() + mse * mse_weight + kl * kl_weight) * share
+    (reconstruction(error, &recipe.autoencoder) + kl * kl_weight) * share
 }
 
 /// Standard deviation of the latents of whole pictures.

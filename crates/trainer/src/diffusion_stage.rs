@@ -4,15 +4,14 @@ use std::ops::Range;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use clip::{CLIPTextConfig, CLIPTextModel, CLIPTokenizer, HiddenAct};
+use clip::{CLIPTextConfig, CLIPTextModel, HiddenAct};
 use rand::Rng;
 use rand_distr::StandardNormal;
 use serde_json::json;
 use unet_core::{UNet2DConditionConfig, UNet2DConditionModel};
 
-use pictures::Dataset;
-
 use crate::checkpoint::CheckpointFile;
+use crate::latents::Latents;
 use crate::stage::{self, Progress, stream};
 use crate::{DiffusionRecipe, Recipe, TrainError};
 
@@ -32,41 +31,6 @@ pub(crate) const BETA_START: f64 = 0.00085;
 /// Last β of the scaled-linear schedule.
 pub(crate) const BETA_END: f64 = 0.012;
 
-/// The encoded pictures and captions the second stage learns from.
-pub(crate) struct Latents {
-    /// Scaled latents of each picture.
-    pub values: Vec<Vec<f32>>,
-    /// Channels, height, width.
-    pub shape: [usize; 3],
-    /// Token ids of each caption with its style.
-    with_style: Vec<Vec<u32>>,
-    /// Token ids of each caption without style.
-    without_style: Vec<Vec<u32>>,
-    /// Token ids of the empty caption.
-    empty: Vec<u32>,
-}
-
-impl Latents {
-    /// Tokenises the captions beside the latents of their pictures.
-    pub fn new(
-        data: &Dataset,
-        values: Vec<Vec<f32>>,
-        shape: [usize; 3],
-        tokenizer: &CLIPTokenizer,
-    ) -> Self {
-        let encode = |text: fn(&pictures::Example) -> &String| {
-            data.examples.iter().map(|example| tokenizer.encode(text(example))).collect()
-        };
-        Self {
-            with_style: encode(|example| &example.text),
-            without_style: encode(|example| &example.caption),
-            empty: tokenizer.encode(""),
-            values,
-            shape,
-        }
-    }
-}
-
 /// Trains U-Net and text encoder to predict the velocity of noised latents, resuming from
 /// `checkpoint` where it exists; returns the averaged weights and the loss of every step.
 ///
@@ -75,12 +39,12 @@ impl Latents {
 pub(crate) fn train_diffusion(
     recipe: &Recipe,
     data: &Latents,
-    vocab_size: usize,
     checkpoint: &CheckpointFile,
     device: &Device,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(TextToLatent, Vec<f32>), TrainError> {
     let training = device.clone().autodiff();
+    let vocab_size = data.tokenizer.vocab_size();
     let model = stage::initialize(recipe.seed.wrapping_add(1), &training, |device| {
         Ok::<_, TrainError>(TextToLatent {
             unet: unet_config(&recipe.diffusion, data.shape)?.init(device),
@@ -149,7 +113,8 @@ fn unet_config(
     )?)
 }
 
-fn alphas_cumprod() -> Vec<f64> {
+/// Cumulative products ᾱ of 1 − β, one for each training step.
+pub(crate) fn alphas_cumprod() -> Vec<f64> {
     let last = (NUM_TRAIN_TIMESTEPS - 1) as f64;
     let mut product = 1.0;
     (0..NUM_TRAIN_TIMESTEPS)
@@ -171,7 +136,7 @@ fn loss(
     samples: Range<usize>,
     device: &Device,
 ) -> Tensor<1> {
-    let DiffusionRecipe { drop_caption, drop_style, min_snr_gamma, .. } = recipe.diffusion;
+    let min_snr_gamma = recipe.diffusion.min_snr_gamma;
     let batch = recipe.diffusion.optimizer.batch;
     let count = samples.len();
     let [channels, height, width] = data.shape;
@@ -179,22 +144,17 @@ fn loss(
     let (mut timesteps, mut ids, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for sample in samples {
         let mut rng = stream(recipe.seed ^ 0x5eed, step, sample);
-        let index = rng.random_range(0..data.values.len());
+        let (index, latents) = data.draw(&mut rng);
         // Stratified over the batch, which makes the loss far less noisy.
         let u = (sample as f64 + rng.random::<f64>()) / batch as f64;
         let t = ((u * NUM_TRAIN_TIMESTEPS as f64) as usize).min(NUM_TRAIN_TIMESTEPS - 1);
         let (signal, sigma) = (alphas[t].sqrt() as f32, (1.0 - alphas[t]).sqrt() as f32);
-        for x0 in &data.values[index] {
+        for x0 in latents {
             let noise: f32 = rng.sample(StandardNormal);
             noised.push(signal * x0 + sigma * noise);
             target.push(signal * noise - sigma * x0);
         }
-        let choice: f64 = rng.random();
-        ids.push(match choice {
-            c if c < drop_caption => data.empty.clone(),
-            c if c < drop_caption + drop_style => data.without_style[index].clone(),
-            _ => data.with_style[index].clone(),
-        });
+        ids.push(data.tokenizer.encode(&data.captions.draw(index, &mut rng)));
         timesteps.push(t as f64);
         let snr = alphas[t] / (1.0 - alphas[t]);
         weights.push((snr.min(min_snr_gamma) / (snr + 1.0) / batch as f64) as f32);

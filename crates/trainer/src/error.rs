@@ -89,6 +89,9 @@ pub enum TrainError {
     /// The trained pipeline could not be run.
     #[error(transparent)]
     Pipeline(#[from] pipeline::PipelineError),
+    /// Pictures could not be measured.
+    #[error(transparent)]
+    Metrics(#[from] metrics::MetricsError),
     /// The text encoder or the tokenizer could not be set up.
     #[error(transparent)]
     Clip(#[from] ClipError),

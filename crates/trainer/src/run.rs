@@ -6,30 +6,61 @@ use burn::module::Module;
 use burn::tensor::Device;
 use clip::CLIPTokenizer;
 use pictures::Dataset;
+use serde::Serialize;
 use serde_json::json;
 
-use crate::autoencoder_stage::{encode_all, psnr, train_autoencoder};
+use crate::autoencoder_stage::{psnr, train_autoencoder};
+use crate::captions::Captions;
 use crate::checkpoint::CheckpointFile;
-use crate::diffusion_stage::{Latents, train_diffusion};
+use crate::diffusion_stage::train_diffusion;
+use crate::distillation_stage::distil;
 use crate::export::export_pipeline;
+use crate::held_out::HeldOut;
+use crate::kinds::{self, Kinds};
+use crate::latents::Latents;
 use crate::origin::Origin;
 use crate::summary::curve;
 use crate::vocabulary::Vocabulary;
-use crate::{DiffusionRecipe, Progress, Recipe, Summary, TrainError, concepts};
+use crate::{DiffusionRecipe, DistillationRecipe, Progress, Recipe, Summary, TrainError, concepts};
 
 /// How far [`train`] goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stages {
     /// The autoencoder only.
     Autoencoder,
-    /// Everything, and the pipeline folder.
+    /// Autoencoder, U-Net and text encoder: the pipeline folder.
     All,
+    /// Those, then the few-step model: its pipeline folder instead.
+    Distillation,
+}
+
+/// What [`train`] has made.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Trained {
+    /// The autoencoder's checkpoint.
+    Autoencoder {
+        /// Peak signal-to-noise ratio on the validation pictures, in decibels.
+        psnr: f64,
+    },
+    /// The pipeline folder.
+    Pipeline(Summary),
+}
+
+/// Everything that the second stage follows.
+#[derive(Serialize)]
+struct Followed {
+    #[serde(flatten)]
+    recipe: Recipe,
+    /// What vaguer captions are made from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keywords_sha256: Option<String>,
 }
 
 /// Runs the stages, resuming from the checkpoints in `work`, and writes the pipeline to `out`.
 ///
-/// `data` holds `train/` and `validation/`, each with pictures and a `metadata.jsonl`. Nothing is
-/// written before every checkpoint in `work` is known to be of this recipe and these pictures.
+/// `data` holds `train/` and `validation/`, each with pictures and a `metadata.jsonl`, and where
+/// the recipe asks for vaguer captions a `keywords.json`. Nothing is written before every
+/// checkpoint in `work` is known to be of this recipe and these pictures.
 ///
 /// # Errors
 /// [`TrainError`], naming the file where there is one.
@@ -40,7 +71,7 @@ pub fn train(
     out: &Path,
     stages: Stages,
     progress: &mut dyn FnMut(&'static str, Progress),
-) -> Result<Option<Summary>, TrainError> {
+) -> Result<Trained, TrainError> {
     let device = Device::flex();
     let mut pictures = Dataset::open(data.join("train"))?;
     let validation = Dataset::open(data.join("validation"))?;
@@ -52,50 +83,99 @@ pub fn train(
         return Err(TrainError::broken(data, reason));
     }
     recipe.fits(pictures.size)?;
+    let mut keywords_sha256 = None;
+    let mut kinds = Kinds::new();
+    if recipe.diffusion.captions.is_used() {
+        (kinds, keywords_sha256) = kinds::read(data).map(|(kinds, sha)| (kinds, Some(sha)))?;
+    }
+    let held_out = HeldOut::draw(recipe.held_out, &pictures, data)?;
+    held_out.split_off(&mut pictures);
     let origin = Origin::new(
         &json!({ "seed": recipe.seed, "autoencoder": recipe.autoencoder }),
         &[&pictures],
     );
     let first = CheckpointFile::new(work.join("autoencoder.safetensors"), origin);
     // Validation decides which concepts are learnt.
-    let origin = Origin::new(recipe, &[&pictures, &validation]);
+    let followed = Followed { recipe: recipe.first_stages(), keywords_sha256 };
+    let sets = [&pictures, &validation];
+    let origin = Origin::new(&followed, &sets);
     let second = CheckpointFile::new(work.join("diffusion.safetensors"), origin);
     first.check()?;
-    if stages == Stages::All {
+    if stages != Stages::Autoencoder {
         second.check()?;
     }
+    let third = match (&recipe.distillation, stages) {
+        (Some(distillation), Stages::Distillation) => {
+            let rounds = rounds(recipe, distillation, &followed, work, &sets)?;
+            Some((distillation, rounds))
+        }
+        (None, Stages::Distillation) => return Err(recipe.without_distillation()),
+        _ => None,
+    };
     let (vae, autoencoder_losses) =
         train_autoencoder(recipe, &pictures, &first, &device, &mut |p| progress("autoencoder", p))?;
     if stages == Stages::Autoencoder {
-        return Ok(None);
+        return Ok(Trained::Autoencoder { psnr: psnr(&vae, &validation, &device) });
     }
     let DiffusionRecipe { vocabulary, text_tokens, .. } = recipe.diffusion;
     // The vocabulary covers all captions, so that more concepts can be learnt later.
-    let vocabulary = Vocabulary::learn(&pictures, vocabulary, text_tokens, data)?;
+    let all = Captions::new(&pictures, &kinds, &recipe.diffusion);
+    let texts: Vec<String> = all.all().collect();
+    let vocabulary = Vocabulary::learn(&texts, vocabulary, text_tokens, data)?;
     let folder = work.join("tokenizer");
     vocabulary.write(&folder)?;
     let tokenizer = CLIPTokenizer::from_folder(&folder)?;
     let concepts = concepts::choose(&pictures, &validation, recipe.diffusion.concepts);
     pictures.retain_concepts(&concepts);
-    let factor = vae.config().scaling_factor as f32;
-    let mut latents = encode_all(&vae, &pictures, &device);
-    latents.iter_mut().flatten().for_each(|value| *value *= factor);
-    let side = pictures.size / vae.config().downscale();
-    let shape = [vae.config().latent_channels, side, side];
-    let latents = Latents::new(&pictures, latents, shape, &tokenizer);
-    let (model, diffusion_losses) =
-        train_diffusion(recipe, &latents, tokenizer.vocab_size(), &second, &device, &mut |p| {
-            progress("diffusion", p)
-        })?;
-    export_pipeline(out, &recipe.diffusion, shape, &vocabulary, &vae, &model)?;
+    let captions = Captions::new(&pictures, &kinds, &recipe.diffusion);
+    let augment = (&recipe.diffusion.augment, recipe.seed);
+    let latents = Latents::encode(&vae, &pictures, augment, captions, tokenizer, &device);
+    let (mut model, diffusion_losses) =
+        train_diffusion(recipe, &latents, &second, &device, &mut |p| progress("diffusion", p))?;
+    let mut distillation_loss = Vec::new();
+    if let Some((distillation, checkpoints)) = third {
+        let losses;
+        (model, losses) = distil(
+            (distillation, recipe.seed),
+            &latents,
+            model,
+            &checkpoints,
+            &device,
+            &mut |p| progress("distillation", p),
+        )?;
+        distillation_loss = losses.iter().map(|losses| curve(losses)).collect();
+    }
+    export_pipeline(out, &recipe.diffusion, latents.shape, &vocabulary, &vae, &model)?;
     let summary = Summary {
         concepts,
         pictures: pictures.examples.len(),
         parameters: [model.unet.num_params(), vae.num_params(), model.text_encoder.num_params()],
         autoencoder_loss: curve(&autoencoder_losses),
         diffusion_loss: curve(&diffusion_losses),
+        distillation_loss,
         autoencoder_psnr: psnr(&vae, &validation, &device),
     };
+    held_out.write(out)?;
     summary.write(out)?;
-    Ok(Some(summary))
+    Ok(Trained::Pipeline(summary))
+}
+
+/// The checkpoint of every round of the distillation; each is of this recipe or absent.
+fn rounds(
+    recipe: &Recipe,
+    distillation: &DistillationRecipe,
+    followed: &Followed,
+    work: &Path,
+    sets: &[&Dataset],
+) -> Result<Vec<CheckpointFile>, TrainError> {
+    let mut files = Vec::new();
+    for (round, steps) in distillation.steps.iter().enumerate() {
+        let recipe = recipe.first_rounds(distillation, round + 1);
+        let keywords_sha256 = followed.keywords_sha256.clone();
+        let origin = Origin::new(&Followed { recipe, keywords_sha256 }, sets);
+        let file = CheckpointFile::new(work.join(format!("student-{steps}.safetensors")), origin);
+        file.check()?;
+        files.push(file);
+    }
+    Ok(files)
 }

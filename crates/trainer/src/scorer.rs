@@ -11,6 +11,7 @@ use serde_json::json;
 use weights::StoredDtype;
 
 use crate::checkpoint::CheckpointFile;
+use crate::held_out::HeldOut;
 use crate::json_file::{write_json, write_record};
 use crate::origin::Origin;
 use crate::scorer_stage::{Pairs, train_scorer};
@@ -27,7 +28,7 @@ pub struct ScorerSummary {
     pub parameters: usize,
     /// Mean losses over fiftieths of its training.
     pub loss: Vec<f32>,
-    /// Retrieval among the held-out pairs alone.
+    /// Retrieval among the held-out pairs alone: those of `validation/` and those drawn.
     pub held_out: Retrieval,
     /// Retrieval of the held-out pairs' captions among those of all pairs, and back.
     pub among_all: Retrieval,
@@ -63,15 +64,18 @@ pub fn train_scorer_model(
     progress: &mut dyn FnMut(&'static str, Progress),
 ) -> Result<ScorerSummary, TrainError> {
     let device = Device::flex();
-    let train = Dataset::open(data.join("train"))?;
-    let held_out = Dataset::open(data.join("validation"))?;
+    let mut train = Dataset::open(data.join("train"))?;
+    let mut asked = Dataset::open(data.join("validation"))?;
     recipe.fits(train.size)?;
-    recipe.fits(held_out.size)?;
+    recipe.fits(asked.size)?;
+    let held_out = HeldOut::draw(recipe.held_out, &train, data)?;
+    asked.examples.extend(held_out.split_off(&mut train).examples);
     let origin = Origin::new(recipe, &[&train]);
     let checkpoint = CheckpointFile::new(work.join("scorer.safetensors"), origin);
     checkpoint.check()?;
     let tokens = recipe.model.text_cfg.context_length;
-    let vocabulary = Vocabulary::learn(&train, recipe.vocabulary, tokens, data)?;
+    let texts: Vec<String> = train.examples.iter().map(|e| e.text.clone()).collect();
+    let vocabulary = Vocabulary::learn(&texts, recipe.vocabulary, tokens, data)?;
     let folder = work.join("scorer-tokenizer");
     vocabulary.write(&folder)?;
     let tokenizer = CLIPTokenizer::from_folder(&folder)?;
@@ -93,7 +97,7 @@ pub fn train_scorer_model(
     write_json(&out.join("open_clip_config.json"), &config)?;
     model.save(&out.join("open_clip_model.safetensors"), StoredDtype::F16)?;
     let embed = |data: &Dataset| embed(&model, &tokenizer, tokens, data, &device);
-    let (known, asked) = (embed(&train), embed(&held_out));
+    let (known, asked) = (embed(&train), embed(&asked));
     let mut candidates = asked.clone();
     candidates.pictures.extend(known.pictures);
     candidates.texts.extend(known.texts);
@@ -104,6 +108,7 @@ pub fn train_scorer_model(
         held_out: retrieval(&asked, &asked),
         among_all: retrieval(&asked, &candidates),
     };
+    held_out.write(out)?;
     write_record(&out.join(Summary::FILE), &summary)?;
     Ok(summary)
 }

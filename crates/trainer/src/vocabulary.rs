@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use pictures::Dataset;
 use serde_json::{Map, Value, json};
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::{AddedToken, Trainer};
@@ -25,7 +24,7 @@ impl Vocabulary {
     /// # Errors
     /// [`TrainError::Broken`] naming `data` where the captions cannot be learnt from.
     pub(crate) fn learn(
-        captions: &Dataset,
+        captions: &[String],
         size: usize,
         tokens: usize,
         data: &Path,
@@ -66,7 +65,7 @@ impl Vocabulary {
 }
 
 /// The merges of a byte-pair vocabulary of at most `size` tokens, the most frequent first.
-fn merges(captions: &Dataset, size: usize) -> tokenizers::Result<Vec<String>> {
+fn merges(captions: &[String], size: usize) -> tokenizers::Result<Vec<String>> {
     let mut trainer = BpeTrainer::builder()
         .show_progress(false)
         .vocab_size(size)
@@ -74,7 +73,7 @@ fn merges(captions: &Dataset, size: usize) -> tokenizers::Result<Vec<String>> {
         .end_of_word_suffix("</w>".into())
         .special_tokens(alphabet(captions))
         .build();
-    let texts = captions.examples.iter().map(|example| example.text.to_lowercase());
+    let texts = captions.iter().map(|text| text.to_lowercase());
     trainer.feed(texts, |text| Ok(text.split_whitespace().map(String::from).collect()))?;
     let mut bpe = BPE::default();
     trainer.train(&mut bpe)?;
@@ -89,8 +88,8 @@ fn merges(captions: &Dataset, size: usize) -> tokenizers::Result<Vec<String>> {
 /// The trainer breaks ties between equally frequent pairs by the numbers of their parts, and would
 /// number characters in the order in which a hash map with a random state gives the words. Numbered
 /// beforehand, the same captions always give the same vocabulary.
-fn alphabet(data: &Dataset) -> Vec<AddedToken> {
-    let texts = data.examples.iter().map(|example| example.text.to_lowercase());
+fn alphabet(captions: &[String]) -> Vec<AddedToken> {
+    let texts = captions.iter().map(|text| text.to_lowercase());
     let characters: BTreeSet<char> =
         texts.flat_map(|text| text.chars().collect::<Vec<_>>()).collect();
     let spellings = characters.iter().flat_map(|c| [c.to_string(), format!("{c}</w>")]);
@@ -110,22 +109,12 @@ fn numbered(merges: &[String]) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
-    use pictures::Example;
-
     use super::*;
 
     #[test]
     fn learn_same_captions_give_the_same_vocabulary() {
         let texts = ["a red cat", "a blue cap", "the red cap", "a bed", "the cat bit the bat"];
-        let example = |text: &str| Example {
-            file_name: String::new(),
-            text: text.into(),
-            caption: String::new(),
-            style: String::new(),
-            pixels: Vec::new(),
-        };
-        let examples = texts.map(example).to_vec();
-        let data = Dataset { examples, size: 0 };
+        let data = texts.map(String::from);
         let first = merges(&data, 530).unwrap();
         // Until every word is one token; 16 would fit.
         assert_eq!(first.len(), 15);

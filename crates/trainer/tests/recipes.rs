@@ -27,6 +27,14 @@ fn from_file_reads_the_shipped_recipes() {
 }
 
 #[test]
+fn from_file_reads_the_recipes_of_the_experiment_which_hold_out_the_same_pairs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/training");
+    let recipe = Recipe::from_file(folder.join("emoji-sd.toml")).unwrap();
+    let scorer = ScorerRecipe::from_file(folder.join("emoji-clip.toml")).unwrap();
+    assert!(recipe.held_out.pairs >= 200 && recipe.held_out == scorer.held_out);
+}
+
+#[test]
 fn from_file_names_the_field_and_what_was_expected() {
     for (from, to, field, found) in [
         ("crop = 8", "crop = 0", "autoencoder.crop", "0"),
@@ -34,6 +42,14 @@ fn from_file_names_the_field_and_what_was_expected() {
         ("[8, 8]\n", "[]\n", "autoencoder.block_out_channels", "0"),
         ("[8, 8]\n", "[8, 6]\n", "autoencoder.block_out_channels[1]", "6"),
         ("norm_num_groups = 4", "norm_num_groups = 0", "autoencoder.norm_num_groups", "0"),
+        ("crop_grid = 2", "crop_grid = 0", "autoencoder.crop_grid", "0"),
+        ("gradient_weight = 0.5", "gradient_weight = -1.0", "autoencoder.gradient_weight", "-1"),
+        ("keyword = 0.2", "keyword = -0.2", "diffusion.captions.keyword", "-0.2"),
+        ("keyword = 0.2", "keyword = 0.8", "diffusion.captions.kind", "0.2"),
+        ("variants = 2", "variants = 0", "diffusion.augment.variants", "0"),
+        ("guidance_scale = 2.0", "guidance_scale = 0.5", "distillation.guidance_scale", "0.5"),
+        ("steps = [2, 1]", "steps = [3, 1]", "distillation.steps", "[3, 1]"),
+        ("steps = [2, 1]", "steps = []", "distillation.steps", "[]"),
         ("kl_weight = 1e-6", "kl_weight = -1.0", "autoencoder.kl_weight", "-1"),
         ("mse_weight = 1.0", "mse_weight = nan", "autoencoder.mse_weight", "NaN"),
         ("steps = 6", "steps = 0", "autoencoder.optimizer.steps", "0"),
@@ -115,4 +131,26 @@ fn train_refuses_what_does_not_fit_the_pictures() {
         error.contains("autoencoder.block_out_channels") && error.contains("6 levels"),
         "{error}"
     );
+    let error = train(&common::PIPELINE.replace("pairs = 1", "pairs = 5"));
+    assert!(error.contains("at least 5 concepts in all 2 styles"), "{error}");
+}
+
+#[test]
+fn train_without_keywords_or_distillation_names_what_is_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let data = common::pictures(&folder.join("data"));
+    let train = |text: &str, stages: Stages| {
+        let recipe = Recipe::from_file(common::recipe(folder, text)).unwrap();
+        let (work, out) = (folder.join("work"), folder.join("out"));
+        let error = trainer::train(&recipe, &data, &work, &out, stages, &mut |_, _| {});
+        assert!(!work.exists() && !out.exists(), "files were written");
+        error.unwrap_err().to_string()
+    };
+    let (first, _) = common::PIPELINE.split_once("[distillation]").unwrap();
+    let error = train(first, Stages::Distillation);
+    assert!(error.contains("recipe.toml") && error.contains("`distillation`"), "{error}");
+    std::fs::remove_file(folder.join("data/keywords.json")).unwrap();
+    let error = train(common::PIPELINE, Stages::All);
+    assert!(error.contains("keywords.json"), "{error}");
 }

@@ -75,6 +75,33 @@ fn train_killed_in_both_stages_ends_in_the_same_bytes() {
 }
 
 #[test]
+fn train_killed_while_it_distils_ends_in_the_same_bytes() {
+    let [whole, killed] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let distil = |folder: &Path, watch: &mut dyn FnMut(&'static str, Progress)| {
+        let data = common::pictures(&folder.join("data"));
+        let recipe = Recipe::from_file(common::recipe(folder, common::PIPELINE)).unwrap();
+        let (work, out) = (folder.join("work"), folder.join("out"));
+        trainer::train(&recipe, &data, &work, &out, Stages::Distillation, watch).unwrap();
+    };
+    distil(whole.path(), &mut |_, _| {});
+    let run = || distil(killed.path(), &mut kill("distillation", 3));
+    catch_unwind(AssertUnwindSafe(run)).expect_err("the run was not killed");
+    let mut steps = Vec::new();
+    distil(killed.path(), &mut |stage, progress: Progress| steps.push((stage, progress.step)));
+    // The first round from where it was written last, then the second.
+    assert_eq!(steps, [3, 4, 1, 2, 3, 4].map(|step| ("distillation", step)));
+    for part in ["out", "work"] {
+        let [whole, killed] = [&whole, &killed].map(|run| contents(&run.path().join(part)));
+        assert!(whole.len() > 2 && whole == killed, "`{part}` differs");
+    }
+    // The student is another model than its teacher.
+    pipeline(whole.path(), common::PIPELINE, &mut |_, _| panic!("a step was made")).unwrap();
+    let unet = "unet/diffusion_pytorch_model.safetensors";
+    let read = |run: &Path| std::fs::read(run.join("out").join(unet)).unwrap();
+    assert_ne!(read(whole.path()), read(killed.path()));
+}
+
+#[test]
 fn train_scorer_killed_ends_in_the_same_bytes() {
     let [whole, killed] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     scorer(whole.path(), &mut |_, _| {}).unwrap();

@@ -4,9 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use indicatif::ProgressBar;
+use metrics::ClipScorer;
 use pictures::Dataset;
 use pipeline::{DeviceChoice, Pipeline, Precision};
-use trainer::{QualitySettings, Summary, quality};
+use serde::Serialize;
+use trainer::{
+    HeldOut, Quality, QualitySettings, Recipe, Reference, Scored, Summary, VaguePrompt, quality,
+};
 
 /// Small tensors come and go by the million; the system's allocator gives their pages back to the
 /// kernel each time.
@@ -26,6 +31,16 @@ struct QualityArgs {
     /// Pipeline folder with its `training.json`.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/emoji-sd"))]
     model: PathBuf,
+    /// A contrastive model's folder: recognises pairs seen and held out, compares sets of pictures
+    /// and seeds of vague prompts. It has to be trained without the pairs held out.
+    #[arg(long)]
+    scorer: Option<PathBuf>,
+    /// Recipe with the phrases that vague prompts are made of.
+    #[arg(long, requires = "scorer")]
+    recipe: Option<PathBuf>,
+    /// PNG file for the pictures that were scored, each beside the real one.
+    #[arg(long, requires = "scorer")]
+    sheet: Option<PathBuf>,
     /// Pictures to sample, evenly spread over the captions the model was trained on.
     #[arg(long, default_value_t = 100)]
     pictures: usize,
@@ -44,11 +59,20 @@ fn main() -> ExitCode {
     terminal::end(run(QualityArgs::parse()), |_| 1)
 }
 
+/// What is printed.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    quality: Quality,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scored: Option<Scored>,
+}
+
 fn run(args: QualityArgs) -> anyhow::Result<()> {
     let summary = Summary::from_folder(&args.model)?;
-    let pipeline =
-        Pipeline::from_folder(&args.model, Precision::F32.into(), &DeviceChoice::Cpu.open()?)?;
-    let train = Dataset::open(args.data.join("train"))?;
+    let device = DeviceChoice::Cpu.open()?;
+    let pipeline = Pipeline::from_folder(&args.model, Precision::F32.into(), &device)?;
+    let mut train = Dataset::open(args.data.join("train"))?;
     let settings = QualitySettings {
         pictures: args.pictures,
         steps: args.steps,
@@ -56,5 +80,41 @@ fn run(args: QualityArgs) -> anyhow::Result<()> {
         seed: args.seed,
     };
     let quality = quality(&pipeline, &train, &summary.concepts, settings)?;
-    terminal::pretty_json(&quality)
+    let mut report = Report { quality, scored: None };
+    if let Some(folder) = &args.scorer {
+        let held_out = HeldOut::from_folder(&args.model)?;
+        anyhow::ensure!(
+            HeldOut::from_folder(folder)? == held_out,
+            "the scorer in `{}` was not trained without the pairs that are held out of `{}`",
+            folder.display(),
+            args.model.display()
+        );
+        let scorer = ClipScorer::from_folder(folder, Precision::F32.into(), &device)?;
+        let vague = match &args.recipe {
+            Some(recipe) => {
+                let captions = Recipe::from_file(recipe)?.diffusion.captions;
+                VaguePrompt::of_kinds(&args.data, &captions, &train)?
+            }
+            None => Vec::new(),
+        };
+        let held_out = held_out.split_off(&mut train);
+        let validation = Dataset::open(args.data.join("validation"))?;
+        let reference = Reference { train: &train, held_out: &held_out, validation: &validation };
+        let bar = ProgressBar::no_length();
+        let (scored, sheet) = trainer::scored(
+            &pipeline,
+            reference,
+            &summary.concepts,
+            &vague,
+            &scorer,
+            settings,
+            &mut |pictures| bar.inc(pictures as u64),
+        )?;
+        bar.finish_and_clear();
+        report.scored = Some(scored);
+        if let Some(path) = &args.sheet {
+            sheet.save_png(path, &[])?;
+        }
+    }
+    terminal::pretty_json(&report)
 }

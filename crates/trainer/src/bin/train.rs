@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use trainer::{Progress, Recipe, ScorerRecipe, Stages};
+use trainer::{Progress, Recipe, ScorerRecipe, Stages, Trained};
 
 /// Small tensors come and go by the million; the system's allocator gives their pages back to the
 /// kernel each time.
@@ -45,8 +45,12 @@ enum Model {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Stage {
+    /// The autoencoder.
     Autoencoder,
+    /// Then U-Net and text encoder, and the pipeline folder.
     All,
+    /// Then the few-step model, and its pipeline folder instead.
+    Distillation,
 }
 
 fn main() -> ExitCode {
@@ -54,12 +58,14 @@ fn main() -> ExitCode {
 }
 
 fn run(args: TrainArgs) -> anyhow::Result<()> {
-    let home = PathBuf::from(match args.model {
-        Model::Pipeline => concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/emoji-sd"),
-        Model::Scorer => concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/emoji-clip"),
-    });
-    let recipe = args.recipe.clone().unwrap_or_else(|| home.join("recipe.toml"));
-    let out = args.out.clone().unwrap_or(home);
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    let (described, made) = match (args.model, args.stage) {
+        (Model::Pipeline, Stage::Distillation) => ("emoji-sd", "emoji-turbo"),
+        (Model::Pipeline, _) => ("emoji-sd", "emoji-sd"),
+        (Model::Scorer, _) => ("emoji-clip", "emoji-clip"),
+    };
+    let recipe = args.recipe.clone().unwrap_or_else(|| models.join(described).join("recipe.toml"));
+    let out = args.out.clone().unwrap_or_else(|| models.join(made));
     match args.model {
         Model::Pipeline => train_pipeline(&args, &recipe, &out),
         Model::Scorer => train_scorer(&args, &recipe, &out),
@@ -88,6 +94,7 @@ fn train_pipeline(args: &TrainArgs, recipe: &Path, out: &Path) -> anyhow::Result
     let stages = match args.stage {
         Stage::Autoencoder => Stages::Autoencoder,
         Stage::All => Stages::All,
+        Stage::Distillation => Stages::Distillation,
     };
     let mut bars: Vec<ProgressBar> = Vec::new();
     let mut show = |name: &'static str, progress: Progress| {
@@ -98,15 +105,17 @@ fn train_pipeline(args: &TrainArgs, recipe: &Path, out: &Path) -> anyhow::Result
             update(bar, progress);
         }
     };
-    let summary = trainer::train(&recipe, &args.data, &args.work, out, stages, &mut show)?;
-    if let Some(summary) = summary {
-        terminal::note(format_args!(
+    match trainer::train(&recipe, &args.data, &args.work, out, stages, &mut show)? {
+        Trained::Autoencoder { psnr } => {
+            terminal::note(format_args!("autoencoder {psnr:.2} dB on the validation pictures"));
+        }
+        Trained::Pipeline(summary) => terminal::note(format_args!(
             "{} concepts, {} pictures, autoencoder {:.2} dB; written to `{}`",
             summary.concepts.len(),
             summary.pictures,
             summary.autoencoder_psnr,
             out.display()
-        ));
+        )),
     }
     Ok(())
 }

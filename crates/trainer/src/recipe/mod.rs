@@ -1,6 +1,10 @@
 //! Recipes: everything that determines a trained model besides the pictures.
 
+mod augment;
+mod captions;
+mod distillation;
 mod fields;
+mod held_out;
 mod optimizer;
 mod pipeline;
 mod scorer;
@@ -10,7 +14,11 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
+pub use augment::AugmentRecipe;
+pub use captions::CaptionsRecipe;
+pub use distillation::DistillationRecipe;
 pub use fields::FieldError;
+pub use held_out::HeldOutRecipe;
 pub use optimizer::OptimizerRecipe;
 pub use pipeline::{AutoencoderRecipe, DiffusionRecipe, Recipe};
 pub use scorer::ScorerRecipe;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clip::OpenClipConfig;
 use serde::{Deserialize, Serialize};
 
-use super::{OptimizerRecipe, read};
+use super::{HeldOutRecipe, OptimizerRecipe, read};
 use crate::TrainError;
 
 /// How a small contrastive scorer is trained.
@@ -14,6 +14,9 @@ use crate::TrainError;
 pub struct ScorerRecipe {
     /// Seed of the initial weights and of every random choice.
     pub seed: u64,
+    /// Pairs that it is trained without; none by default.
+    #[serde(default)]
+    pub held_out: HeldOutRecipe,
     /// Size of the byte-pair vocabulary trained on the captions.
     pub vocabulary: usize,
     /// Probability of a caption without its style.

@@ -6,7 +6,10 @@
 use std::ops::{Bound, RangeInclusive};
 
 use super::fields::Fields;
-use super::{AutoencoderRecipe, DiffusionRecipe, OptimizerRecipe, Recipe, ScorerRecipe};
+use super::{
+    AutoencoderRecipe, CaptionsRecipe, DiffusionRecipe, DistillationRecipe, OptimizerRecipe,
+    Recipe, ScorerRecipe,
+};
 use crate::TrainError;
 use crate::shards::SHARDS;
 
@@ -30,6 +33,9 @@ impl Recipe {
         let mut fields = Fields::default();
         fields.table("autoencoder", |fields| autoencoder(&self.autoencoder, fields));
         fields.table("diffusion", |fields| diffusion(&self.diffusion, fields));
+        if let Some(recipe) = &self.distillation {
+            fields.table("distillation", |fields| distillation(recipe, fields));
+        }
         fields.finish(&self.file)
     }
 
@@ -89,7 +95,9 @@ fn autoencoder(recipe: &AutoencoderRecipe, fields: &mut Fields) {
     let valid = recipe.crop > 0 && recipe.crop.is_multiple_of(step);
     let expected = format!("a multiple of {step}, by which {levels} levels shrink a picture");
     fields.require(valid, "crop", expected, recipe.crop);
+    fields.count("crop_grid", recipe.crop_grid, 1..=recipe.crop.max(1));
     fields.number("mse_weight", recipe.mse_weight, 0.0..);
+    fields.number("gradient_weight", recipe.gradient_weight, 0.0..);
     fields.number("kl_weight", recipe.kl_weight, 0.0..);
     fields.table("optimizer", |fields| optimizer(&recipe.optimizer, fields));
 }
@@ -122,8 +130,31 @@ fn diffusion(recipe: &DiffusionRecipe, fields: &mut Fields) {
     let expected = "a number at least 0 that is at most 1 together with `drop_caption`";
     let valid = recipe.drop_style >= 0.0 && recipe.drop_caption + recipe.drop_style <= 1.0;
     fields.require(valid, "drop_style", expected, recipe.drop_style);
+    fields.table("captions", |fields| captions(&recipe.captions, fields));
+    fields.count("augment.variants", recipe.augment.variants, 1..=64);
+    fields.count("augment.shift", recipe.augment.shift, 0..=64);
     fields.number("min_snr_gamma", recipe.min_snr_gamma, POSITIVE);
     fields.table("optimizer", |fields| optimizer(&recipe.optimizer, fields));
+}
+
+fn distillation(recipe: &DistillationRecipe, fields: &mut Fields) {
+    fields.number("guidance_scale", recipe.guidance_scale, 1.0..=100.0);
+    let halved = recipe.steps.windows(2).all(|pair| pair[0] == 2 * pair[1]);
+    let first = recipe.steps.first().copied().unwrap_or_default();
+    let valid = halved && (1..=256).contains(&first) && !recipe.steps.contains(&0);
+    let expected = "at least one number from 1 to 256, each half of the one before";
+    fields.require(valid, "steps", expected, format!("{:?}", recipe.steps));
+    fields.table("optimizer", |fields| optimizer(&recipe.optimizer, fields));
+}
+
+fn captions(recipe: &CaptionsRecipe, fields: &mut Fields) {
+    let expected = "a number at least 0, the three probabilities at most 1 together";
+    let sum = recipe.keyword + recipe.kind + recipe.colour;
+    for (field, value) in
+        [("keyword", recipe.keyword), ("kind", recipe.kind), ("colour", recipe.colour)]
+    {
+        fields.require(value >= 0.0 && sum <= 1.0, field, expected, value);
+    }
 }
 
 /// Channels of every level, which the groups of the norms divide.

@@ -8,8 +8,8 @@ use pictures::RgbImage;
 /// Side of every picture, in pixels.
 pub const SIDE: usize = 16;
 
-/// Writes `train/` (four concepts in two styles) and `validation/` (two of them in one) below
-/// `folder`; returns it.
+/// Writes `train/` (four concepts in two styles), `validation/` (two of them in one) and
+/// `keywords.json` below `folder`; returns it.
 pub fn pictures(folder: &Path) -> PathBuf {
     let concepts = ["a red cat", "a blue cap", "a green bed", "a white bat"];
     let rows = |concepts: &[&str], styles: &[&str]| -> Vec<(String, String)> {
@@ -20,6 +20,15 @@ pub fn pictures(folder: &Path) -> PathBuf {
     };
     write(&folder.join("train"), &rows(&concepts, &["flat", "pixel"]));
     write(&folder.join("validation"), &rows(&concepts[2..], &["cartoon"]));
+    let kind = serde_json::json!({
+        "category": "things",
+        "subcategory": "plain-things",
+        "keywords": ["plain", ":)"],
+    });
+    let kinds: serde_json::Map<_, _> =
+        concepts.iter().map(|concept| (concept.to_string(), kind.clone())).collect();
+    let kinds = serde_json::Value::Object(kinds).to_string();
+    std::fs::write(folder.join("keywords.json"), kinds).unwrap();
     folder.to_path_buf()
 }
 
@@ -47,8 +56,12 @@ pub fn write(folder: &Path, rows: &[(String, String)]) {
 }
 
 /// A recipe of the pipeline that trains in a second.
-pub const PIPELINE: &str = "
+pub const PIPELINE: &str = r#"
 seed = 3
+
+[held_out]
+pairs = 1
+seed = 1
 
 [autoencoder]
 block_out_channels = [8, 8]
@@ -56,7 +69,9 @@ layers_per_block = 1
 latent_channels = 4
 norm_num_groups = 4
 crop = 8
+crop_grid = 2
 mse_weight = 1.0
+gradient_weight = 0.5
 kl_weight = 1e-6
 
 [autoencoder.optimizer]
@@ -85,6 +100,17 @@ drop_caption = 0.1
 drop_style = 0.1
 min_snr_gamma = 5.0
 
+[diffusion.captions]
+keyword = 0.2
+kind = 0.2
+colour = 0.1
+phrases = { things = ["a thing"] }
+
+[diffusion.augment]
+variants = 2
+mirror = true
+shift = 1
+
 [diffusion.optimizer]
 steps = 6
 batch = 4
@@ -95,13 +121,29 @@ weight_decay = 0.01
 gradient_clip = 1.0
 ema = 0.9
 checkpoint_every = 2
-";
+
+[distillation]
+guidance_scale = 2.0
+steps = [2, 1]
+
+[distillation.optimizer]
+steps = 4
+batch = 4
+learning_rate = 1e-3
+warmup = 1
+betas = [0.9, 0.99]
+weight_decay = 0.0
+gradient_clip = 1.0
+ema = 0.9
+checkpoint_every = 2
+"#;
 
 /// A recipe of the scorer that trains in a second.
 pub const SCORER: &str = "
 seed = 7
 vocabulary = 530
 drop_style = 0.1
+held_out = { pairs = 1, seed = 1 }
 shift = 2
 noise = 0.1
 
