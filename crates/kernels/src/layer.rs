@@ -182,7 +182,7 @@ fn attention_in_parts(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Distribution;
+    use burn::tensor::{Device, Distribution};
 
     #[test]
     fn attention_in_parts_is_attention() {
