@@ -4,6 +4,7 @@
 mod commands;
 mod failure;
 mod logging;
+mod loras;
 mod options;
 mod outputs;
 

@@ -3,6 +3,7 @@
 mod commands;
 mod fit;
 mod importance;
+mod loras;
 mod overwriting;
 mod score;
 mod skipping;

@@ -247,6 +247,7 @@ impl Pipeline {
             size: generation.size,
             model: self.name().into(),
             model_sha256: model_sha256.into(),
+            loras: self.loras().to_vec(),
             dtype: Some(self.precision()),
             device: DeviceChoice::of(self.device()),
             version: env!("CARGO_PKG_VERSION").into(),

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use pictures::{EncodeError, PictureError, RgbImage, png_text};
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviceChoice, NoiseKind, PipelineError, Precision};
+use crate::{DeviceChoice, LoraRecord, NoiseKind, PipelineError, Precision};
 
 /// The pictures of a decoded batch, `[batch, 3, height, width]` with values in [-1, 1].
 ///
@@ -57,6 +57,9 @@ pub struct PictureRecord {
     /// SHA-256 over the model's files, in hexadecimal.
     #[serde(deserialize_with = "hash_alone")]
     pub model_sha256: String,
+    /// What was merged into the model; counted in its hash.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loras: Vec<LoraRecord>,
     /// Data type of the model's weights; unknown in older records.
     #[serde(default)]
     pub dtype: Option<Precision>,

@@ -5,6 +5,7 @@ mod branches;
 mod diffusers;
 mod generation;
 mod half;
+mod lora;
 mod reuse;
 mod shipped_model;
 mod single_file;

@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+mod addition;
 mod cast;
 mod error;
 mod file;
@@ -25,6 +26,7 @@ mod stored;
 mod torch;
 mod values;
 
+pub use addition::{Addition, Additions, Sum};
 pub use cast::cast;
 pub use error::WeightsError;
 pub use file::WeightsFile;

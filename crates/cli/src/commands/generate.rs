@@ -82,8 +82,8 @@ impl GenerateArgs {
             outputs = outputs.with(self.out.join(LATENTS), Kind::Latents);
         }
         let files = [self.weights.as_deref(), self.like.as_deref()];
-        let inputs = [files[0], files[1], sampling.noise_file(), self.model.file()];
-        outputs.check(inputs.into_iter().flatten(), &self.output)
+        let inputs = [files[0], files[1], sampling.noise_file()].into_iter().flatten();
+        outputs.check(inputs.chain(self.model.files()), &self.output)
     }
 }
 
@@ -103,7 +103,7 @@ pub fn run(mut args: GenerateArgs) -> anyhow::Result<()> {
     let recorded = args.like.as_deref().map(recorded).transpose()?;
     if let Some((record, _)) = &recorded {
         args.sampling = SamplingOptions::like(record)?;
-        args.model = args.model.with_dtype(record.dtype);
+        args.model = args.model.like(record)?;
     }
     args.check_outputs(&args.sampling)?;
     let pipeline = args.model.load()?;
