@@ -1,5 +1,6 @@
 //! `cargo xtask`: the project's own commands.
 
+mod alone;
 mod programs;
 mod tidy;
 mod validate;
@@ -15,7 +16,11 @@ fn project_root() -> PathBuf {
 
 fn usage() -> String {
     let mut text = String::from("Usage: cargo xtask COMMAND [OPTIONS]\n\nCommands:\n");
-    let checks = [("validate", validate::ABOUT), ("tidy", tidy::ABOUT)];
+    let checks = [
+        ("validate", validate::ABOUT),
+        ("tidy", tidy::ABOUT),
+        ("alone", alone::ABOUT),
+    ];
     let programs = programs::ALL.iter().map(|program| (program.command, program.about));
     for (name, about) in programs.chain(checks) {
         text += &format!("  {name:<13} {about}\n");
@@ -30,6 +35,7 @@ fn run(command: &str, arguments: &[String]) -> anyhow::Result<ExitCode> {
     match command {
         "validate" => validate::run(arguments),
         "tidy" => tidy::run(&project_root()),
+        "alone" => alone::run(arguments),
         "help" | "--help" | "-h" => {
             println!("{}", usage());
             Ok(ExitCode::SUCCESS)
