@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's own commands.
 
 mod alone;
+mod bench;
 mod programs;
 mod tidy;
 mod validate;
@@ -17,6 +18,7 @@ fn project_root() -> PathBuf {
 fn usage() -> String {
     let mut text = String::from("Usage: cargo xtask COMMAND [OPTIONS]\n\nCommands:\n");
     let checks = [
+        ("bench", bench::ABOUT),
         ("validate", validate::ABOUT),
         ("tidy", tidy::ABOUT),
         ("alone", alone::ABOUT),
@@ -33,6 +35,7 @@ fn run(command: &str, arguments: &[String]) -> anyhow::Result<ExitCode> {
         return program.run(arguments);
     }
     match command {
+        "bench" => bench::run(arguments),
         "validate" => validate::run(arguments),
         "tidy" => tidy::run(&project_root()),
         "alone" => alone::run(arguments),

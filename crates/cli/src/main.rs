@@ -66,7 +66,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     logging::start(arguments.verbose);
-    failure::end(run(arguments.command))
+    failure::end(kernels::on_workers(|| run(arguments.command)))
 }
 
 fn run(command: Command) -> anyhow::Result<()> {

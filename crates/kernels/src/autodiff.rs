@@ -1,14 +1,16 @@
 //! How the kernels are differentiated: each operation keeps its operands and calls its own
 //! backward kernel.
 
-use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, TensorMetadata};
 
-use crate::extension::{Elementwise, LayerGradients, LayerOps};
+use crate::extension::LayerOps;
+use crate::gradients::{Elementwise, LayerGradients};
 
 /// Registers an operation of three operands whose gradients `backward` computes from `state`.
 macro_rules! three_operands {
@@ -92,6 +94,35 @@ impl<B: LayerGradients, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
             ),
             |kept, dy| B::layer_conv_backward(kept.0, dy, kept.1, kept.2)
         )
+    }
+
+    fn layer_norm_conv_add(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        addend: FloatTensor<Self>,
+        groups: usize,
+        epsilon: f64,
+        padding: [usize; 2],
+    ) -> FloatTensor<Self> {
+        let normed = Self::layer_group_norm(x, gamma, beta, groups, epsilon, true);
+        Self::float_add(Self::layer_conv(normed, w, b, 1, padding), addend)
+    }
+
+    fn layer_doubled_conv(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        padding: [usize; 2],
+    ) -> FloatTensor<Self> {
+        let [batch, channels, height, width] = x.primitive().shape().dims();
+        // Repeating rows and columns is cheap to differentiate.
+        let x = Self::float_reshape(x, [batch, channels, height, 1, width, 1].into());
+        let x = Self::float_expand(x, [batch, channels, height, 2, width, 2].into());
+        let x = Self::float_reshape(x, [batch, channels, 2 * height, 2 * width].into());
+        Self::layer_conv(x, w, b, 1, padding)
     }
 
     fn layer_linear(

@@ -19,6 +19,27 @@ pub(crate) trait LayerOps: Backend {
         stride: usize,
         padding: [usize; 2],
     ) -> FloatTensor<Self>;
+    /// [`Self::layer_group_norm`] with SiLU, then [`Self::layer_conv`] of stride 1, plus `addend`
+    /// of the output's shape, or of height and width 1.
+    #[allow(clippy::too_many_arguments)]
+    fn layer_norm_conv_add(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        addend: FloatTensor<Self>,
+        groups: usize,
+        epsilon: f64,
+        padding: [usize; 2],
+    ) -> FloatTensor<Self>;
+    /// [`Self::layer_conv`] of stride 1 of `x` doubled in height and width, each value repeated.
+    fn layer_doubled_conv(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        padding: [usize; 2],
+    ) -> FloatTensor<Self>;
     /// Affine map of the last dimension.
     fn layer_linear(
         x: FloatTensor<Self>,
@@ -57,52 +78,7 @@ pub(crate) trait LayerOps: Backend {
     fn layer_gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// Derivatives of [`LayerOps`].
-pub(crate) trait LayerGradients: LayerOps {
-    /// Gradients of input, weight and bias.
-    fn layer_conv_backward(
-        inputs: [FloatTensor<Self>; 2],
-        dy: FloatTensor<Self>,
-        stride: usize,
-        padding: [usize; 2],
-    ) -> [FloatTensor<Self>; 3];
-    /// Gradients of input, weight and bias.
-    fn layer_linear_backward(
-        inputs: [FloatTensor<Self>; 2],
-        dy: FloatTensor<Self>,
-    ) -> [FloatTensor<Self>; 3];
-    /// Gradients of input, scale and shift.
-    fn layer_norm_backward(
-        inputs: [FloatTensor<Self>; 3],
-        dy: FloatTensor<Self>,
-        groups: Option<usize>,
-        epsilon: f64,
-        silu: bool,
-    ) -> [FloatTensor<Self>; 3];
-    /// Gradients of queries, keys and values.
-    fn layer_attention_backward(
-        inputs: [FloatTensor<Self>; 3],
-        dy: FloatTensor<Self>,
-        heads: usize,
-        causal: bool,
-    ) -> [FloatTensor<Self>; 3];
-    /// Gradient of an element-wise operation's input.
-    fn layer_elementwise_backward(
-        operation: Elementwise,
-        x: FloatTensor<Self>,
-        dy: FloatTensor<Self>,
-    ) -> FloatTensor<Self>;
-}
-
-/// The operations of one operand.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Elementwise {
-    Geglu,
-    Silu,
-    Gelu,
-}
-
-fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
+pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     let bytes = burn::tensor::Bytes::from_elems(values);
     FlexTensor::new(bytes, Layout::contiguous(shape.into()), DType::F32)
 }
@@ -129,6 +105,45 @@ impl LayerOps for Flex {
         values!(x, w, b);
         let [channels, height, width] = shape.output;
         tensor(conv::forward(x, w, b, shape), [shape.batch, channels, height, width])
+    }
+
+    fn layer_norm_conv_add(
+        x: FlexTensor,
+        gamma: FlexTensor,
+        beta: FlexTensor,
+        w: FlexTensor,
+        b: FlexTensor,
+        addend: FlexTensor,
+        groups: usize,
+        epsilon: f64,
+        padding: [usize; 2],
+    ) -> FlexTensor {
+        let shape = conv_shape(&x, &w, 1, padding);
+        let norm = norm_shape(&x, Some(groups), epsilon, true);
+        let [channels, height, width] = shape.output;
+        values!(x, gamma, beta, w, b, addend);
+        let addend = if addend.len() == shape.batch * channels {
+            conv::Addend::Channels(addend)
+        } else {
+            conv::Addend::Positions(addend)
+        };
+        let y = conv::normalised(x, (gamma, beta, norm), w, b, addend, shape);
+        tensor(y, [shape.batch, channels, height, width])
+    }
+
+    fn layer_doubled_conv(
+        x: FlexTensor,
+        w: FlexTensor,
+        b: FlexTensor,
+        padding: [usize; 2],
+    ) -> FlexTensor {
+        let [batch, channels, height, width] = dims(&x);
+        let [outputs, _, rows, columns] = dims(&w);
+        let doubled = [batch, channels, 2 * height, 2 * width];
+        let shape = conv::ConvShape::new(doubled, outputs, [rows, columns], 1, padding);
+        values!(x, w, b);
+        let [channels, height, width] = shape.output;
+        tensor(conv::doubled(x, w, b, shape), [batch, channels, height, width])
     }
 
     fn layer_linear(x: FlexTensor, w: FlexTensor, b: FlexTensor) -> FlexTensor {
@@ -202,67 +217,4 @@ impl LayerOps for Flex {
     }
 }
 
-impl LayerGradients for Flex {
-    fn layer_conv_backward(
-        [x, w]: [FlexTensor; 2],
-        dy: FlexTensor,
-        stride: usize,
-        padding: [usize; 2],
-    ) -> [FlexTensor; 3] {
-        let shape = conv_shape(&x, &w, stride, padding);
-        let (x_dims, w_dims) = (x.layout().shape().clone(), w.layout().shape().clone());
-        values!(x, w, dy);
-        let (dx, dw, db) = conv::backward(x, w, dy, shape);
-        [tensor(dx, x_dims), tensor(dw, w_dims), tensor(db, [shape.output[0]])]
-    }
-
-    fn layer_linear_backward([x, w]: [FlexTensor; 2], dy: FlexTensor) -> [FlexTensor; 3] {
-        let sizes = dims(&w);
-        let x_dims = x.layout().shape().clone();
-        values!(x, w, dy);
-        let (dx, dw, db) = linear::backward(x, w, dy, sizes);
-        [tensor(dx, x_dims), tensor(dw, sizes), tensor(db, [sizes[1]])]
-    }
-
-    fn layer_norm_backward(
-        [x, gamma, beta]: [FlexTensor; 3],
-        dy: FlexTensor,
-        groups: Option<usize>,
-        epsilon: f64,
-        silu: bool,
-    ) -> [FlexTensor; 3] {
-        let shape = norm_shape(&x, groups, epsilon, silu);
-        let (x_dims, channels) = (x.layout().shape().clone(), last(&gamma));
-        values!(x, gamma, beta, dy);
-        let (dx, dgamma, dbeta) = norm::backward(x, gamma, beta, dy.to_vec(), shape);
-        [tensor(dx, x_dims), tensor(dgamma, [channels]), tensor(dbeta, [channels])]
-    }
-
-    fn layer_attention_backward(
-        [q, k, v]: [FlexTensor; 3],
-        dy: FlexTensor,
-        heads: usize,
-        causal: bool,
-    ) -> [FlexTensor; 3] {
-        let shape = attention_shape(&q, &k, heads, causal);
-        let (q_dims, k_dims) = (q.layout().shape().clone(), k.layout().shape().clone());
-        values!(q, k, v, dy);
-        let (dq, dk, dv) = attention::backward(q, k, v, dy, shape);
-        [tensor(dq, q_dims), tensor(dk, k_dims.clone()), tensor(dv, k_dims)]
-    }
-
-    fn layer_elementwise_backward(
-        operation: Elementwise,
-        x: FlexTensor,
-        dy: FlexTensor,
-    ) -> FlexTensor {
-        let (shape, inner) = (x.layout().shape().clone(), last(&dy));
-        values!(x, dy);
-        let dx = match operation {
-            Elementwise::Geglu => activation::geglu_backward(x, dy, inner),
-            Elementwise::Silu => activation::silu_backward(x, dy.to_vec()),
-            Elementwise::Gelu => activation::gelu_backward(x, dy),
-        };
-        tensor(dx, shape)
-    }
-}
+pub(crate) use values;

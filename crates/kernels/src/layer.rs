@@ -1,48 +1,13 @@
-//! Convolutions, linear layers, norms and attention, on the CPU by kernels of our own.
+//! Linear layers, norms and attention, on the CPU by kernels of our own.
 
 use burn::backend::Dispatch;
-use burn::module::Param;
-use burn::nn::conv::Conv2d;
-use burn::nn::{GroupNorm, Linear, PaddingConfig2d};
-use burn::tensor::{Bool, DType, Device, Tensor, module, ops::AttentionModuleOptions};
+use burn::nn::{GroupNorm, Linear};
+use burn::tensor::{Bool, DType, Tensor, module, ops::AttentionModuleOptions};
 
+use crate::convolution::bias_or_zeros;
 use crate::device::on_cpu;
 use crate::extension::LayerOps;
 use crate::silu;
-
-/// A convolution layer.
-///
-/// # Shapes
-/// - x: `[batch, in_channels, height, width]`
-pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-    let stride = layer.stride[0];
-    let padding = match layer.padding {
-        PaddingConfig2d::Valid => Some([0, 0]),
-        PaddingConfig2d::Explicit(top, left, bottom, right) if top == bottom && left == right => {
-            Some([top, left])
-        }
-        _ => None,
-    };
-    let plain = layer.stride == [stride; 2] && layer.dilation == [1, 1] && layer.groups == 1;
-    let (Some(padding), true) = (padding, plain && on_cpu(&x)) else { return layer.forward(x) };
-    let weight = layer.weight.val();
-    let bias = bias_or_zeros(&layer.bias, weight.dims()[0], &x.device());
-    Tensor::from_dispatch(<Dispatch as LayerOps>::layer_conv(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
-        stride,
-        padding,
-    ))
-}
-
-/// The kernels always add a bias.
-fn bias_or_zeros(bias: &Option<Param<Tensor<1>>>, outputs: usize, device: &Device) -> Tensor<1> {
-    match bias {
-        Some(bias) => bias.val(),
-        None => Tensor::zeros([outputs], (device, DType::F32)),
-    }
-}
 
 /// A linear layer over the last dimension; rows are those of `[batch, …, input]`.
 pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {

@@ -8,11 +8,16 @@
 
 mod activation;
 mod autodiff;
+mod convolution;
 mod cpu;
 mod device;
 mod extension;
+mod gradients;
 mod layer;
 mod shapes;
+mod workers;
 
 pub use activation::{geglu, gelu, quick_gelu, silu};
-pub use layer::{attention, conv2d, group_norm, group_norm_silu, layer_norm, linear};
+pub use convolution::{conv2d, doubled_conv2d, group_norm_silu_conv2d};
+pub use layer::{attention, group_norm, group_norm_silu, layer_norm, linear};
+pub use workers::on_workers;

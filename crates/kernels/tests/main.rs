@@ -2,3 +2,4 @@
 
 mod half;
 mod ops;
+mod same_bits;

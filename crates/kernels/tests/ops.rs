@@ -6,7 +6,7 @@ use burn::nn::{
     GroupNorm, GroupNormConfig, LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d,
 };
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, Device, Distribution, Tensor, TensorData, activation, module};
+use burn::tensor::{Bool, Device, Distribution, Tensor, activation, module};
 use kernels as ops;
 
 fn random<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
@@ -206,70 +206,60 @@ fn activations_match_burn() {
 }
 
 #[test]
-fn forward_results_do_not_depend_on_the_batch() {
+fn fused_residual_blocks_match_their_parts() {
     let device = Device::flex();
-    let conv: Conv2d = Conv2dConfig::new([16, 24], [3, 3])
-        .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-        .init(&device);
-    let linear: Linear = LinearConfig::new(48, 40).init(&device);
-    for size in [1, 2, 4, 16] {
-        let x = Tensor::<4>::random([9, 16, size, size], Distribution::Normal(0.0, 1.0), &device);
-        let all = ops::conv2d(&conv, x.clone());
-        let rows = Tensor::<3>::random([9, size, 48], Distribution::Normal(0.0, 1.0), &device);
-        let all_rows = ops::linear(&linear, rows.clone());
-        for sample in 0..9 {
-            let one = ops::conv2d(&conv, x.clone().narrow(0, sample, 1));
-            assert_eq!(one.into_data(), all.clone().narrow(0, sample, 1).into_data());
-            let one = ops::linear(&linear, rows.clone().narrow(0, sample, 1));
-            assert_eq!(one.into_data(), all_rows.clone().narrow(0, sample, 1).into_data());
+    // Winograd's of both sizes, direct products, and direct products of several samples at once.
+    for (channels, outputs, size) in [(64, 96, 12), (80, 64, 26), (16, 24, 16), (16, 24, 3)] {
+        let conv: Conv2d = Conv2dConfig::new([channels, outputs], [3, 3])
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+            .init(&device);
+        let norm: GroupNorm = GroupNormConfig::new(8, channels).init(&device);
+        let normal =
+            |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Normal(0.2, 1.0), &device);
+        let x = normal([3, channels, size, size]);
+        let parts = ops::conv2d(&conv, ops::group_norm_silu(&norm, x.clone()));
+        let addends =
+            [None, Some(normal([3, outputs, 1, 1])), Some(normal([3, outputs, size, size]))];
+        for addend in addends {
+            let fused = ops::group_norm_silu_conv2d(&norm, &conv, x.clone(), addend.clone());
+            let expected = match addend {
+                Some(addend) => parts.clone() + addend,
+                None => parts.clone(),
+            };
+            let error = largest(fused - expected);
+            assert!(error < 2e-5, "{channels} channels, {size}×{size}: {error}");
         }
     }
 }
 
-/// Large enough for Winograd's convolutions of both sizes, for attention in parts, and for linear
-/// layers that are shared out.
 #[test]
-fn large_forward_results_depend_on_neither_batch_nor_threads() {
-    let device = Device::flex();
-    let conv = |channels: usize| -> Conv2d {
-        Conv2dConfig::new([channels, channels], [3, 3])
+fn doubled_convolutions_match_those_of_enlarged_features() {
+    let device = device();
+    for (channels, outputs, [height, width]) in
+        [(64, 96, [6, 9]), (64, 64, [13, 17]), (5, 6, [4, 3])]
+    {
+        let conv: Conv2d = Conv2dConfig::new([channels, outputs], [3, 3])
             .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-            .init(&device)
-    };
-    let linear: Linear = LinearConfig::new(320, 256).init(&device);
-    let normal = Distribution::Normal(0.0, 1.0);
-    let rows = Tensor::<3>::random([3, 300, 320], normal, &device);
-    let attended = [(); 3].map(|_| Tensor::<3>::random([3, 300, 128], normal, &device));
-    let cases = [(64, 12), (64, 33), (128, 16), (320, 13)].map(|(channels, size)| {
-        let input = Tensor::<4>::random([3, channels, size, size], normal, &device);
-        (conv(channels), input)
-    });
-    let run = |first: usize, count: usize| -> Vec<TensorData> {
-        let part = |x: &Tensor<4>| x.clone().narrow(0, first, count);
-        let mut all: Vec<TensorData> =
-            cases.iter().map(|(conv, input)| ops::conv2d(conv, part(input)).into_data()).collect();
-        all.push(ops::linear(&linear, rows.clone().narrow(0, first, count)).into_data());
-        let [q, k, v] = attended.each_ref().map(|x| x.clone().narrow(0, first, count));
-        all.push(ops::attention(q, k, v, 2, false).into_data());
-        all
-    };
-    let of = |data: &TensorData, sample: usize| -> Vec<u32> {
-        let values: Vec<f32> = data.iter::<f32>().collect();
-        let each = values.len() / 3;
-        values[sample * each..(sample + 1) * each].iter().map(|value| value.to_bits()).collect()
-    };
-    let together = run(0, 3);
-    for threads in [1, 2, 3] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        for (again, first) in pool.install(|| run(0, 3)).iter().zip(&together) {
-            assert!(again == first, "{threads} threads");
-        }
-        for sample in 0..3 {
-            let alone = pool.install(|| run(sample, 1));
-            for (number, (alone, together)) in alone.iter().zip(&together).enumerate() {
-                let alone: Vec<u32> = alone.iter::<f32>().map(f32::to_bits).collect();
-                assert!(alone == of(together, sample), "case {number}, {threads} threads");
-            }
-        }
+            .init(&device);
+        let plain = |x: Tensor<3>| x.reshape([2, channels, height, width]);
+        let enlarged = |x: Tensor<3>| {
+            plain(x)
+                .reshape([2, channels, height, 1, width, 1])
+                .expand([2, channels, height, 2, width, 2])
+                .reshape([2, channels, 2 * height, 2 * width])
+        };
+        let x = random([2, channels, height * width], &device);
+        compare(
+            "doubled convolution",
+            std::slice::from_ref(&x),
+            |x| ops::doubled_conv2d(&conv, plain(x[0].clone())),
+            |x| ops::conv2d(&conv, enlarged(x[0].clone())),
+        );
+        // Without gradients the enlarged features are never stored.
+        let conv = conv.valid();
+        let x = x.inner();
+        let error =
+            largest(ops::doubled_conv2d(&conv, plain(x.clone())) - ops::conv2d(&conv, enlarged(x)));
+        assert!(error == 0.0, "{channels} channels: {error}");
     }
 }

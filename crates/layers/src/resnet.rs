@@ -5,7 +5,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
 
-use kernels::{conv2d, group_norm_silu, linear};
+use kernels::{conv2d, group_norm_silu_conv2d, linear};
 
 /// Configuration of [`ResnetBlock2D`].
 #[derive(Debug, Clone)]
@@ -66,17 +66,16 @@ impl ResnetBlock2D {
     /// - temb: `[batch, temb_channels]`, already through SiLU (all resnets share it)
     /// - output: `[batch, out_channels, height, width]`
     pub fn forward(&self, hidden: Tensor<4>, temb: Option<&Tensor<2>>) -> Tensor<4> {
-        let mut inner = conv2d(&self.conv1, group_norm_silu(&self.norm1, hidden.clone()));
-        if let (Some(proj), Some(temb)) = (&self.time_emb_proj, temb) {
+        let shift = self.time_emb_proj.as_ref().zip(temb).map(|(proj, temb)| {
             let shift = linear(proj, temb.clone());
             let [batch, channels] = shift.dims();
-            inner = inner + shift.reshape([batch, channels, 1, 1]);
-        }
-        let inner = conv2d(&self.conv2, group_norm_silu(&self.norm2, inner));
+            shift.reshape([batch, channels, 1, 1])
+        });
+        let inner = group_norm_silu_conv2d(&self.norm1, &self.conv1, hidden.clone(), shift);
         let residual = match &self.conv_shortcut {
             Some(conv) => conv2d(conv, hidden),
             None => hidden,
         };
-        residual + inner
+        group_norm_silu_conv2d(&self.norm2, &self.conv2, inner, Some(residual))
     }
 }

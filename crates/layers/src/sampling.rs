@@ -8,7 +8,7 @@ use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 
 use crate::resnet::conv3x3;
-use kernels::conv2d;
+use kernels::{conv2d, doubled_conv2d};
 
 /// How [`Downsample2D`] pads before its stride-2 convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,19 +67,14 @@ impl Upsample2D {
     /// - input: `[batch, channels, height, width]`
     /// - output: `[batch, channels, size[0], size[1]]`
     pub fn forward(&self, hidden: Tensor<4>, size: Option<[usize; 2]>) -> Tensor<4> {
-        let [batch, channels, height, width] = hidden.dims();
-        let enlarged = match size {
+        let [_, _, height, width] = hidden.dims();
+        match size {
             Some(size) if size != [2 * height, 2 * width] => {
                 let options =
                     InterpolateOptions::new(InterpolateMode::Nearest).with_output_size(size);
-                interpolate(hidden, options)
+                conv2d(&self.conv, interpolate(hidden, options))
             }
-            // Repeating rows and columns is the same map and far cheaper to differentiate.
-            _ => hidden
-                .reshape([batch, channels, height, 1, width, 1])
-                .expand([batch, channels, height, 2, width, 2])
-                .reshape([batch, channels, 2 * height, 2 * width]),
-        };
-        conv2d(&self.conv, enlarged)
+            _ => doubled_conv2d(&self.conv, hidden),
+        }
     }
 }

@@ -26,7 +26,8 @@ struct ParityArgs {
 }
 
 fn main() -> ExitCode {
-    terminal::end(run(ParityArgs::parse()), |_| 1)
+    let args = ParityArgs::parse();
+    terminal::end(kernels::on_workers(|| run(args)), |_| 1)
 }
 
 fn run(args: ParityArgs) -> anyhow::Result<()> {

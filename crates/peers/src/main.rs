@@ -54,7 +54,8 @@ fn main() -> ExitCode {
 
 fn run(args: PeersArgs) -> anyhow::Result<()> {
     if let Some(work) = args.measure {
-        return terminal::json(&serde_json::to_value(pairs::Run::here(work)?)?);
+        let run = kernels::on_workers(|| pairs::Run::here(work))?;
+        return terminal::json(&serde_json::to_value(run)?);
     }
     let threads = args.threads.map_or_else(pairs::processors, |threads| Ok(threads as usize))?;
     let peer = pairs::Peer::new(args.python, threads);

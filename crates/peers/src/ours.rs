@@ -1,17 +1,16 @@
 //! The work as this project does it, on random weights.
 
-use std::path::Path;
+use std::ops::Range;
 use std::time::Instant;
 
 use anyhow::Context;
 use autoencoder::AutoencoderKLConfig;
-use burn::optim::{AdamWConfig, GradientsParams};
-use burn::tensor::{Device, Distribution, FloatDType, Tensor};
+use burn::tensor::{Device, Tensor};
 use clip::CLIPTextConfig;
-use pipeline::{Guidance, Pipeline, SampleRequest, initial_noise};
 use probe::{CounterDraws, ProbeConfig, ProbeState, UNetEvaluator, search};
-use scheduler::SchedulerKind;
+use trainer::{OptimizerRecipe, Steps};
 use unet_core::{AddedConditioning, UNet2DConditionConfig, UNet2DConditionModel};
+use workloads::{normal, probe_request, shipped_pipeline};
 
 use crate::work::Work;
 
@@ -35,10 +34,6 @@ pub fn measure(work: Work) -> anyhow::Result<Vec<f64>> {
         Work::Training => training(work, &UNet2DConditionConfig::from_json(&config, &place)?),
         _ => Ok(unet(work, &UNet2DConditionConfig::from_json(&config, &place)?)),
     }
-}
-
-fn normal<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-    Tensor::<D>::random(shape, Distribution::Normal(0.0, 1.0), device)
 }
 
 fn wait<const D: usize>(result: Tensor<D>) {
@@ -76,40 +71,42 @@ fn unet(work: Work, config: &UNet2DConditionConfig) -> Vec<f64> {
     })
 }
 
+/// A training step as the trainer takes it.
 fn training(work: Work, config: &UNet2DConditionConfig) -> anyhow::Result<Vec<f64>> {
     let device = Device::flex().autodiff();
-    let mut model: UNet2DConditionModel = config.init(&device);
-    let mut optimizer = AdamWConfig::new().init();
     let (side, tokens) = sizes(work);
-    let sample = normal([work.batch(), 4, side, side], &device);
-    let context = normal([work.batch(), tokens, config.cross_attention_dim], &device);
-    let noise = normal([work.batch(), 4, side, side], &device);
-    Ok(timed(work, || {
-        let output = model.forward(sample.clone(), &[500.0], context.clone(), None, None);
-        let loss = (output - noise.clone()).square().mean();
-        let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        model = optimizer.step(1e-4, model.clone(), gradients);
-        wait(loss);
-    }))
+    let sample = normal::<4>([work.batch(), 4, side, side], &device);
+    let context = normal::<3>([work.batch(), tokens, config.cross_attention_dim], &device);
+    let noise = normal::<4>([work.batch(), 4, side, side], &device);
+    let recipe = OptimizerRecipe {
+        steps: 1 + work.repeats(),
+        batch: work.batch(),
+        learning_rate: 1e-4,
+        warmup: 0,
+        betas: [0.9, 0.999],
+        weight_decay: 0.01,
+        gradient_clip: 1.0,
+        ema: 0.999,
+        checkpoint_every: 1,
+    };
+    let mut steps = Steps::new(config.init(&device));
+    let loss = |model: &UNet2DConditionModel, samples: Range<usize>| {
+        let sample = sample.clone().slice(samples.clone());
+        let context = context.clone().slice(samples.clone());
+        let output = model.forward(sample, &[500.0], context, None, None);
+        let share = samples.len() as f32 / work.batch() as f32;
+        (output - noise.clone().slice(samples)).square().mean() * share
+    };
+    let times = timed(work, || {
+        steps.step(&recipe, loss);
+    });
+    Ok(times)
 }
 
 /// The probe itself: 15 rounds, 20 epochs, 4 candidates, 10 guided steps.
 fn probe() -> anyhow::Result<Vec<f64>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd");
-    let device = Device::flex();
-    let pipeline = Pipeline::from_folder(folder, FloatDType::F32, &device)?;
-    let prompts = pipeline.encode_prompts(&["a cartoon of a dragon".into()])?;
-    let negative = pipeline.encode_negative(None, &prompts)?;
-    let request = SampleRequest {
-        prompts,
-        guidance: Some(Guidance { scale: 3.0, negative }),
-        noise: initial_noise(&[42], [4, 16, 16], &device),
-        fresh_noise: None,
-        scheduler: SchedulerKind::Ddim,
-        scheduler_config: pipeline.scheduler_config().clone(),
-        steps: 10,
-        sizes: None,
-    };
+    let pipeline = shipped_pipeline()?;
+    let request = probe_request(&pipeline, 10)?;
     let config = ProbeConfig::paper();
     let mut evaluator =
         UNetEvaluator::new(&pipeline, std::slice::from_ref(&request), Work::Probe.batch())?;

@@ -29,9 +29,6 @@ pub enum Work {
     Sdxl,
 }
 
-/// The shipped U-Net's configuration.
-const SHIPPED: &str = include_str!("../../../models/emoji-sd/unet/config.json");
-
 impl Work {
     /// Its name on the command line and in tables.
     pub fn name(self) -> String {
@@ -52,7 +49,8 @@ impl Work {
     /// The configuration of the measured part, as its `config.json`.
     pub fn config(self) -> anyhow::Result<Value> {
         let Some((preset, part)) = self.part() else {
-            return serde_json::from_str(SHIPPED).context("models/emoji-sd/unet/config.json");
+            return serde_json::from_str(workloads::SHIPPED_UNET)
+                .context("models/emoji-sd/unet/config.json");
         };
         let config = hub::preset(preset)?.config.get(part);
         Ok(json!(config.with_context(|| format!("`{preset}` has no `{part}`"))?))

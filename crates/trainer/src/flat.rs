@@ -8,12 +8,19 @@ pub(crate) fn parameters<M: Module>(module: &M) -> Vec<f32> {
     struct Collect(Vec<f32>);
     impl ModuleVisitor for Collect {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.extend(param.val().into_data().iter::<f32>());
+            extend(&mut self.0, &param.val().into_data());
         }
     }
-    let mut collect = Collect(Vec::new());
+    let mut collect = Collect(Vec::with_capacity(module.num_params()));
     module.visit(&mut collect);
     collect.0
+}
+
+fn extend(values: &mut Vec<f32>, data: &TensorData) {
+    match data.as_slice::<f32>() {
+        Ok(plain) => values.extend_from_slice(plain),
+        Err(_) => values.extend(data.iter::<f32>()),
+    }
 }
 
 /// The gradients of all float parameters; zero where the loss does not depend on one.
@@ -23,12 +30,12 @@ pub(crate) fn gradients<M: Module>(module: &M, gradients: &Gradients) -> Vec<f32
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             let tensor = param.val();
             match tensor.grad(self.0) {
-                Some(gradient) => self.1.extend(gradient.into_data().iter::<f32>()),
+                Some(gradient) => extend(&mut self.1, &gradient.into_data()),
                 None => self.1.extend(std::iter::repeat_n(0.0, tensor.shape().num_elements())),
             }
         }
     }
-    let mut collect = Collect(gradients, Vec::new());
+    let mut collect = Collect(gradients, Vec::with_capacity(module.num_params()));
     module.visit(&mut collect);
     collect.1
 }

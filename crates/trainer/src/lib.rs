@@ -25,6 +25,7 @@ mod scorer;
 mod scorer_stage;
 mod shards;
 mod stage;
+mod steps;
 mod summary;
 mod vocabulary;
 
@@ -36,4 +37,5 @@ pub use recipe::{
 pub use run::{Stages, train};
 pub use scorer::{Retrieval, ScorerSummary, train_scorer_model};
 pub use stage::Progress;
+pub use steps::Steps;
 pub use summary::Summary;

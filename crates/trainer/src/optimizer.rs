@@ -4,6 +4,13 @@ use rayon::prelude::*;
 
 use crate::OptimizerRecipe;
 
+/// The Euclidean norm, summed in parts of fixed size whatever the number of threads.
+fn norm(gradient: &[f32]) -> f64 {
+    let square = |part: &[f32]| part.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
+    let parts: Vec<f64> = gradient.par_chunks(1 << 12).with_min_len(8).map(square).collect();
+    parts.iter().sum::<f64>().sqrt()
+}
+
 /// AdamW over one flat vector, with gradient clipping and an exponential moving average.
 ///
 /// Flat, because a small model has hundreds of tiny tensors: one pass over a vector costs a
@@ -33,10 +40,10 @@ impl AdamW {
         step: usize,
         mut gradient: Vec<f32>,
     ) -> f64 {
-        let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+        let norm = norm(&gradient);
         if norm > recipe.gradient_clip {
             let factor = (recipe.gradient_clip / norm) as f32;
-            gradient.iter_mut().for_each(|g| *g *= factor);
+            gradient.par_iter_mut().with_min_len(1 << 16).for_each(|g| *g *= factor);
         }
         let [beta1, beta2] = recipe.betas;
         let count = step as i32 + 1;

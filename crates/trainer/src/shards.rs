@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::flat;
@@ -66,10 +67,16 @@ impl Shards {
                 })
                 .collect()
         });
-        let mut total = (0.0, vec![0.0; values.len()]);
+        let mut results = results.into_iter();
+        let mut total = results.next().unwrap_or_default();
         for (value, gradient) in results {
             total.0 += value;
-            total.1.iter_mut().zip(&gradient).for_each(|(sum, g)| *sum += g);
+            total
+                .1
+                .par_iter_mut()
+                .zip(&gradient)
+                .with_min_len(1 << 16)
+                .for_each(|(sum, g)| *sum += g);
         }
         total
     }

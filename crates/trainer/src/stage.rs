@@ -8,9 +8,8 @@ use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::checkpoint::{CheckpointFile, State};
-use crate::optimizer::AdamW;
-use crate::shards::Shards;
+use crate::checkpoint::CheckpointFile;
+use crate::steps::Steps;
 use crate::{OptimizerRecipe, TrainError, flat};
 
 /// What is told after every step.
@@ -74,28 +73,21 @@ where
     F: Fn(&M, usize, std::ops::Range<usize>) -> Tensor<1> + Sync,
 {
     let parameters = flat::parameters(&module);
-    let mut state = match checkpoint.load(parameters.len(), recipe.steps)? {
-        Some(state) => state,
-        None => State { step: 0, optimizer: AdamW::new(parameters), losses: Vec::new() },
+    let mut steps = match checkpoint.load(parameters.len(), recipe.steps)? {
+        Some(state) => Steps::resume(module, state),
+        None => Steps::new(module),
     };
-    let first = state.step;
-    let shards = Shards::new();
+    let first = steps.state.step;
     let start = Instant::now();
     for step in first..recipe.steps {
-        let (value, gradient) =
-            shards.gradient(&module, &state.optimizer.values, recipe.batch, |m, samples| {
-                loss(m, step, samples)
-            });
-        let gradient_norm = state.optimizer.step(recipe, step, gradient);
+        let (value, gradient_norm) = steps.step(recipe, |m, samples| loss(m, step, samples));
         if !(value.is_finite() && gradient_norm.is_finite()) {
             let checkpoint = checkpoint.path().into();
             return Err(TrainError::Diverged { step, loss: value, gradient_norm, checkpoint });
         }
-        state.losses.push(value as f32);
         let done = step + 1;
-        state.step = done;
         if done.is_multiple_of(recipe.checkpoint_every) || done == recipe.steps {
-            checkpoint.save(&state)?;
+            checkpoint.save(&steps.state)?;
         }
         let per_step = start.elapsed() / (done - first) as u32;
         let remaining = per_step * (recipe.steps - done) as u32;
@@ -107,7 +99,7 @@ where
             remaining,
         });
     }
-    Ok((flat::assign(module, &state.optimizer.average), state.losses))
+    Ok(steps.end())
 }
 
 #[cfg(test)]

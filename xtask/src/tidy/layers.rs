@@ -11,8 +11,8 @@ const LAYERS: [&[&str]; 13] = [
     &["reweight", "metrics"],
     &["pipeline"],
     &["probe", "trainer", "onnx-backbone", "random-model"],
-    &["pruning", "peers"],
-    &["reproduce", "parity", "explain"],
+    &["pruning", "workloads"],
+    &["reproduce", "parity", "explain", "peers"],
     &["cli"],
     &["xtask"],
 ];

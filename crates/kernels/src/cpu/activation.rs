@@ -112,7 +112,7 @@ impl WithSimd for Silu<'_> {
 }
 
 #[inline(always)]
-fn silu_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn silu_vector<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let power = vector_exp(simd, simd.neg_f32s(x));
     simd.div_f32s(x, simd.add_f32s(simd.splat_f32s(1.0), power))
 }

@@ -80,7 +80,14 @@ pub(crate) fn forward(
     y
 }
 
+/// Rows whose share of the weights' gradient one matrix product computes, where there are as many.
+const GRADIENT_ROWS: usize = 1024;
+/// Elements of such shares that may exist at once: 16 MiB.
+const MOST_SHARES: usize = 1 << 22;
+
 /// Gradients of `x`, `w` and `b`.
+///
+/// Tasks depend on the shape alone, so that the sums do too.
 pub(crate) fn backward(
     x: &[f32],
     w: &[f32],
@@ -89,14 +96,80 @@ pub(crate) fn backward(
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let rows = dy.len() / output.max(1);
     let mut dx = vec![0.0; rows * input];
-    let mut dw = vec![0.0; input * output];
-    let mut db = vec![0.0; output];
-    let (x_shape, w_shape) = (Matrix::new(rows, input), Matrix::new(input, output));
-    let dy_shape = Matrix::new(rows, output);
-    matmul((&mut dx, x_shape), (dy, dy_shape), (w, w_shape.transposed()), 1.0, false);
-    matmul((&mut dw, w_shape), (x, x_shape.transposed()), (dy, dy_shape), 1.0, false);
-    for row in dy.chunks_exact(output) {
-        db.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+    if dx.is_empty() {
+        return (dx, vec![0.0; input * output], vec![0.0; output]);
     }
-    (dx, dw, db)
+    dx.par_chunks_mut(TILE_ROWS * input).zip(dy.par_chunks(TILE_ROWS * output)).for_each(
+        |(dx, dy)| {
+            let rows = dy.len() / output;
+            matmul(
+                (dx, Matrix::new(rows, input)),
+                (dy, Matrix::new(rows, output)),
+                (w, Matrix::new(input, output).transposed()),
+                1.0,
+                false,
+            );
+        },
+    );
+    (dx, weight_gradient(x, dy, [input, output]), bias_gradient(dy, output))
+}
+
+/// `xᵀ · dy`: shares of some rows each, added in order, where they may exist at once; else some
+/// columns each.
+fn weight_gradient(x: &[f32], dy: &[f32], [input, output]: [usize; 2]) -> Vec<f32> {
+    let rows = dy.len() / output;
+    let size = input * output;
+    let shares = rows.div_ceil(GRADIENT_ROWS).min(MOST_SHARES / size);
+    let mut dw = vec![0.0; size];
+    if shares > 1 {
+        let rows = rows.div_ceil(shares);
+        let mut parts = vec![0.0; (shares - 1) * size];
+        let targets = std::iter::once(&mut dw[..]).chain(parts.chunks_exact_mut(size));
+        let tasks: Vec<_> =
+            targets.zip(x.chunks(rows * input).zip(dy.chunks(rows * output))).collect();
+        tasks.into_par_iter().for_each(|(target, (x, dy))| {
+            let rows = dy.len() / output;
+            let x = (x, Matrix::new(rows, input).transposed());
+            matmul(
+                (target, Matrix::new(input, output)),
+                x,
+                (dy, Matrix::new(rows, output)),
+                1.0,
+                false,
+            );
+        });
+        dw.par_chunks_mut(TILE_ROWS).enumerate().for_each(|(index, dw)| {
+            for part in parts.chunks_exact(size) {
+                let part = &part[index * TILE_ROWS..][..dw.len()];
+                dw.iter_mut().zip(part).for_each(|(total, part)| *total += part);
+            }
+        });
+        return dw;
+    }
+    let out = DisjointOut::new(&mut dw);
+    let width = output.div_ceil(SAMPLE_TASKS).next_multiple_of(32);
+    (0..output.div_ceil(width)).into_par_iter().for_each(|task| {
+        let first = task * width;
+        let columns = width.min(output - first);
+        let place = Place { out, first, shape: Matrix::strided(input, columns, output) };
+        let x = (x, Matrix::new(rows, input).transposed());
+        // SAFETY: tasks have different columns.
+        unsafe {
+            let dy = (&dy[first..], Matrix::strided(rows, columns, output));
+            matmul_into(place, x, dy, 1.0, false);
+        }
+    });
+    dw
+}
+
+fn bias_gradient(dy: &[f32], output: usize) -> Vec<f32> {
+    let mut db = vec![0.0; output];
+    let width = 64;
+    db.par_chunks_mut(width).enumerate().for_each(|(index, db)| {
+        for dy in dy.chunks_exact(output) {
+            let dy = &dy[index * width..][..db.len()];
+            db.iter_mut().zip(dy).for_each(|(sum, value)| *sum += value);
+        }
+    });
+    db
 }

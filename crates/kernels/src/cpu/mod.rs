@@ -13,3 +13,4 @@ pub(crate) mod matmul;
 pub(crate) mod norm;
 mod scratch;
 mod simd;
+mod sums;

@@ -3,6 +3,8 @@
 use rayon::prelude::*;
 
 use super::activation::{silu_backward_in_place, silu_in_place};
+use super::scratch::Scratch;
+use super::sums::{dot, sum};
 
 /// Sizes of a normalisation: `x` is `[samples · groups]` runs of `channels` channels with
 /// `positions` elements each.
@@ -19,6 +21,14 @@ pub(crate) struct NormShape {
     pub(crate) silu: bool,
 }
 
+/// What a norm does to a channel of a sample: `(x − mean) · scale + shift`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Affine {
+    pub(crate) mean: f32,
+    pub(crate) scale: f32,
+    pub(crate) shift: f32,
+}
+
 impl NormShape {
     fn run(&self) -> usize {
         self.channels * self.positions
@@ -32,23 +42,24 @@ impl NormShape {
         (mean as f32, (1.0 / (variance + self.epsilon).sqrt()) as f32)
     }
 
+    /// Mean, scale and shift of every channel of every sample, `[samples, channels]`.
+    pub(crate) fn affines(&self, x: &[f32], gamma: &[f32], beta: &[f32]) -> Vec<Affine> {
+        let runs =
+            x.par_chunks(self.run().max(1)).with_min_len((1usize << 13).div_ceil(self.run()));
+        let of_run = |(index, x): (usize, &[f32])| -> Vec<Affine> {
+            let (mean, inverse) = self.statistics(x);
+            let group = index % self.groups;
+            let (gamma, beta) = (self.affine(group, gamma), self.affine(group, beta));
+            let channel =
+                |(gamma, beta): (&f32, &f32)| Affine { mean, scale: inverse * gamma, shift: *beta };
+            gamma.iter().zip(beta).map(channel).collect()
+        };
+        runs.enumerate().map(of_run).collect::<Vec<_>>().concat()
+    }
+
     fn affine<'a>(&self, group: usize, values: &'a [f32]) -> &'a [f32] {
         &values[group * self.channels..][..self.channels]
     }
-}
-
-/// A sum in f64 over eight lanes, which the compiler turns into vectors.
-#[inline(always)]
-fn sum(x: &[f32], map: impl Fn(f64) -> f64) -> f64 {
-    let mut lanes = [0.0f64; 8];
-    let chunks = x.chunks_exact(8);
-    let rest: f64 = chunks.remainder().iter().map(|x| map(f64::from(*x))).sum();
-    for chunk in chunks {
-        for (lane, x) in lanes.iter_mut().zip(chunk) {
-            *lane += map(f64::from(*x));
-        }
-    }
-    lanes.iter().sum::<f64>() + rest
 }
 
 /// `(x − mean) / deviation · gamma + beta`, then SiLU where asked.
@@ -90,7 +101,12 @@ fn affine_rows(x: &[f32], y: &mut [f32], mean: f32, inverse: f32, gamma: &[f32],
     }
 }
 
+/// Elements whose shares of `gamma`'s and `beta`'s gradients one task sums, about.
+const TASK_ELEMENTS: usize = 1 << 15;
+
 /// Gradients of `x`, `gamma` and `beta`.
+///
+/// Tasks depend on the shape alone, so that the sums do too.
 pub(crate) fn backward(
     x: &[f32],
     gamma: &[f32],
@@ -98,13 +114,40 @@ pub(crate) fn backward(
     mut dy: Vec<f32>,
     shape: NormShape,
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let sample = shape.run() * shape.groups;
+    if sample == 0 {
+        return (dy, vec![0.0; gamma.len()], vec![0.0; beta.len()]);
+    }
+    let task = TASK_ELEMENTS.div_ceil(sample) * sample;
+    let parts: Vec<[Vec<f32>; 2]> = dy
+        .par_chunks_mut(task)
+        .zip(x.par_chunks(task))
+        .map(|(dy, x)| backward_samples(x, gamma, beta, dy, shape))
+        .collect();
+    let total = |which: usize| {
+        let mut total = vec![0.0; gamma.len()];
+        for part in &parts {
+            total.iter_mut().zip(&part[which]).for_each(|(total, part)| *total += part);
+        }
+        total
+    };
+    let (dgamma, dbeta) = (total(0), total(1));
+    (dy, dgamma, dbeta)
+}
+
+/// Replaces `dy` of some samples by the gradient of `x`; returns their shares of the gradients of
+/// `gamma` and `beta`.
+fn backward_samples(
+    x: &[f32],
+    gamma: &[f32],
+    beta: &[f32],
+    dy: &mut [f32],
+    shape: NormShape,
+) -> [Vec<f32>; 2] {
     let (run, positions) = (shape.run(), shape.positions);
-    let mut dgamma = vec![0.0; gamma.len()];
-    let mut dbeta = vec![0.0; beta.len()];
-    let mut normed = vec![0.0; run];
-    let mut before_silu = vec![0.0; run];
-    let ones = vec![1.0; shape.channels];
-    let zeros = vec![0.0; shape.channels];
+    let (mut dgamma, mut dbeta) = (vec![0.0; gamma.len()], vec![0.0; beta.len()]);
+    let (mut normed, mut before_silu) = (Scratch::new(run), Scratch::new(run));
+    let (ones, zeros) = (vec![1.0; shape.channels], vec![0.0; shape.channels]);
     for (index, (dy, x)) in dy.chunks_exact_mut(run).zip(x.chunks_exact(run)).enumerate() {
         let group = index % shape.groups;
         let (mean, inverse) = shape.statistics(x);
@@ -114,22 +157,33 @@ pub(crate) fn backward(
             affine_rows(x, &mut before_silu, mean, inverse, gamma, beta);
             silu_backward_in_place(dy, &before_silu);
         }
+        let span = group * shape.channels..(group + 1) * shape.channels;
+        let (dgamma, dbeta) = (&mut dgamma[span.clone()], &mut dbeta[span]);
         // dy becomes the gradient of the normalised value; its two projections are taken out.
         let (mut along_one, mut along_normed) = (0.0f64, 0.0f64);
-        for channel in 0..shape.channels {
-            let span = channel * positions..(channel + 1) * positions;
-            let (dy, normed) = (&mut dy[span.clone()], &normed[span]);
-            let shift: f32 = dy.iter().sum();
-            let scale: f32 = dy.iter().zip(normed).map(|(dy, n)| dy * n).sum();
-            dgamma[group * shape.channels + channel] += scale;
-            dbeta[group * shape.channels + channel] += shift;
-            along_one += f64::from(shift * gamma[channel]);
-            along_normed += f64::from(scale * gamma[channel]);
-            dy.iter_mut().for_each(|dy| *dy *= gamma[channel]);
+        if positions == 1 {
+            for (dgamma, (dy, normed)) in dgamma.iter_mut().zip(dy.iter().zip(&*normed)) {
+                *dgamma += dy * normed;
+            }
+            dbeta.iter_mut().zip(&*dy).for_each(|(dbeta, dy)| *dbeta += dy);
+            dy.iter_mut().zip(gamma).for_each(|(dy, gamma)| *dy *= gamma);
+            along_one += sum(dy, |dy| dy);
+            along_normed += f64::from(dot(dy, &normed));
+        } else {
+            for channel in 0..shape.channels {
+                let span = channel * positions..(channel + 1) * positions;
+                let (dy, normed) = (&mut dy[span.clone()], &normed[span]);
+                let (scale, shift) = (dot(dy, normed), sum(dy, |dy| dy) as f32);
+                dgamma[channel] += scale;
+                dbeta[channel] += shift;
+                along_one += f64::from(shift * gamma[channel]);
+                along_normed += f64::from(scale * gamma[channel]);
+                dy.iter_mut().for_each(|dy| *dy *= gamma[channel]);
+            }
         }
         let one = (along_one / run as f64) as f32;
         let slope = (along_normed / run as f64) as f32;
-        dy.iter_mut().zip(&normed).for_each(|(dy, n)| *dy = inverse * (*dy - one - n * slope));
+        dy.iter_mut().zip(&*normed).for_each(|(dy, n)| *dy = inverse * (*dy - one - n * slope));
     }
-    (dy, dgamma, dbeta)
+    [dgamma, dbeta]
 }

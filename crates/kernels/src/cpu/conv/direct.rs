@@ -65,7 +65,8 @@ fn forward_rows(
 fn forward_group(x: &[f32], w: &[f32], b: &[f32], shape: ConvShape, group: usize, y: &mut [f32]) {
     let positions = shape.positions();
     let count = group * positions;
-    let columns = unfold_group(x, shape, count);
+    let samples: Vec<&[f32]> = x.chunks_exact(shape.input_len()).collect();
+    let columns = unfold_group(&samples, shape, count);
     let mut out = Scratch::new(shape.output[0] * count);
     matmul(
         (&mut out, Matrix::new(shape.output[0], count)),

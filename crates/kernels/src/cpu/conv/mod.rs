@@ -2,10 +2,14 @@
 
 mod backward;
 mod direct;
+mod fused;
 mod unfold;
 mod winograd;
 
 pub(crate) use backward::backward;
+pub(crate) use fused::{Addend, doubled, normalised};
+
+use fused::Around;
 
 /// Sizes of a convolution; of two values the first is vertical.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +96,9 @@ pub(crate) fn forward(x: &[f32], w: &[f32], b: &[f32], shape: ConvShape) -> Vec<
     let mut y = vec![0.0; shape.batch * shape.output_len()];
     if !y.is_empty() {
         match winograd::Method::of(shape) {
-            Some(method) => winograd::forward(x, w, b, shape, method, &mut y),
+            Some(method) => {
+                winograd::forward(x, w, b, shape, method, Around::default(), &mut y);
+            }
             None => direct::forward(x, w, b, shape, &mut y),
         }
     }

@@ -82,10 +82,10 @@ impl ConvShape {
 }
 
 /// Several samples side by side, `[depth, count]`.
-pub(super) fn unfold_group(x: &[f32], shape: ConvShape, count: usize) -> Scratch {
+pub(super) fn unfold_group(samples: &[&[f32]], shape: ConvShape, count: usize) -> Scratch {
     let mut columns = Scratch::new(shape.depth() * count);
     columns.fill(0.0);
-    for (sample, x) in x.chunks_exact(shape.input_len()).enumerate() {
+    for (sample, x) in samples.iter().enumerate() {
         shape.unfold(x, 0..shape.output[1], &mut columns, (sample * shape.positions(), count));
     }
     columns

@@ -15,5 +15,6 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    terminal::end(command::run(args::ReproduceArgs::parse()), |_| 1)
+    let args = args::ReproduceArgs::parse();
+    terminal::end(kernels::on_workers(|| command::run(args)), |_| 1)
 }

@@ -6,8 +6,11 @@ use pulp::{Simd, WithSimd};
 
 use super::Unit;
 use super::transforms::{Filtering, input_square};
+use crate::cpu::activation::silu_vector;
 use crate::cpu::conv::ConvShape;
+use crate::cpu::conv::fused::double_row;
 use crate::cpu::disjoint::DisjointOut;
+use crate::cpu::norm::Affine;
 use crate::cpu::scratch::Scratch;
 use crate::cpu::simd::{lanes, load, store};
 
@@ -17,6 +20,10 @@ pub(super) struct TransformInput<'a, F> {
     pub(super) shape: ConvShape,
     pub(super) unit: Unit,
     pub(super) channel: usize,
+    /// The channel's norm, where the input is yet to be normalised and put through SiLU.
+    pub(super) norm: Option<Affine>,
+    /// Whether `x` is yet to be doubled in height and width.
+    pub(super) doubled: bool,
     pub(super) out: DisjointOut<'a>,
     pub(super) filtering: PhantomData<F>,
 }
@@ -26,9 +33,11 @@ impl<F: Filtering> WithSimd for TransformInput<'_, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { x, shape, unit, channel, out, .. } = self;
+        let Self { x, shape, unit, channel, norm, doubled, out, .. } = self;
         let [channels, height, width] = shape.input;
-        let x = &x[(unit.sample * channels + channel) * height * width..][..height * width];
+        let scale = if doubled { 2 } else { 1 };
+        let (stored, size) = (width / scale, (height / scale) * (width / scale));
+        let x = &x[(unit.sample * channels + channel) * size..][..size];
         let (lanes, across) = (lanes::<S>(), unit.across);
         // Every `OUTPUTS`th value of a row, for each place in a tile, with room for whole vectors.
         let pitch = across.next_multiple_of(lanes) + lanes;
@@ -42,8 +51,13 @@ impl<F: Filtering> WithSimd for TransformInput<'_, F> {
                 let phases = &mut phases[row * F::OUTPUTS * pitch..][..F::OUTPUTS * pitch];
                 match (top + row).checked_sub(shape.padding[0]).filter(|y| *y < height) {
                     Some(y) => {
-                        padded[shape.padding[1]..][..width]
-                            .copy_from_slice(&x[y * width..][..width]);
+                        let x = &x[y / scale * stored..][..stored];
+                        let row = &mut padded[shape.padding[1]..][..width];
+                        match norm {
+                            None if doubled => double_row(row, x),
+                            Some(norm) => normalise(simd, row, x, norm),
+                            None => row.copy_from_slice(x),
+                        }
                         for (tile, values) in padded.chunks_exact(F::OUTPUTS).enumerate() {
                             for (phase, value) in values.iter().enumerate() {
                                 phases[phase * pitch + tile] = *value;
@@ -77,4 +91,27 @@ impl<F: Filtering> WithSimd for TransformInput<'_, F> {
             }
         }
     }
+}
+
+/// `silu((x − mean) · scale + shift)` of the first values of `x`.
+#[inline(always)]
+fn normalise<S: Simd>(simd: S, row: &mut [f32], x: &[f32], norm: Affine) {
+    let mut vectors = row.chunks_exact_mut(lanes::<S>());
+    let mut inputs = x.chunks_exact(lanes::<S>());
+    for (vector, x) in (&mut vectors).zip(&mut inputs) {
+        store::<S>(vector, normalised::<S>(simd, load::<S>(x), norm));
+    }
+    let rest = vectors.into_remainder();
+    let mut last = [0.0; 16];
+    last[..rest.len()].copy_from_slice(inputs.remainder());
+    let value = normalised::<S>(simd, load::<S>(&last), norm);
+    store::<S>(&mut last, value);
+    rest.copy_from_slice(&last[..rest.len()]);
+}
+
+#[inline(always)]
+fn normalised<S: Simd>(simd: S, x: S::f32s, norm: Affine) -> S::f32s {
+    let [mean, scale, shift] =
+        [simd.splat_f32s(norm.mean), simd.splat_f32s(norm.scale), simd.splat_f32s(norm.shift)];
+    silu_vector(simd, simd.mul_add_e_f32s(simd.sub_f32s(x, mean), scale, shift))
 }

@@ -17,6 +17,8 @@ pub(super) struct TransformOutput<'a, F> {
     pub(super) products: &'a [f32],
     pub(super) stride: usize,
     pub(super) bias: f32,
+    /// Values that are added to the whole output.
+    pub(super) added: Option<&'a [f32]>,
     pub(super) shape: ConvShape,
     pub(super) unit: Unit,
     pub(super) channel: usize,
@@ -29,7 +31,7 @@ impl<F: Filtering> WithSimd for TransformOutput<'_, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { products, stride, bias, shape, unit, channel, out, .. } = self;
+        let Self { products, stride, bias, added, shape, unit, channel, out, .. } = self;
         let [channels, height, width] = shape.output;
         let (lanes, across) = (lanes::<S>(), unit.across);
         let pitch = across.next_multiple_of(lanes);
@@ -69,6 +71,10 @@ impl<F: Filtering> WithSimd for TransformOutput<'_, F> {
                     }
                 }
                 let start = ((unit.sample * channels + channel) * height + top + row) * width;
+                if let Some(added) = added {
+                    let added = &added[start..start + width];
+                    line.iter_mut().zip(added).for_each(|(value, added)| *value += added);
+                }
                 // SAFETY: every output channel is written by one task.
                 unsafe { out.write(start, &line[..width]) };
             }

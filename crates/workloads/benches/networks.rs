@@ -1,4 +1,6 @@
-//! Pictures per second of every network, random weights, f32.
+//! Pictures per second of every network of the metrics, random weights, f32.
+//!
+//! Run with `cargo xtask bench networks`.
 
 use std::hint::black_box;
 

@@ -1,21 +1,14 @@
 //! U-Net forward pass and its parts on the CPU, on random weights.
 //!
-//! Run with `cargo bench --profile dev --workspace --bench forward`: the development profile is optimised.
+//! Run with `cargo xtask bench forward`.
 
 use std::hint::black_box;
 
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::Device;
 use criterion::{Criterion, criterion_group, criterion_main};
 use layers::Transformer2DModelConfig;
 use unet_core::{BlockAction, BlockMode, BlockSite, Intervention, UNet2DConditionConfig};
-
-const SHIPPED: &str = r#"{"block_out_channels": [32, 64, 128, 128], "layers_per_block": 1,
-    "attention_head_dim": [1, 2, 4, 4], "cross_attention_dim": 128,
-    "use_linear_projection": true, "norm_num_groups": 16}"#;
-
-fn normal<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
-    Tensor::<D>::random(shape, Distribution::Normal(0.0, 1.0), device)
-}
+use workloads::{SHIPPED_UNET, normal};
 
 /// Skips every second block.
 struct SkipHalf;
@@ -29,7 +22,7 @@ impl Intervention for SkipHalf {
 
 fn unet_forward(criterion: &mut Criterion) {
     let device = Device::flex();
-    let config = UNet2DConditionConfig::from_json(SHIPPED, "the shipped model's")
+    let config = UNet2DConditionConfig::from_json(SHIPPED_UNET, "the shipped model's")
         .expect("the configuration is valid");
     let unet = config.init(&device);
     let mut group = criterion.benchmark_group("unet_forward");

@@ -1,32 +1,14 @@
 //! One epoch of a probe of the shipped model.
 //!
-//! Run with `cargo bench --profile dev --workspace --bench epoch`: the development profile is optimised.
+//! Run with `cargo xtask bench epoch`.
 
-use std::path::Path;
-
-use burn::tensor::{Device, FloatDType};
 use criterion::{Criterion, criterion_group, criterion_main};
-use pipeline::{Guidance, Pipeline, SampleRequest, initial_noise};
 use probe::{CounterDraws, ProbeConfig, ProbeState, UNetEvaluator, search};
-use scheduler::SchedulerKind;
+use workloads::{probe_request, shipped_pipeline};
 
 fn probe_epoch(criterion: &mut Criterion) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd");
-    let device = Device::flex();
-    let pipeline =
-        Pipeline::from_folder(folder, FloatDType::F32, &device).expect("the model ships");
-    let prompts = pipeline.encode_prompts(&["a cartoon of a dragon".into()]).expect("one prompt");
-    let negative = pipeline.encode_negative(None, &prompts).expect("one prompt");
-    let request = SampleRequest {
-        prompts,
-        guidance: Some(Guidance { scale: 3.0, negative }),
-        noise: initial_noise(&[42], [4, 16, 16], &device),
-        fresh_noise: None,
-        scheduler: SchedulerKind::Ddim,
-        scheduler_config: pipeline.scheduler_config().clone(),
-        steps: 4,
-        sizes: None,
-    };
+    let pipeline = shipped_pipeline().expect("the model ships");
+    let request = probe_request(&pipeline, 4).expect("one prompt");
     // 15 rounds of 4 candidates at 4 guided steps: 480 U-Net samples.
     let config = ProbeConfig { epochs: 1, ..ProbeConfig::paper() };
     let mut group = criterion.benchmark_group("probe_epoch");

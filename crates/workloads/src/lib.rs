@@ -1,0 +1,9 @@
+//! What several benchmarks compute.
+
+#![warn(missing_docs)]
+
+mod shipped;
+mod tensors;
+
+pub use shipped::{SHIPPED_UNET, probe_request, shipped_pipeline};
+pub use tensors::normal;

@@ -1,0 +1,38 @@
+//! Work of the shipped model.
+
+use std::path::Path;
+
+use burn::tensor::{Device, FloatDType};
+use pipeline::{Guidance, Pipeline, SampleRequest, initial_noise};
+use scheduler::SchedulerKind;
+
+/// The configuration of the shipped model's U-Net.
+pub const SHIPPED_UNET: &str = include_str!("../../../models/emoji-sd/unet/config.json");
+
+/// The shipped model in f32 on the CPU.
+///
+/// # Errors
+/// Where its folder cannot be read.
+pub fn shipped_pipeline() -> anyhow::Result<Pipeline> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd");
+    Ok(Pipeline::from_folder(folder, FloatDType::F32, &Device::flex())?)
+}
+
+/// One prompt for the shipped model, with guidance, as the paper's probe runs it.
+///
+/// # Errors
+/// Where the prompt cannot be encoded.
+pub fn probe_request(pipeline: &Pipeline, steps: usize) -> anyhow::Result<SampleRequest> {
+    let prompts = pipeline.encode_prompts(&["a cartoon of a dragon".into()])?;
+    let negative = pipeline.encode_negative(None, &prompts)?;
+    Ok(SampleRequest {
+        prompts,
+        guidance: Some(Guidance { scale: 3.0, negative }),
+        noise: initial_noise(&[42], [4, 16, 16], &Device::flex()),
+        fresh_noise: None,
+        scheduler: SchedulerKind::Ddim,
+        scheduler_config: pipeline.scheduler_config().clone(),
+        steps,
+        sizes: None,
+    })
+}
