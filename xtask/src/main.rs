@@ -2,6 +2,7 @@
 
 mod alone;
 mod bench;
+mod dist;
 mod programs;
 mod tidy;
 mod validate;
@@ -22,6 +23,7 @@ fn usage() -> String {
         ("validate", validate::ABOUT),
         ("tidy", tidy::ABOUT),
         ("alone", alone::ABOUT),
+        ("dist", dist::ABOUT),
     ];
     let programs = programs::ALL.iter().map(|program| (program.command, program.about));
     for (name, about) in programs.chain(checks) {
@@ -39,6 +41,7 @@ fn run(command: &str, arguments: &[String]) -> anyhow::Result<ExitCode> {
         "validate" => validate::run(arguments),
         "tidy" => tidy::run(&project_root()),
         "alone" => alone::run(arguments),
+        "dist" => dist::run(arguments),
         "help" | "--help" | "-h" => {
             println!("{}", usage());
             Ok(ExitCode::SUCCESS)
