@@ -1,6 +1,8 @@
 //! `cargo xtask`: the project's own commands.
 
+mod alone;
 mod bench;
+mod dist;
 mod programs;
 mod tidy;
 mod validate;
@@ -16,7 +18,13 @@ fn project_root() -> PathBuf {
 
 fn usage() -> String {
     let mut text = String::from("Usage: cargo xtask COMMAND [OPTIONS]\n\nCommands:\n");
-    let checks = [("bench", bench::ABOUT), ("validate", validate::ABOUT), ("tidy", tidy::ABOUT)];
+    let checks = [
+        ("bench", bench::ABOUT),
+        ("validate", validate::ABOUT),
+        ("tidy", tidy::ABOUT),
+        ("alone", alone::ABOUT),
+        ("dist", dist::ABOUT),
+    ];
     let programs = programs::ALL.iter().map(|program| (program.command, program.about));
     for (name, about) in programs.chain(checks) {
         text += &format!("  {name:<13} {about}\n");
@@ -32,6 +40,8 @@ fn run(command: &str, arguments: &[String]) -> anyhow::Result<ExitCode> {
         "bench" => bench::run(arguments),
         "validate" => validate::run(arguments),
         "tidy" => tidy::run(&project_root()),
+        "alone" => alone::run(arguments),
+        "dist" => dist::run(arguments),
         "help" | "--help" | "-h" => {
             println!("{}", usage());
             Ok(ExitCode::SUCCESS)

@@ -5,11 +5,14 @@ mod commands;
 mod facts;
 mod failure;
 mod logging;
+mod loras;
 mod options;
 mod outputs;
 
 use std::process::ExitCode;
 
+#[cfg(feature = "man")]
+use anyhow::Context;
 use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
 /// Small tensors come and go by the million; the system's allocator gives their pages back to the
@@ -65,6 +68,13 @@ enum Command {
         /// Shell.
         shell: clap_complete::Shell,
     },
+    /// Write man pages, one for each command.
+    #[cfg(feature = "man")]
+    #[command(hide = true)]
+    Man {
+        /// Folder, which exists.
+        folder: std::path::PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -95,5 +105,8 @@ fn run(command: Command) -> anyhow::Result<()> {
             clap_complete::generate(shell, &mut command, "unet-reweight", &mut script);
             terminal::line(String::from_utf8_lossy(&script).trim_end())
         }
+        #[cfg(feature = "man")]
+        Command::Man { folder } => clap_mangen::generate_to(Arguments::command(), &folder)
+            .with_context(|| format!("`{}`", folder.display())),
     }
 }

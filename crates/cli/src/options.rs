@@ -13,6 +13,7 @@ use pipeline::{
 use scheduler::{SchedulerKind, SigmaSpacing};
 
 use crate::failure::{OrUsage, usage};
+use crate::loras::LoraOptions;
 
 /// Which model, where.
 #[derive(Args)]
@@ -25,6 +26,8 @@ pub struct ModelOptions {
     /// Preset whose configuration a checkpoint in one file has.
     #[arg(long)]
     base: Option<String>,
+    #[command(flatten)]
+    loras: LoraOptions,
     /// Device: cpu, cuda or cuda:n.
     #[arg(long, default_value = "cpu")]
     device: DeviceChoice,
@@ -40,16 +43,21 @@ pub struct ModelOptions {
 }
 
 impl ModelOptions {
-    /// The model's file, where it is in one that is given: something that is read.
-    pub fn file(&self) -> Option<&Path> {
-        self.model.as_deref().map(Path::new).filter(|path| path.is_file())
+    /// The model's file, where it is in one that is given, and those of LoRAs: something that is
+    /// read.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let model = self.model.as_deref().map(Path::new).filter(|path| path.is_file());
+        model.into_iter().chain(self.loras.files())
     }
 
-    /// In the data type that a picture was made in, and decoded as it was.
-    pub fn like(mut self, record: &PictureRecord) -> Self {
-        self.dtype = record.dtype.unwrap_or(self.dtype);
-        self.vae_tiling |= record.extras.vae_tiling;
-        self
+    /// In the data type and with the LoRAs that a picture was made with, and decoded as it was.
+    ///
+    /// # Errors
+    /// Where the file of a LoRA is not named.
+    pub fn like(self, record: &PictureRecord) -> anyhow::Result<Self> {
+        let dtype = record.dtype.unwrap_or(self.dtype);
+        let vae_tiling = self.vae_tiling || record.extras.vae_tiling;
+        Ok(Self { loras: self.loras.recorded(record)?, dtype, vae_tiling, ..self })
     }
 
     /// Loads the model.
@@ -57,7 +65,8 @@ impl ModelOptions {
         let model = named_model(self.model.as_deref(), self.base.as_deref())?;
         let (device, dtype) = (self.device.open()?, self.dtype.into());
         log::info!("loading `{model}` on {} in {}", self.device, self.dtype);
-        let pipeline = Pipeline::open(&model, self.base.as_deref(), dtype, &device)?;
+        let (base, loras) = (self.base.as_deref(), self.loras.choices());
+        let pipeline = Pipeline::open_with(&model, base, loras, dtype, &device)?;
         log::info!("loaded `{}` from `{}`", pipeline.name(), pipeline.path().display());
         Ok(pipeline.with_vae_slicing(self.vae_slicing).with_vae_tiling(self.vae_tiling))
     }

@@ -5,6 +5,7 @@ mod export;
 mod fit;
 mod images;
 mod importance;
+mod loras;
 mod overwriting;
 mod sampling;
 mod score;

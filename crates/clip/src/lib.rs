@@ -1,5 +1,16 @@
 //! CLIP's tokenizer and text encoder in burn, as the Stable Diffusion pipelines use them, and
 //! OpenCLIP's picture and text towers, as preference scores use them.
+//!
+//! ```
+//! use clip::CLIPTokenizer;
+//!
+//! let tokenizer = CLIPTokenizer::openai("<|endoftext|>")?;
+//! assert_eq!(tokenizer.tokenize("a photo"), [320, 1125]);
+//! assert_eq!(tokenizer.encode("a photo").len(), 77);
+//! # Ok::<(), clip::ClipError>(())
+//! ```
+//!
+//! The example `tokens` prints those of a prompt.
 
 #![warn(missing_docs)]
 

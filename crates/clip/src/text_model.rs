@@ -7,7 +7,7 @@ use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use kernels::{attention, gelu, linear, quick_gelu};
 use layers::{LayerNorm, LayerNormConfig};
-use weights::{KeyMap, LoadOptions, WeightsFile};
+use weights::{Additions, KeyMap, LoadOptions, WeightsFile};
 
 use crate::{CLIPTextConfig, ClipError, HiddenAct};
 
@@ -146,10 +146,23 @@ impl CLIPTextModel {
         dtype: FloatDType,
         device: &Device,
     ) -> Result<Self, ClipError> {
+        Self::from_folder_with(folder, &Additions::new(), dtype, device)
+    }
+
+    /// As [`Self::from_folder`], with `additions` to the weights.
+    ///
+    /// # Errors
+    /// As [`Self::from_folder`].
+    pub fn from_folder_with(
+        folder: impl AsRef<Path>,
+        additions: &Additions,
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Result<Self, ClipError> {
         let folder = folder.as_ref();
         let config = CLIPTextConfig::from_file(folder.join("config.json"))?;
         let file = WeightsFile::find(folder, &NAMES)?;
-        let options = LoadOptions::new(dtype).with_names(names());
+        let options = LoadOptions::new(dtype).with_names(names()).with_additions(additions);
         Ok(weights::load(config.init(device), &file, &options)?)
     }
 

@@ -91,7 +91,9 @@ fn path(
 /// Where models lie that came with the program: in its checkout, or beside where it is installed.
 fn shipped() -> Vec<PathBuf> {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    let program = std::env::current_exe().ok();
+    // Where the system does not tell (no /proc), how the program was started does.
+    let started = || std::env::args_os().next().map(PathBuf::from);
+    let program = std::env::current_exe().ok().or_else(started);
     let beside = program
         .as_deref()
         .and_then(|program| Some(program.parent()?.parent()?.join("share/unet-reweight/models")));

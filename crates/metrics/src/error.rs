@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "networks")]
 use clip::ClipError;
 use files::FileError;
 use pictures::{PictureError, SizeError};
+#[cfg(feature = "networks")]
 use weights::WeightsError;
 
 /// What can go wrong while something is measured.
@@ -63,13 +65,16 @@ pub enum MetricsError {
     #[error("covariance: {0}")]
     Decomposition(String),
     /// A contrastive model or its tokenizer could not be loaded.
+    #[cfg(feature = "networks")]
     #[error(transparent)]
     Clip(#[from] ClipError),
     /// Weights could not be read or do not fit.
+    #[cfg(feature = "networks")]
     #[error(transparent)]
     Weights(#[from] WeightsError),
 }
 
+#[cfg(feature = "networks")]
 impl MetricsError {
     pub(crate) fn broken(path: impl Into<PathBuf>, reason: impl std::fmt::Display) -> Self {
         Self::Broken { path: path.into(), reason: reason.to_string() }

@@ -6,6 +6,7 @@ use autoencoder::AutoencoderError;
 use clip::ClipError;
 use files::FileError;
 use hub::HubError;
+use lora::LoraError;
 use pictures::PictureError;
 use reweight::ReweightError;
 use scheduler::SchedulerError;
@@ -68,6 +69,9 @@ pub enum PipelineError {
     /// The model's name stands for nothing that is here.
     #[error(transparent)]
     Hub(#[from] HubError),
+    /// A LoRA could not be read, or does not fit the model.
+    #[error(transparent)]
+    Lora(#[from] LoraError),
     /// A request that cannot be served.
     #[error("{0}")]
     Request(String),

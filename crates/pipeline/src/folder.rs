@@ -91,7 +91,7 @@ fn likely(folder: &Path) -> String {
     if folder.join("adapter_config.json").is_file()
         || folder.join("pytorch_lora_weights.safetensors").is_file()
     {
-        return ": it is a LoRA adapter, merge it into a model first".into();
+        return ": it is a LoRA adapter; name a model, and the adapter's file with `--lora`".into();
     }
     let is_checkpoint =
         |path: &&PathBuf| path.extension().is_some_and(|end| end == "safetensors" || end == "ckpt");

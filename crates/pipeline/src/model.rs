@@ -10,6 +10,7 @@ use scheduler::{NoiseSchedule, SchedulerConfig};
 use unet_core::UNet2DConditionModel;
 
 use crate::folder::fingerprint;
+use crate::merge::{self, LoraRecord};
 use crate::text_encoders::TextEncoders;
 use crate::{Conditioning, PipelineError, Precision};
 
@@ -23,7 +24,11 @@ pub const MAX_PIXELS: usize = 1 << 26;
 #[derive(Debug, Clone)]
 pub struct Pipeline {
     path: PathBuf,
+    /// The model's, as its fingerprint has it.
+    base_name: String,
+    /// The model's and what was merged.
     name: String,
+    loras: Vec<LoraRecord>,
     device: Device,
     unet: UNet2DConditionModel,
     vae: AutoencoderKL,
@@ -84,7 +89,20 @@ impl Pipeline {
         let device = device.clone();
         let (vae_slicing, vae_tiling, facts) = (false, false, None);
         let text = Arc::new(text);
-        Ok(Self { path, name, device, unet, vae, text, scheduler, facts, vae_slicing, vae_tiling })
+        Ok(Self {
+            path,
+            base_name: name.clone(),
+            name,
+            loras: Vec::new(),
+            device,
+            unet,
+            vae,
+            text,
+            scheduler,
+            facts,
+            vae_slicing,
+            vae_tiling,
+        })
     }
 
     /// The folder or file it was loaded from.
@@ -92,9 +110,21 @@ impl Pipeline {
         &self.path
     }
 
-    /// The preset's name, or the folder's or file's own.
+    /// The preset's name, or the folder's or file's own, and what was merged into it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The LoRAs that were merged into it.
+    pub fn loras(&self) -> &[LoraRecord] {
+        &self.loras
+    }
+
+    /// The same pipeline, said to have LoRAs merged into it.
+    pub(crate) fn with_loras(mut self, loras: Vec<LoraRecord>) -> Self {
+        self.name = merge::title(&self.base_name, &loras);
+        self.loras = loras;
+        self
     }
 
     /// The same pipeline with what a preset says of its use.
@@ -105,8 +135,9 @@ impl Pipeline {
 
     /// The same pipeline as the preset whose files it was loaded from.
     pub(crate) fn of_preset(mut self, preset: &Manifest) -> Self {
-        self.name.clone_from(&preset.name);
+        self.base_name.clone_from(&preset.name);
         self.facts.clone_from(&preset.pipeline);
+        self.name = merge::title(&self.base_name, &self.loras);
         self
     }
 
@@ -164,12 +195,12 @@ impl Pipeline {
         NoiseSchedule::new(&self.scheduler)
     }
 
-    /// SHA-256 of the weights and configurations, in hexadecimal.
+    /// SHA-256 of the weights and configurations, and of what was merged, in hexadecimal.
     ///
     /// # Errors
     /// [`PipelineError::File`] naming the file that cannot be read.
     pub fn fingerprint(&self) -> Result<String, PipelineError> {
-        fingerprint(&self.path, &self.name)
+        Ok(merge::fingerprint(fingerprint(&self.path, &self.base_name)?, &self.loras))
     }
 
     /// Latent height and width of a picture of `height` × `width` pixels.

@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
-use autoencoder::{AutoencoderKL, AutoencoderKLConfig};
+use autoencoder::AutoencoderKL;
 use burn::tensor::{Device, FloatDType};
 use hub::Resolved;
+use lora::LoraChoice;
 use unet_core::UNet2DConditionModel;
 
-use crate::folder::{name_of, read_index, read_scheduler};
+use crate::folder::read_index;
+use crate::merge::Merge;
 use crate::text_encoders::TextEncoders;
-use crate::{Pipeline, PipelineError};
+use crate::{Pipeline, PipelineConfigs, PipelineError};
 
 impl Pipeline {
     /// Loads what `name` stands for: a diffusers pipeline folder, a checkpoint in one file, or a
@@ -26,9 +28,24 @@ impl Pipeline {
         dtype: FloatDType,
         device: &Device,
     ) -> Result<Self, PipelineError> {
+        Self::open_with(name, base, &[], dtype, device)
+    }
+
+    /// As [`Self::open`], with LoRAs that are merged into the weights of U-Net and text encoders, in
+    /// their order; the pipeline's name and fingerprint tell them.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`PipelineError::Lora`] naming the file and key that do not fit.
+    pub fn open_with(
+        name: &str,
+        base: Option<&str>,
+        loras: &[LoraChoice],
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Result<Self, PipelineError> {
         match hub::resolve(name, &hub::Settings::from_env())? {
             Resolved::Folder { path, preset } => {
-                let pipeline = Self::from_folder(path, dtype, device)?;
+                let pipeline = Self::folder(&path, loras, dtype, device)?;
                 Ok(match preset {
                     Some(preset) => pipeline.of_preset(preset),
                     None => pipeline,
@@ -36,7 +53,7 @@ impl Pipeline {
             }
             Resolved::SingleFile { path, preset } => {
                 let preset = base.map(hub::preset).transpose()?.or(preset);
-                Self::from_single_file(path, preset, dtype, device)
+                Self::single_file(&path, preset, loras, dtype, device)
             }
         }
     }
@@ -53,18 +70,29 @@ impl Pipeline {
         dtype: FloatDType,
         device: &Device,
     ) -> Result<Self, PipelineError> {
-        let folder = folder.as_ref();
+        Self::folder(folder.as_ref(), &[], dtype, device)
+    }
+
+    /// As [`Self::from_folder`], with LoRAs.
+    fn folder(
+        folder: &Path,
+        loras: &[LoraChoice],
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Result<Self, PipelineError> {
         let index = read_index(folder)?;
-        let scheduler = read_scheduler(folder, &index)?;
-        let vae_config = AutoencoderKLConfig::from_file(folder.join("vae/config.json"))?;
-        let vae_dtype = if vae_config.force_upcast { FloatDType::F32 } else { dtype };
-        Self::assemble(
-            (folder, name_of(folder)),
+        let configs = PipelineConfigs::from_folder(folder)?;
+        let vae_dtype = if configs.vae.force_upcast { FloatDType::F32 } else { dtype };
+        let merge = Merge::new(loras, &configs, device)?;
+        let unet = folder.join("unet");
+        let pipeline = Self::assemble(
+            (folder, configs.name),
             device,
-            UNet2DConditionModel::from_folder(folder.join("unet"), dtype, device)?,
+            UNet2DConditionModel::from_folder_with(unet, &merge.unet, dtype, device)?,
             AutoencoderKL::from_folder(folder.join("vae"), vae_dtype, device)?,
-            TextEncoders::load(folder, &index, dtype, device)?,
-            scheduler,
-        )
+            TextEncoders::load(folder, &index, &merge.text, dtype, device)?,
+            configs.scheduler,
+        )?;
+        Ok(pipeline.with_loras(merge.records))
     }
 }

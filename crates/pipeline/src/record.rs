@@ -6,7 +6,7 @@ use pictures::{EncodeError, PictureError, RgbImage, png_text};
 use scheduler::{SchedulerKind, SigmaSpacing};
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviceChoice, Generation, NoiseKind, Pipeline, PipelineError, Precision};
+use crate::{DeviceChoice, Generation, LoraRecord, NoiseKind, Pipeline, PipelineError, Precision};
 
 /// How a picture was made; stored in its PNG and beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct PictureRecord {
     /// SHA-256 over the model's files, in hexadecimal.
     #[serde(deserialize_with = "hash_alone")]
     pub model_sha256: String,
+    /// What was merged into the model; counted in its hash.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loras: Vec<LoraRecord>,
     /// Data type of the model's weights; unknown in older records.
     #[serde(default)]
     pub dtype: Option<Precision>,
@@ -206,6 +209,7 @@ impl Pipeline {
             size: generation.size,
             model: self.name().into(),
             model_sha256: model_sha256.into(),
+            loras: self.loras().to_vec(),
             dtype: Some(self.precision()),
             device: DeviceChoice::of(self.device()),
             version: env!("CARGO_PKG_VERSION").into(),

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, FloatDType, Tensor};
 use clip::{CLIPTextModel, CLIPTokenizer};
+use weights::Additions;
 
 use crate::folder::text_encoders;
 use crate::{Conditioning, PipelineError};
@@ -82,6 +83,7 @@ impl TextEncoders {
     pub(crate) fn load(
         folder: &std::path::Path,
         index: &serde_json::Value,
+        additions: &[Additions; 2],
         dtype: FloatDType,
         device: &Device,
     ) -> Result<Self, PipelineError> {
@@ -92,7 +94,10 @@ impl TextEncoders {
             .collect::<Result<Vec<_>, _>>()?;
         let encoders = names
             .iter()
-            .map(|name| CLIPTextModel::from_folder(folder.join(name), dtype, device))
+            .zip(additions)
+            .map(|(name, additions)| {
+                CLIPTextModel::from_folder_with(folder.join(name), additions, dtype, device)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         for (tokenizer, encoder) in tokenizers.iter().zip(&encoders) {
             encoder.config().check_fits(tokenizer)?;

@@ -6,6 +6,7 @@ mod diffusers;
 mod generation;
 mod half;
 mod image_to_image;
+mod lora;
 mod reuse;
 mod shipped_model;
 mod single_file;

@@ -127,6 +127,7 @@ fn save_picture_carries_its_record_and_bad_paths_are_errors() {
         size: [1, 2],
         model: "m".into(),
         model_sha256: "0123456789abcdef".into(),
+        loras: Vec::new(),
         dtype: None,
         device: None,
         version: "0".into(),

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use files::FileError;
+#[cfg(feature = "pipeline")]
 use pipeline::PipelineError;
 use reweight::ReweightError;
+#[cfg(feature = "pipeline")]
 use scheduler::SchedulerError;
 
 /// What can go wrong while importance is probed.
@@ -63,9 +65,11 @@ pub enum ProbeError {
         reason: String,
     },
     /// The pipeline failed.
+    #[cfg(feature = "pipeline")]
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
     /// The scheduler could not be set up.
+    #[cfg(feature = "pipeline")]
     #[error(transparent)]
     Scheduler(#[from] SchedulerError),
     /// Weights out of range.

@@ -10,6 +10,8 @@
 //! assert!((weights.weights()[0][1] - 1.1).abs() < 1e-12);
 //! # Ok::<(), reweight::ReweightError>(())
 //! ```
+//!
+//! The example `schedule` writes a schedule file from scores of one's own.
 
 #![warn(missing_docs)]
 

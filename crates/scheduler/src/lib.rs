@@ -1,5 +1,17 @@
 //! diffusers' noise schedulers in burn, read from a pipeline's own configuration: DDIM, Euler,
 //! Euler ancestral, PNDM, Heun, DPM-Solver++ 2M and its stochastic form, LCM, and DDIM backwards.
+//!
+//! ```
+//! use scheduler::{SchedulerConfig, SchedulerKind};
+//!
+//! let json = r#"{"_class_name": "DDIMScheduler", "num_train_timesteps": 1000, "steps_offset": 1}"#;
+//! let config = SchedulerConfig::from_json(json, "scheduler_config.json")?;
+//! let ddim = config.build(SchedulerKind::Ddim, 4)?;
+//! assert_eq!(ddim.timesteps(), [751.0, 501.0, 251.0, 1.0]);
+//! # Ok::<(), scheduler::SchedulerError>(())
+//! ```
+//!
+//! The example `denoise` samples with a network that knows the answer.
 
 #![warn(missing_docs)]
 

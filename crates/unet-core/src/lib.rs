@@ -4,6 +4,23 @@
 //! scaled, skipped, given what it added in an earlier pass, or rewritten by whoever calls
 //! [`UNet2DConditionModel::forward`] with an [`Intervention`]; without one nothing is computed for
 //! it.
+//!
+//! ```
+//! use unet_core::{BlockAction, BlockSite, Intervention};
+//!
+//! /// Turns block 3 down.
+//! struct Softer;
+//!
+//! impl Intervention for Softer {
+//!     fn attention_block(&self, block: BlockSite, batch: usize) -> BlockAction {
+//!         let scale = (block.index == 3).then(|| vec![0.9; batch]);
+//!         BlockAction { scale, ..BlockAction::default() }
+//!     }
+//! }
+//! // unet.forward(sample, &[500.0], context, None, Some(&Softer))
+//! ```
+//!
+//! The example `turn_a_block` runs one on every block of a model.
 
 #![warn(missing_docs)]
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::{Device, FloatDType};
-use weights::{LoadOptions, WeightsFile};
+use weights::{Additions, LoadOptions, WeightsFile};
 
 use crate::{UNet2DConditionConfig, UNet2DConditionModel, UNetError};
 
@@ -25,10 +25,24 @@ impl UNet2DConditionModel {
         dtype: FloatDType,
         device: &Device,
     ) -> Result<Self, UNetError> {
+        Self::from_folder_with(folder, &Additions::new(), dtype, device)
+    }
+
+    /// As [`Self::from_folder`], with `additions` to the weights.
+    ///
+    /// # Errors
+    /// As [`Self::from_folder`].
+    pub fn from_folder_with(
+        folder: impl AsRef<Path>,
+        additions: &Additions,
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Result<Self, UNetError> {
         let folder = folder.as_ref();
         let config = UNet2DConditionConfig::from_file(folder.join("config.json"))?;
         let file = WeightsFile::find(folder, &NAMES)?;
-        Self::from_weights(&config, &file, dtype, device)
+        let options = LoadOptions::new(dtype).with_additions(additions);
+        Self::from_weights(&config, &file, &options, device)
     }
 
     /// Loads weights that fit `config`.
@@ -38,9 +52,9 @@ impl UNet2DConditionModel {
     pub fn from_weights(
         config: &UNet2DConditionConfig,
         file: &WeightsFile,
-        dtype: FloatDType,
+        options: &LoadOptions,
         device: &Device,
     ) -> Result<Self, UNetError> {
-        Ok(weights::load(config.init(device), file, &LoadOptions::new(dtype))?)
+        Ok(weights::load(config.init(device), file, options)?)
     }
 }

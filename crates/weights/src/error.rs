@@ -46,8 +46,8 @@ pub enum WeightsError {
     },
     /// The file holds an adapter, not a model's own weights.
     #[error(
-        "`{path}` is a LoRA adapter, not the weights of a model: merge it into a model first \
-         (diffusers: `load_lora_weights`, `fuse_lora`, `save_pretrained`), then give that model"
+        "`{path}` is a LoRA adapter, not the weights of a model: name a model, and this file with \
+         `--lora`"
     )]
     Adapter {
         /// The file.

@@ -72,6 +72,14 @@ impl WeightsFile {
         &self.path
     }
 
+    /// What the header of a safetensors file says under `key` beside its tensors.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        match &self.content {
+            Content::Safetensors(files) => files.iter().find_map(|file| file.metadata(key)),
+            Content::Torch(_) => None,
+        }
+    }
+
     /// All tensors by name.
     pub fn tensors(&self) -> Tensors<'_> {
         match &self.content {

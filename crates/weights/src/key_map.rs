@@ -95,6 +95,17 @@ impl KeyMap {
         self
     }
 
+    /// All names of whole tensors that become `name`, without the prefix of [`Self::under`].
+    pub fn sources(&self, name: &str) -> Vec<String> {
+        let words: Vec<&str> = name.split('.').collect();
+        let renamings = self.rules.iter().filter(|rule| rule.action == Action::Rename);
+        renamings
+            .filter_map(|rule| Some(rule.from.filled(&rule.to.first()?.captures(&words)?)))
+            // Another rule may come first.
+            .filter(|source| self.decide(source).is_some_and(|(_, names)| names == [name]))
+            .collect()
+    }
+
     fn rule(mut self, from: &str, action: Action, to: &[&str]) -> Self {
         let from = KeyPattern::parse(from);
         let to: Vec<_> = to.iter().map(|to| KeyPattern::parse(to)).collect();
@@ -219,6 +230,17 @@ mod tests {
         assert_eq!(names(&cut), ["mid_block.7.k", "mid_block.7.q"]);
         assert_eq!(cut["mid_block.7.k"].shape(), [2, 2]);
         assert_eq!(cut["mid_block.7.k"].to_f32().unwrap().unwrap(), [4., 5., 6., 7.]);
+    }
+
+    #[test]
+    fn sources_are_all_names_that_become_one() {
+        let map = KeyMap::new().rename("a.1.conv.*", "up.*").rename("a.2.conv.*", "up.*");
+        let map = map.rename("a.1.**", "attention.**").under("model.");
+        assert_eq!(map.sources("up.weight"), ["a.1.conv.weight", "a.2.conv.weight"]);
+        assert_eq!(map.sources("attention.norm.bias"), ["a.1.norm.bias"]);
+        // The first rule takes that name.
+        assert_eq!(map.sources("attention.conv.bias"), [""; 0]);
+        assert_eq!(map.sources("other"), [""; 0]);
     }
 
     #[test]

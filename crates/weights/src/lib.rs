@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+mod addition;
 mod cast;
 mod collected;
 mod error;
@@ -26,6 +27,7 @@ mod stored;
 mod torch;
 mod values;
 
+pub use addition::{Addition, Additions, Sum};
 pub use cast::cast;
 pub use collected::Collected;
 pub use error::WeightsError;

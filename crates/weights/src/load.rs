@@ -9,7 +9,7 @@ use files::FileError;
 
 use crate::key_path::KeyPath;
 use crate::values::Values;
-use crate::{KeyMap, Mismatch, StoredTensor, WeightsError, WeightsFile};
+use crate::{Additions, KeyMap, Mismatch, StoredTensor, WeightsError, WeightsFile};
 
 /// How a file is fitted to a module.
 #[derive(Debug, Clone)]
@@ -18,17 +18,25 @@ pub struct LoadOptions {
     pub dtype: FloatDType,
     /// The module's names for the file's tensors.
     pub names: KeyMap,
+    /// What is added to the tensors, by the module's names.
+    pub additions: Additions,
 }
 
 impl LoadOptions {
     /// Parameters of type `dtype` under the file's own names; every tensor must be used.
     pub fn new(dtype: FloatDType) -> Self {
-        Self { dtype, names: KeyMap::new() }
+        Self { dtype, names: KeyMap::new(), additions: Additions::new() }
     }
 
     /// The same with other names.
     pub fn with_names(mut self, names: KeyMap) -> Self {
         self.names = names;
+        self
+    }
+
+    /// The same with something added.
+    pub fn with_additions(mut self, additions: &Additions) -> Self {
+        self.additions = additions.clone();
         self
     }
 }
@@ -51,7 +59,7 @@ pub fn load<M: Module>(
     let tensors = options.names.apply(file.tensors());
     let tensors =
         tensors.map_err(|unfit| WeightsError::Unfit { path: path.to_path_buf(), unfit })?;
-    load_tensors(module, tensors, path, options.dtype)
+    load_tensors(module, options.additions.apply(tensors), path, options.dtype)
 }
 
 /// The tensors of a weights file by name.

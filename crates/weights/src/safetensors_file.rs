@@ -1,5 +1,6 @@
 //! A safetensors file: its header is read once, its tensors one by one when asked for.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub(crate) struct SafetensorsFile {
     /// Where the tensors' bytes begin.
     start: u64,
     tensors: Vec<(String, TensorInfo)>,
+    metadata: HashMap<String, String>,
 }
 
 impl SafetensorsFile {
@@ -57,7 +59,13 @@ impl SafetensorsFile {
         }
         let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone()));
         let tensors = tensors.collect();
-        Ok(Self { file: Mutex::new(file), start, tensors })
+        let metadata = metadata.metadata().clone().unwrap_or_default();
+        Ok(Self { file: Mutex::new(file), start, tensors, metadata })
+    }
+
+    /// What the header says under `key`.
+    pub(crate) fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
     }
 
     pub(crate) fn tensors(&self) -> impl Iterator<Item = (&str, FileTensor<'_>)> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pytorch_reader::DType;
 
+use crate::addition::Sum;
 use crate::safetensors_file::FileTensor;
 use crate::values::{Float, Values};
 
@@ -24,6 +25,8 @@ pub enum StoredTensor<'a> {
     },
     /// Another one in another form.
     View(View<'a>),
+    /// Another one and what is added to it.
+    Sum(Sum<'a>),
 }
 
 /// A tensor in another form; its values are read and converted when asked for.
@@ -71,6 +74,7 @@ impl<'a> StoredTensor<'a> {
             Self::Torch(tensor) => tensor.shape(),
             Self::Owned { shape, .. } => shape,
             Self::View(view) => &view.shape,
+            Self::Sum(sum) => sum.of.shape(),
         }
     }
 
@@ -81,6 +85,7 @@ impl<'a> StoredTensor<'a> {
             Self::Torch(tensor) => format!("{:?}", tensor.dtype()),
             Self::Owned { .. } => "F32".into(),
             Self::View(view) => view.of.dtype(),
+            Self::Sum(sum) => sum.of.dtype(),
         }
     }
 
@@ -117,6 +122,7 @@ impl<'a> StoredTensor<'a> {
                 }
                 Form::Transposed => values.transposed(view.shape[1], view.shape[0]),
             })),
+            Self::Sum(sum) => sum.values(),
         }
     }
 }

@@ -6,7 +6,7 @@ const LAYERS: [&[&str]; 13] = [
     &["files"],
     &["config"],
     &["scheduler", "hub", "weights"],
-    &["pictures", "layers", "hub-download"],
+    &["pictures", "layers", "lora", "hub-download"],
     &["unet-core", "clip", "autoencoder", "downloads"],
     &["reweight", "metrics"],
     &["pipeline"],

@@ -6,14 +6,12 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-/// What is built for the README's commands, as arguments of cargo.
-const BUILDS: [&[&str]; 5] = [
-    &["--package", "reproduce"],
-    &["--package", "cli"],
-    &["--package", "parity"],
-    &["--package", "trainer"],
-    &["--workspace"],
-];
+/// Packages of the README's commands.
+const PROGRAMS: [&str; 4] = ["reproduce", "cli", "parity", "trainer"];
+/// Packages with examples, which have the dependencies of tests.
+const EXAMPLES: [&str; 6] = ["unet-core", "reweight", "probe", "metrics", "scheduler", "clip"];
+/// Which dependencies are compared of examples: what runs, without what only runs at build time.
+const RUNNING: &str = "normal,dev,no-proc-macro";
 
 /// Features of each third-party crate: as many sets as it is built with (for programs, and for
 /// build scripts and procedural macros).
@@ -21,17 +19,26 @@ type Features = BTreeMap<String, BTreeSet<String>>;
 
 /// Complains about every crate that two builds compile differently.
 pub fn check(root: &Path, complaints: &mut Vec<String>) -> anyhow::Result<()> {
-    let builds =
-        BUILDS.iter().map(|build| features(root, build)).collect::<anyhow::Result<Vec<_>>>()?;
-    let Some((workspace, programs)) = builds.split_last() else { return Ok(()) };
-    for (build, program) in BUILDS.iter().zip(programs) {
-        for (name, sets) in program {
+    compare(root, &PROGRAMS, ["normal,build", "all"], complaints)?;
+    compare(root, &EXAMPLES, [RUNNING, RUNNING], complaints)
+}
+
+/// Complains about what is compiled differently for one of `packages` than for the workspace, by the
+/// dependencies that `edges` names for either.
+fn compare(
+    root: &Path,
+    packages: &[&str],
+    edges: [&str; 2],
+    complaints: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let workspace = features(root, &["--workspace"], edges[1])?;
+    for package in packages {
+        for (name, sets) in &features(root, &["--package", package], edges[0])? {
             let Some(everywhere) = workspace.get(name) else { continue };
             for set in sets.iter().filter(|set| !everywhere.contains(*set)) {
                 complaints.push(format!(
-                    "crates/one-build/Cargo.toml: `{name}` is built with [{set}] for `{}`, with \
-                     [{}] for the workspace",
-                    build.join(" "),
+                    "crates/one-build/Cargo.toml: `{name}` is built with [{set}] for `{package}`, \
+                     with [{}] for the workspace",
                     everywhere.iter().map(String::as_str).collect::<Vec<_>>().join("] or [")
                 ));
             }
@@ -40,10 +47,10 @@ pub fn check(root: &Path, complaints: &mut Vec<String>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn features(root: &Path, build: &[&str]) -> anyhow::Result<Features> {
+fn features(root: &Path, build: &[&str], edges: &str) -> anyhow::Result<Features> {
     let output = Command::new("cargo")
         .args(["tree", "--quiet", "--prefix", "none", "--format", "{p}|{f}"])
-        .args(["--edges", if build == ["--workspace"] { "all" } else { "normal,build" }])
+        .args(["--edges", edges])
         .args(build)
         .current_dir(root)
         .output()

@@ -73,9 +73,9 @@ fn published_freeu(config: &UNet2DConditionConfig) -> (FreeU, &'static str) {
 
 pub fn run(args: CompareArgs) -> anyhow::Result<()> {
     let given = args.given_freeu()?;
-    let inputs = [Some(args.weights.as_path()), args.sampling.noise_file(), args.model.file()];
+    let inputs = [Some(args.weights.as_path()), args.sampling.noise_file()].into_iter().flatten();
     let outputs = Outputs::new().with_picture(&args.out);
-    outputs.check(inputs.into_iter().flatten(), &args.output)?;
+    outputs.check(inputs.chain(args.model.files()), &args.output)?;
     let pipeline = args.model.load()?;
     let (freeu, origin) = match given {
         Some(freeu) => (freeu, "given"),

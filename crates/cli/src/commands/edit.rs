@@ -98,9 +98,9 @@ impl EditArgs {
 
 pub fn run(args: EditArgs) -> anyhow::Result<()> {
     let (edited_path, again_path) = (args.out.join(EDITED), args.out.join(RECONSTRUCTION));
-    let inputs = [Some(args.source.as_path()), args.weights.as_deref(), args.model.file()];
+    let inputs = [Some(args.source.as_path()), args.weights.as_deref()].into_iter().flatten();
     let outputs = Outputs::new().with_picture(&edited_path).with_picture(&again_path);
-    outputs.check(inputs.into_iter().flatten(), &args.output)?;
+    outputs.check(inputs.chain(args.model.files()), &args.output)?;
     let source = SourcePicture::open(&args.source)?;
     let pipeline = args.model.load()?;
     let latents = source.encode(&pipeline)?.mean();

@@ -50,8 +50,8 @@ pub fn run(args: ExplainArgs) -> anyhow::Result<()> {
     let outputs = Outputs::new()
         .with(args.out.join("index.html"), Kind::Page)
         .with(args.out.join("explain.json"), Kind::Explanation);
-    let inputs = [args.sampling.noise_file(), args.model.file()];
-    outputs.check(inputs.into_iter().flatten(), &args.output)?;
+    let inputs = args.sampling.noise_file().into_iter().chain(args.model.files());
+    outputs.check(inputs, &args.output)?;
     let pipeline = args.model.load()?;
     let generation = args.sampling.or_seeds(&SEEDS).resolve(&pipeline)?;
     let (dtype, device) = (pipeline.precision().into(), pipeline.device().clone());

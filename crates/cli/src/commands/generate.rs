@@ -98,8 +98,8 @@ impl GenerateArgs {
             outputs = outputs.with(self.out.join(LATENTS), Kind::Latents);
         }
         let [weights, like, image] = [&self.weights, &self.like, &self.image].map(Option::as_deref);
-        let inputs = [weights, like, image, sampling.noise_file(), self.model.file()];
-        outputs.check(inputs.into_iter().flatten(), &self.output)
+        let inputs = [weights, like, image, sampling.noise_file()].into_iter().flatten();
+        outputs.check(inputs.chain(self.model.files()), &self.output)
     }
 }
 
@@ -119,7 +119,7 @@ pub fn run(mut args: GenerateArgs) -> anyhow::Result<()> {
     let recorded = args.like.as_deref().map(recorded).transpose()?;
     if let Some((record, _)) = &recorded {
         args.sampling = SamplingOptions::like(record)?;
-        args.model = args.model.like(record);
+        args.model = args.model.like(record)?;
     }
     args.check_outputs(&args.sampling)?;
     let source = args.image.as_deref().map(SourcePicture::open).transpose()?;

@@ -99,8 +99,8 @@ pub fn run(args: ImportanceArgs) -> anyhow::Result<()> {
         .with(args.out.join(RESULT), Kind::ProbeResult)
         .with(args.out.join(TABLE), Kind::ProbeTable)
         .with(args.out.join(DRAWING), Kind::ProbeDrawing);
-    let inputs = [args.sampling.noise_file(), args.model.file()];
-    outputs.check(inputs.into_iter().flatten(), &args.output)?;
+    let inputs = args.sampling.noise_file().into_iter().chain(args.model.files());
+    outputs.check(inputs, &args.output)?;
     let pipeline = args.model.load()?;
     let generation = args.sampling.or_seeds(default).resolve(&pipeline)?;
     let (steps, blocks) = (generation.calls()?, pipeline.unet().config().blocks());

@@ -53,8 +53,8 @@ pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
         .with(args.out.join(RESULT), Kind::ProbeResult)
         .with(args.out.join(TABLE), Kind::ProbeTable)
         .with(args.out.join(DRAWING), Kind::ProbeDrawing);
-    let inputs = [args.sampling.noise_file(), args.model.file()];
-    outputs.check(inputs.into_iter().flatten(), &args.output)?;
+    let inputs = args.sampling.noise_file().into_iter().chain(args.model.files());
+    outputs.check(inputs, &args.output)?;
     let pipeline = args.model.load()?;
     let generation = args.sampling.resolve(&pipeline)?;
     config.check(generation.calls()?).or_usage()?;

@@ -130,7 +130,8 @@ impl ScheduleArgs {
     /// The files that are read.
     fn inputs(&self) -> Vec<PathBuf> {
         let model = self.model.iter().flat_map(|model| [model.into(), unet_file(model)]);
-        self.probe.iter().cloned().chain(model).collect()
+        let loras = self.skip.lora_files().map(Path::to_path_buf);
+        self.probe.iter().cloned().chain(model).chain(loras).collect()
     }
 }
 

@@ -14,6 +14,7 @@ use reweight::{BlockWeights, Policy};
 use serde_json::Value;
 
 use crate::failure::{OrUsage, usage};
+use crate::loras::LoraOptions;
 use crate::options::named_model;
 
 /// Tokens of a prompt where the model does not say.
@@ -43,6 +44,8 @@ pub struct SkipOptions {
     /// Timed runs, whose median counts; 0 for none (skip) [default: 5].
     #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(0..=1000))]
     runs: Option<usize>,
+    #[command(flatten)]
+    loras: LoraOptions,
     /// Device that is timed: cpu, cuda or cuda:n (skip) [default: cpu].
     #[arg(long)]
     device: Option<DeviceChoice>,
@@ -70,14 +73,20 @@ impl SkipOptions {
         self.reuse
     }
 
+    /// The files of LoRAs: something that is read.
+    pub fn lora_files(&self) -> impl Iterator<Item = &Path> {
+        self.loras.files()
+    }
+
     /// Its options, and whether they are given.
-    pub fn given(&self) -> [(&'static str, bool); 7] {
+    pub fn given(&self) -> [(&'static str, bool); 8] {
         [
             ("--budget", self.budget.is_some()),
             ("--reuse", self.reuse),
             ("--measure-reuse", self.measure_reuse),
             ("--cost", self.cost.is_some()),
             ("--runs", self.runs.is_some()),
+            ("--lora", !self.loras.choices().is_empty()),
             ("--device", self.device.is_some()),
             ("--dtype", self.dtype.is_some()),
         ]
@@ -207,13 +216,15 @@ impl Loaded {
     fn open(options: &SkipOptions, model: &str, map: &ImportanceMap) -> anyhow::Result<Self> {
         let device = options.device.unwrap_or(DeviceChoice::Cpu).open()?;
         let dtype = options.dtype.unwrap_or(Precision::F32).into();
-        let pipeline = Pipeline::open(model, None, dtype, &device)?;
+        let loras = options.loras.choices();
+        let pipeline = Pipeline::open_with(model, None, loras, dtype, &device)?;
         if let Some(expected) = map.facts["model_sha256"].as_str() {
             let found = pipeline.fingerprint()?;
             if found != expected {
                 return Err(usage(format_args!(
-                    "the map is of a model of sha256 {expected}, found {found} of `{model}`: name \
-                     the map's with --model"
+                    "the map is of a model of sha256 {expected}, found {found} of `{}`: name the \
+                     map's with --model and --lora",
+                    pipeline.name()
                 )));
             }
         }

@@ -11,12 +11,15 @@ use std::path::Path;
 use burn::tensor::{Device, FloatDType};
 use clip::CLIPTokenizer;
 use hub::Manifest;
+use lora::LoraChoice;
 use weights::{WeightsFile, load_tensors};
 
+use crate::merge::Merge;
 use crate::text_encoders::TextEncoders;
 use crate::{Pipeline, PipelineConfigs, PipelineError};
 pub use export::CHECKPOINT_METADATA;
 use parts::Parts;
+pub(crate) use unet_names::unet_names;
 
 impl Pipeline {
     /// Loads a checkpoint in one file, safetensors or PyTorch, with the configuration of a preset
@@ -33,7 +36,17 @@ impl Pipeline {
         dtype: FloatDType,
         device: &Device,
     ) -> Result<Self, PipelineError> {
-        let path = path.as_ref();
+        Self::single_file(path.as_ref(), preset, &[], dtype, device)
+    }
+
+    /// As [`Self::from_single_file`], with LoRAs.
+    pub(crate) fn single_file(
+        path: &Path,
+        preset: Option<&Manifest>,
+        loras: &[LoraChoice],
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Result<Self, PipelineError> {
         let file = WeightsFile::open(path)?;
         let tensors = file.tensors();
         let wrong = |reason: String| PipelineError::SingleFile { path: path.to_path_buf(), reason };
@@ -45,8 +58,9 @@ impl Pipeline {
             .pipeline
             .as_ref()
             .ok_or_else(|| wrong(format!("`{}` is no model", preset.name)))?;
-        let PipelineConfigs { unet, vae, text, scheduler, .. } =
-            PipelineConfigs::of_preset(preset)?;
+        let configs = PipelineConfigs::of_preset(preset)?;
+        let merge = Merge::new(loras, &configs, device)?;
+        let PipelineConfigs { unet, vae, text, scheduler, .. } = configs;
         let tokenizers = facts
             .pad_tokens
             .iter()
@@ -57,19 +71,22 @@ impl Pipeline {
         let encoders = text
             .iter()
             .zip(parts.text)
-            .map(|(config, tensors)| Ok(load_tensors(config.init(device), tensors, path, dtype)?))
+            .zip(&merge.text)
+            .map(|((config, tensors), additions)| {
+                Ok(load_tensors(config.init(device), additions.apply(tensors), path, dtype)?)
+            })
             .collect::<Result<Vec<_>, PipelineError>>()?;
         let text = TextEncoders::assemble(tokenizers, encoders, facts.force_zeros_for_empty_prompt)
             .ok_or_else(|| wrong(format!("`{}` has no text encoder", preset.name)))?;
         let pipeline = Self::assemble(
             (path, format!("{} ({})", stem(path), preset.name)),
             device,
-            load_tensors(unet.init(device), parts.unet, path, dtype)?,
+            load_tensors(unet.init(device), merge.unet.apply(parts.unet), path, dtype)?,
             load_tensors(vae.init(device), parts.vae, path, vae_dtype)?,
             text,
             scheduler,
         )?;
-        Ok(pipeline.with_facts(facts))
+        Ok(pipeline.with_facts(facts).with_loras(merge.records))
     }
 }
 

@@ -48,7 +48,10 @@ pub(super) struct Parts<'a> {
 /// The preset whose shape a checkpoint has.
 pub(super) fn guess(tensors: &Tensors<'_>) -> Result<&'static str, String> {
     if tensors.keys().any(|name| name.contains("lora_")) {
-        return Err("it is a LoRA adapter, not a checkpoint: merge it into a model first".into());
+        return Err(
+            "it is a LoRA adapter, not a checkpoint: name a model, and this file with `--lora`"
+                .into(),
+        );
     }
     let context = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight";
     let width = tensors.get(&format!("{UNET}{context}")).and_then(|view| view.shape().get(1));

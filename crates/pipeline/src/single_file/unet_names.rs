@@ -18,7 +18,7 @@ use weights::KeyMap;
 /// | `out.0`, `out.2` | `conv_norm_out`, `conv_out` |
 ///
 /// where `n` is `layers_per_block`.
-pub(super) fn unet_names(config: &UNet2DConditionConfig) -> KeyMap {
+pub(crate) fn unet_names(config: &UNet2DConditionConfig) -> KeyMap {
     let resnet = resnet();
     let linear = KeyMap::new().rename("0.*", "linear_1.*").rename("2.*", "linear_2.*");
     let mut map = KeyMap::new()

@@ -4,7 +4,9 @@
 
 mod components;
 mod moments;
+#[cfg(feature = "pipeline")]
 mod pictures;
+#[cfg(feature = "pipeline")]
 mod recorder;
 mod report;
 mod run;
@@ -14,6 +16,7 @@ mod weights;
 
 pub use components::{BlockComponents, StepComponents};
 pub use moments::{PictureMoments, StepMoments};
+#[cfg(feature = "pipeline")]
 pub use pictures::{CaptionedPicture, PictureEvaluator};
 pub use report::{FitOutcome, FitReport, Proposition};
 pub use run::{FitPlan, FitState};

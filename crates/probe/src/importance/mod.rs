@@ -1,5 +1,6 @@
 //! Importance maps: what estimators and the vote say, in one form, and its files.
 
+#[cfg(feature = "pipeline")]
 mod effects;
 mod estimate;
 mod fast;
@@ -9,6 +10,7 @@ mod map;
 mod ranks;
 mod runs;
 
+#[cfg(feature = "pipeline")]
 pub use effects::{Effect, Effects, LOWERED};
 pub use estimate::{DERIVATIVE_STEP, DifferenceEvaluator, Estimates, Estimator, MAX_MASK_BLOCKS};
 pub use fast::FastEvaluator;

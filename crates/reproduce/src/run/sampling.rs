@@ -67,6 +67,7 @@ fn record(library: &Library<'_>, sample: &Sample, policy: &Policy) -> PictureRec
         initial_noise: None,
         model: context.pipeline.name().into(),
         model_sha256: context.model_sha256.clone(),
+        loras: context.pipeline.loras().to_vec(),
         dtype: Some(context.pipeline.precision()),
         device: DeviceChoice::of(context.pipeline.device()),
         version: env!("CARGO_PKG_VERSION").into(),

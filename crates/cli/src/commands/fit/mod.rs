@@ -115,7 +115,7 @@ pub fn run(args: FitArgs) -> anyhow::Result<()> {
     let outputs = Outputs::new()
         .with(args.out.join(RESULT), Kind::FitResult)
         .with(args.out.join(SCHEDULE), Kind::SealedSchedule);
-    outputs.check(args.model.file().into_iter().chain(args.pictures.files()), &args.output)?;
+    outputs.check(args.model.files().chain(args.pictures.files()), &args.output)?;
     let sets = args.pictures.open(args.seed)?;
     let plan = args.plan(sets.fitted, sets.pictures.len() - sets.fitted);
     plan.check(sets.pictures.len()).or_usage()?;

@@ -196,8 +196,8 @@ pub fn run(mut args: TuneArgs) -> anyhow::Result<()> {
         .with(args.out.join(RESULT), Kind::TuneResult)
         .with(args.out.join(SCHEDULE), Kind::SealedSchedule);
     let (more, others) = (args.more_prompts.as_deref(), args.other_prompts.as_deref());
-    let inputs = [args.model.file(), more, others, args.scorer.as_deref()];
-    outputs.check(inputs.into_iter().flatten(), &args.output)?;
+    let inputs = [more, others, args.scorer.as_deref()].into_iter().flatten();
+    outputs.check(inputs.chain(args.model.files()), &args.output)?;
     let (more, others) = (prompts(more)?, prompts(others)?);
     let pipeline = args.model.load()?;
     let scorer = args.load_scorer(&pipeline)?;
