@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 
+use crate::command::{cargo, output};
 use crate::project_root;
 
 /// What the command does.
@@ -102,7 +103,8 @@ impl Subject {
     /// Builds and runs the example; its output follows.
     fn run(&self, root: &Path, folder: &Path) -> anyhow::Result<()> {
         let argument = self.argument.map(|text| text.replace("ROOT", &root.display().to_string()));
-        let status = cargo(folder)
+        let status = cargo()
+            .current_dir(folder)
             .args(["run", "--quiet", "--"])
             .args(argument)
             .env("CARGO_TARGET_DIR", root.join("target/alone/target"))
@@ -155,23 +157,11 @@ pub fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
 
 /// The crates that are compiled for the workspace in `folder`, but for the example's own.
 fn crates(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
-    let output = cargo(folder)
-        .args(["tree", "--quiet", "--edges", "normal,build", "--prefix", "none"])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cargo could not be started")?;
-    if !output.status.success() {
-        bail!("`cargo tree` failed in `{}`", folder.display());
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
+    let mut tree = cargo();
+    tree.args(["tree", "--quiet", "--edges", "normal,build", "--prefix", "none"]);
+    let text = output(tree.current_dir(folder))?;
     let lines = text.lines().map(|line| line.trim_end_matches(" (*)").to_string());
     Ok(lines.filter(|line| !line.is_empty() && !line.starts_with("alone ")).collect())
-}
-
-fn cargo(folder: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(folder);
-    command
 }
 
 #[cfg(test)]

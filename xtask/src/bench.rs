@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-use crate::programs::cargo;
+use crate::programs::cargo_here;
 use crate::project_root;
 
 /// What the command does.
@@ -21,7 +21,7 @@ const HELP: &str = "Usage: cargo xtask bench [kernels|forward|epoch|networks]...
 pub fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let end = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
     let (names, options) = arguments.split_at(end);
-    let mut command = cargo(&project_root(), "bench");
+    let mut command = cargo_here(&project_root(), "bench");
     command.args(["--profile", "dev", "--package", "workloads"]);
     for name in names {
         match name.as_str() {

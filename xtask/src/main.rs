@@ -2,6 +2,7 @@
 
 mod alone;
 mod bench;
+mod command;
 mod dist;
 mod programs;
 mod tidy;

@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::Context;
 
+use crate::command::cargo;
 use crate::project_root;
 
 /// A command and the program that does it.
@@ -96,13 +97,13 @@ impl Program {
             );
             if features.is_empty() && FIRST.contains(&self.package) {
                 let packages = FIRST.iter().flat_map(|package| ["--package", package]);
-                let status = cargo(&root, "build").args(packages).status();
+                let status = cargo_here(&root, "build").args(packages).status();
                 if !status.context("cargo could not be started")?.success() {
                     return Ok(ExitCode::FAILURE);
                 }
             }
         }
-        let status = cargo(&root, "run")
+        let status = cargo_here(&root, "run")
             .args(["--package", self.package, "--bin", self.binary])
             .args(features.iter().flat_map(|feature| ["--features", feature]))
             .arg("--")
@@ -124,8 +125,8 @@ impl Program {
 }
 
 /// `cargo SUBCOMMAND` for this workspace, from any folder.
-pub fn cargo(root: &Path, subcommand: &str) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+pub fn cargo_here(root: &Path, subcommand: &str) -> Command {
+    let mut command = cargo();
     command.arg(subcommand);
     command.args(["--manifest-path".as_ref(), root.join("Cargo.toml").as_os_str()]);
     command

@@ -1,10 +1,10 @@
 //! `cargo xtask validate`: every check of the repository, cheapest first.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-use crate::{project_root, tidy};
+use crate::{command, project_root, tidy};
 
 /// What the command does.
 pub const ABOUT: &str = "Run all checks: tidy, format, clippy, documentation, tests";
@@ -40,7 +40,7 @@ pub fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
 
 fn cargo(arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<()> {
     eprintln!("cargo {}", arguments.join(" "));
-    let status = Command::new("cargo")
+    let status = command::cargo()
         .args(arguments)
         .envs(environment.iter().copied())
         .current_dir(project_root())

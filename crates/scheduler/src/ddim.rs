@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use crate::level::Level;
 use crate::spacing::timesteps;
 use crate::threshold::Clamp;
 use crate::{
@@ -70,19 +71,9 @@ impl Scheduler for Ddim {
             None => self.final_alpha_cumprod,
         };
         let alpha = self.noise.alpha_cumprod(timestep);
-        let (signal, sigma) = (f64::from(alpha.sqrt()), f64::from((1.0 - alpha).sqrt()));
-        let (original, epsilon) = match self.prediction_type {
-            PredictionType::Epsilon => {
-                ((sample - model_output.clone() * sigma) / signal, model_output)
-            }
-            PredictionType::VPrediction => (
-                sample.clone() * signal - model_output.clone() * sigma,
-                model_output * signal + sample * sigma,
-            ),
-            PredictionType::Sample => {
-                (model_output.clone(), (sample - model_output * signal) / sigma)
-            }
-        };
+        let level = Level::new(alpha);
+        let original = level.original(self.prediction_type, model_output.clone(), sample.clone());
+        let epsilon = level.epsilon(self.prediction_type, model_output, sample);
         let original = self.clamp.apply(original);
         let previous = f64::from(previous);
         let now = f64::from(alpha);

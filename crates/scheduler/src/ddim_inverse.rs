@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use crate::level::Level;
 use crate::spacing::timesteps;
 use crate::threshold::Clamp;
 use crate::{
@@ -78,16 +79,9 @@ impl Scheduler for DdimInverse {
             Some(before) => self.noise.alpha_cumprod(before),
             None => self.initial_alpha_cumprod,
         };
-        let (signal, sigma) = (f64::from(alpha.sqrt()), f64::from((1.0 - alpha).sqrt()));
-        let (original, epsilon) = match self.prediction_type {
-            PredictionType::VPrediction => (
-                sample.clone() * signal - model_output.clone() * sigma,
-                model_output * signal + sample * sigma,
-            ),
-            PredictionType::Epsilon | PredictionType::Sample => {
-                ((sample - model_output.clone() * sigma) / signal, model_output)
-            }
-        };
+        let level = Level::new(alpha);
+        let original = level.original(self.prediction_type, model_output.clone(), sample.clone());
+        let epsilon = level.epsilon(self.prediction_type, model_output, sample);
         self.noise.add_noise(self.clamp.apply(original), epsilon, timestep)
     }
 }

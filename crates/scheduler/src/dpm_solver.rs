@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use crate::level::Level;
 use crate::sigmas::{ends_at_zero, interpolate, spaced};
 use crate::spacing::timesteps_between;
 use crate::threshold::Clamp;
@@ -97,12 +98,8 @@ impl DpmSolverMultistep {
     }
 
     fn original(&self, output: Tensor<4>, index: usize, sample: Tensor<4>) -> Tensor<4> {
-        let (alpha, sigma, _) = self.level(index);
-        let original = match self.prediction_type {
-            PredictionType::Epsilon => (sample - output * sigma) / alpha,
-            PredictionType::VPrediction => sample * alpha - output * sigma,
-            PredictionType::Sample => output,
-        };
+        let (signal, sigma, _) = self.level(index);
+        let original = Level { signal, sigma }.original(self.prediction_type, output, sample);
         self.clamp.apply(original)
     }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::sigmas::{ends_at_zero, initial_sigma, interpolate, original, spaced};
+use crate::sigmas::{ends_at_zero, initial_sigma, interpolate, original, spaced, unit_variance};
 use crate::spacing::timesteps;
 use crate::{
     NoiseSchedule, PredictionType, Scheduler, SchedulerConfig, SchedulerError, SchedulerKind,
@@ -105,7 +105,7 @@ impl Scheduler for Euler {
 
     fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
         let (sigma, _) = self.pair(index);
-        sample / (sigma * sigma + 1.0).sqrt()
+        unit_variance(sample, sigma)
     }
 
     fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Option<Tensor<4>> {

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::sigmas::{ends_at_zero, initial_sigma, interpolate, original, spaced};
+use crate::sigmas::{ends_at_zero, initial_sigma, interpolate, original, spaced, unit_variance};
 use crate::spacing::timesteps;
 use crate::threshold::Clamp;
 use crate::{
@@ -88,8 +88,7 @@ impl Scheduler for Heun {
     }
 
     fn scale_model_input(&self, sample: Tensor<4>, index: usize) -> Tensor<4> {
-        let sigma = f64::from(self.sigmas[index]);
-        sample / (sigma * sigma + 1.0).sqrt()
+        unit_variance(sample, f64::from(self.sigmas[index]))
     }
 
     fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Option<Tensor<4>> {

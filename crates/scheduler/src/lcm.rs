@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use crate::level::Level;
 use crate::spacing::check_steps;
 use crate::threshold::Clamp;
 use crate::{
@@ -75,13 +76,8 @@ impl Scheduler for Lcm {
         noise: &mut StepNoise<'_>,
     ) -> Tensor<4> {
         let timestep = self.timesteps[index];
-        let alpha = self.noise.alpha_cumprod(timestep as usize);
-        let (signal, sigma) = (f64::from(alpha.sqrt()), f64::from((1.0 - alpha).sqrt()));
-        let original = match self.prediction_type {
-            PredictionType::Epsilon => (sample.clone() - model_output * sigma) / signal,
-            PredictionType::VPrediction => sample.clone() * signal - model_output * sigma,
-            PredictionType::Sample => model_output,
-        };
+        let level = Level::new(self.noise.alpha_cumprod(timestep as usize));
+        let original = level.original(self.prediction_type, model_output, sample.clone());
         let (skip, out) = self.boundary(timestep);
         let denoised = self.clamp.apply(original) * out + sample * skip;
         match self.timesteps.get(index + 1) {

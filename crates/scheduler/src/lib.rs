@@ -25,6 +25,7 @@ mod euler;
 mod heun;
 mod kind;
 mod lcm;
+mod level;
 mod noise;
 mod options;
 mod pndm;

@@ -75,6 +75,11 @@ pub(crate) fn initial_sigma(config: &SchedulerConfig, sigmas: &[f32]) -> f64 {
     }
 }
 
+/// A sample of variance 1 + σ² as the U-Net is given it, with variance 1.
+pub(crate) fn unit_variance(sample: Tensor<4>, sigma: f64) -> Tensor<4> {
+    sample / (sigma * sigma + 1.0).sqrt()
+}
+
 /// The clean sample that `output` stands for, where `sample` has variance 1 + σ².
 pub(crate) fn original(
     prediction_type: PredictionType,

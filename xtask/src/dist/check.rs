@@ -5,7 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use super::{PROGRAM, output, succeed};
+use super::PROGRAM;
+use crate::command::{output, succeed};
 
 /// Where the archive is unpacked in the empty place.
 const PLACE: &str = "opt";

@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, bail};
 
+use crate::command::{cargo, output, succeed};
 use crate::project_root;
 
 /// What the command does.
@@ -80,11 +81,7 @@ pub fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
 
 /// Builds the program with the command that writes its man pages.
 fn build(root: &Path) -> anyhow::Result<PathBuf> {
-    succeed(
-        Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--package", "cli", "--features", PAGES])
-            .current_dir(root),
-    )?;
+    succeed(cargo().args(["build", "--package", "cli", "--features", PAGES]).current_dir(root))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), Into::into);
     let program = target.join("debug").join(PROGRAM);
     Ok(program.with_extension(std::env::consts::EXE_EXTENSION))
@@ -162,22 +159,4 @@ fn pack(folder: &Path, name: &str, archive: &Path) -> anyhow::Result<()> {
             .arg(name),
     )?;
     Ok(std::fs::rename(partial, archive)?)
-}
-
-/// Runs a program that must succeed.
-fn succeed(command: &mut Command) -> anyhow::Result<()> {
-    let status = command.status().with_context(|| format!("{command:?} could not be started"))?;
-    match status.success() {
-        true => Ok(()),
-        false => bail!("{command:?} failed"),
-    }
-}
-
-/// What a program that must succeed prints.
-fn output(command: &mut Command) -> anyhow::Result<String> {
-    let output = command.output().with_context(|| format!("{command:?} could not be started"))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => bail!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()),
-    }
 }

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::Context;
 
-use super::output;
+use crate::command::{cargo, output};
 
 /// How files begin that a licence asks to be passed on.
 const BEGINNINGS: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "NOTICE", "COPYRIGHT"];
@@ -24,7 +23,7 @@ struct Library {
 /// that have it.
 pub fn text(root: &Path, features: &[&str]) -> anyhow::Result<String> {
     let tree = output(
-        Command::new("cargo")
+        cargo()
             .args(["tree", "--quiet", "--package", "cli", "--edges", "normal", "--prefix", "none"])
             .args(["--format", "{p}|{l}|{r}"])
             .args(features.iter().flat_map(|feature| ["--features", feature]))

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, bail};
+use crate::command::{cargo, output};
 
 /// Packages of the README's commands.
 const PROGRAMS: [&str; 4] = ["reproduce", "cli", "parity", "trainer"];
@@ -48,18 +47,11 @@ fn compare(
 }
 
 fn features(root: &Path, build: &[&str], edges: &str) -> anyhow::Result<Features> {
-    let output = Command::new("cargo")
-        .args(["tree", "--quiet", "--prefix", "none", "--format", "{p}|{f}"])
-        .args(["--edges", edges])
-        .args(build)
-        .current_dir(root)
-        .output()
-        .context("`cargo tree` could not be started")?;
-    if !output.status.success() {
-        bail!("`cargo tree`: {}", String::from_utf8_lossy(&output.stderr));
-    }
+    let mut tree = cargo();
+    tree.args(["tree", "--quiet", "--prefix", "none", "--format", "{p}|{f}", "--edges", edges]);
+    let tree = output(tree.args(build).current_dir(root))?;
     let mut features = Features::new();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
+    for line in tree.lines() {
         let line = line.trim_end_matches(" (*)");
         let Some((package, set)) = line.split_once('|') else { continue };
         // Crates of the workspace have their path behind the version.
