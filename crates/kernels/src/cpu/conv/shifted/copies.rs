@@ -60,12 +60,14 @@ impl Copies {
                 }
             }
         }
-        let offset = |weight: usize| {
-            let (channel, tap) = (weight / (taps_y * taps_x), weight % (taps_y * taps_x));
-            let (down, across) = (tap / taps_x, tap % taps_x);
-            (channel * taps_x + across) * layout.copy_len() + layout.row(down) * layout.row_len()
-        };
-        let offsets = (0..shape.depth()).map(offset).collect();
+        let mut offsets = Vec::with_capacity(shape.depth());
+        for channel in 0..channels {
+            for down in 0..taps_y {
+                let first =
+                    channel * taps_x * layout.copy_len() + layout.row(down) * layout.row_len();
+                offsets.extend((0..taps_x).map(|across| first + across * layout.copy_len()));
+            }
+        }
         let positions = shape.output[1] * layout.row_len();
         Self { values, offsets, positions }
     }
