@@ -7,6 +7,7 @@ use burn::tensor::{Device, FloatDType, Tensor};
 use pipeline::Pipeline;
 use unet_core::{AddedConditioning, Intervention};
 
+use crate::arithmetic::Arithmetic;
 use crate::facts::Facts;
 use crate::golden::Golden;
 
@@ -15,6 +16,7 @@ pub(crate) struct Case<'a> {
     pub(crate) folder: &'a Path,
     pub(crate) name: &'a str,
     pub(crate) device: Device,
+    pub(crate) dtype: FloatDType,
     pub(crate) pipeline: Pipeline,
     pub(crate) golden: Golden,
     pub(crate) facts: Facts,
@@ -22,14 +24,19 @@ pub(crate) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    pub(crate) fn open(folder: &'a Path, name: &'a str) -> anyhow::Result<Self> {
-        let device = Device::flex();
+    pub(crate) fn open(
+        folder: &'a Path,
+        name: &'a str,
+        arithmetic: &Arithmetic,
+    ) -> anyhow::Result<Self> {
+        let (device, dtype) = (arithmetic.device.clone(), arithmetic.float());
         let sensitivity = folder.join("sensitivity.json");
         Ok(Self {
             folder,
             name,
-            pipeline: Pipeline::from_folder(folder, FloatDType::F32, &device)?,
+            pipeline: Pipeline::from_folder(folder, dtype, &device)?,
             device,
+            dtype,
             golden: Golden::open(&folder.join("golden.safetensors"))?,
             facts: Facts::open(&folder.join("golden.json"))?,
             sensitivity: sensitivity.exists().then(|| Facts::open(&sensitivity)).transpose()?,

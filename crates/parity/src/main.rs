@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Parser;
+use parity::Arithmetic;
+use pipeline::{DeviceChoice, Precision};
 
 /// Small tensors come and go by the million; the system's allocator gives their pages back to the
 /// kernel each time.
@@ -20,6 +22,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct ParityArgs {
     /// Folder with reference outputs.
     folder: PathBuf,
+    /// Device that models compute on: cpu, cuda or cuda:n. Off the CPU results may lie
+    /// 0.001 of the largest value from the reference.
+    #[arg(long, default_value = "cpu")]
+    device: DeviceChoice,
+    /// Data type of the pipelines' weights: f32, f16 or bf16. The root of the mean squared
+    /// error may be 0.025 of that of the values in f16, 0.2 in bf16, of single passes alone.
+    #[arg(long, default_value = "f32")]
+    dtype: Precision,
     /// Print failures and the summary only.
     #[arg(long)]
     quiet: bool,
@@ -37,7 +47,8 @@ fn run(args: ParityArgs) -> anyhow::Result<()> {
             written = terminal::line(line);
         }
     };
-    let report = parity::run(&args.folder, &mut print)?;
+    let arithmetic = Arithmetic::open(args.device, args.dtype)?;
+    let report = parity::run(&args.folder, &arithmetic, &mut print)?;
     let (compared, failed, not_run) = (report.compared(), report.failed(), report.not_run());
     let passed = report.passed();
     written?;

@@ -8,11 +8,23 @@ pub struct Report<'a> {
     compared: usize,
     failed: usize,
     not_run: usize,
+    bound: Bound,
+}
+
+/// How far what a model computed may lie from the reference.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Bound {
+    /// As far as the comparison's own tolerance.
+    Tolerance,
+    /// As far as this part of the largest expected value, where that is more.
+    Largest(f64),
+    /// So far that the root of the mean squared error is this part of that of the expected values.
+    RootMeanSquare(f64),
 }
 
 impl<'a> Report<'a> {
     pub(crate) fn new(print: &'a mut dyn FnMut(&str)) -> Self {
-        Self { print, compared: 0, failed: 0, not_run: 0 }
+        Self { print, compared: 0, failed: 0, not_run: 0, bound: Bound::Tolerance }
     }
 
     /// Values compared.
@@ -53,7 +65,29 @@ impl<'a> Report<'a> {
         ));
     }
 
-    /// As [`Self::compare`], for a tensor.
+    /// Sets what holds from here on for what a model computed.
+    pub(crate) fn allow(&mut self, bound: Bound) {
+        self.bound = bound;
+    }
+
+    /// As [`Self::compare`], for what was computed on the device that is compared.
+    pub(crate) fn computed(&mut self, name: &str, found: &[f64], expected: &[f64], tolerance: f64) {
+        match self.bound {
+            Bound::RootMeanSquare(part) if found.len() == expected.len() => {
+                let errors: Vec<f64> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
+                let (error, size) = (root_mean_square(&errors), root_mean_square(expected));
+                let name = format!("{name} (root mean square)");
+                self.compare(&name, &[error], &[0.0], tolerance.max(part * size));
+            }
+            Bound::Largest(part) => {
+                let tolerance = tolerance.max(part * magnitude(expected));
+                self.compare(name, found, expected, tolerance);
+            }
+            _ => self.compare(name, found, expected, tolerance),
+        }
+    }
+
+    /// As [`Self::computed`], for a tensor.
     pub(crate) fn tensor<const D: usize>(
         &mut self,
         name: &str,
@@ -61,7 +95,7 @@ impl<'a> Report<'a> {
         expected: &[f64],
         tolerance: f64,
     ) {
-        self.compare(name, &values(found), expected, tolerance);
+        self.computed(name, &values(found), expected, tolerance);
     }
 
     /// One line for something that is equal or not.
@@ -110,6 +144,10 @@ pub(crate) fn magnitude(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |largest, value| largest.max(value.abs()))
 }
 
+fn root_mean_square(values: &[f64]) -> f64 {
+    (values.iter().map(|value| value * value).sum::<f64>() / values.len().max(1) as f64).sqrt()
+}
+
 /// All values of a tensor.
 pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
@@ -135,6 +173,26 @@ mod tests {
         report.compare("no tolerance", &[0.0], &[0.0], f64::NAN);
         assert_eq!((report.compared(), report.failed()), (8, 6));
         assert_eq!(lines.iter().filter(|line| line.starts_with("FAIL")).count(), 6);
+    }
+
+    #[test]
+    fn computed_values_may_lie_as_far_as_the_bound_or_the_tolerance() {
+        let mut print = |_: &str| {};
+        let mut report = Report::new(&mut print);
+        let mut failed = |bound, found: [f64; 2], tolerance| {
+            report.allow(bound);
+            let before = report.failed();
+            report.computed("values", &found, &[3.0, -4.0], tolerance);
+            report.failed() > before
+        };
+        assert!(failed(Bound::Tolerance, [3.0, -4.1], 0.05));
+        assert!(!failed(Bound::Largest(0.03), [3.0, -4.1], 0.05));
+        assert!(failed(Bound::Largest(0.02), [3.0, -4.1], 0.05));
+        assert!(!failed(Bound::Largest(0.02), [3.0, -4.1], 0.2));
+        // The errors 0.1 and 0 have 0.071, the values 3.54.
+        assert!(!failed(Bound::RootMeanSquare(0.021), [3.0, -4.1], 0.05));
+        assert!(failed(Bound::RootMeanSquare(0.019), [3.0, -4.1], 0.05));
+        assert!(failed(Bound::RootMeanSquare(0.5), [f64::NAN, -4.0], 0.05));
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use pipeline::Precision;
 
+use crate::arithmetic::Arithmetic;
 use crate::report::Report;
 use crate::{metrics, pipelines, probe_core, schedulers, tokens};
 
@@ -16,7 +18,11 @@ use crate::{metrics, pipelines, probe_core, schedulers, tokens};
 /// # Errors
 /// Where a file is absent or broken, or there is nothing to run. Numerical excesses are in the
 /// report.
-pub fn run<'a>(folder: &Path, print: &'a mut dyn FnMut(&str)) -> anyhow::Result<Report<'a>> {
+pub fn run<'a>(
+    folder: &Path,
+    arithmetic: &Arithmetic,
+    print: &'a mut dyn FnMut(&str),
+) -> anyhow::Result<Report<'a>> {
     let mut entries: Vec<_> = std::fs::read_dir(folder)
         .and_then(Iterator::collect)
         .with_context(|| format!("`{}`", folder.display()))?;
@@ -24,8 +30,12 @@ pub fn run<'a>(folder: &Path, print: &'a mut dyn FnMut(&str)) -> anyhow::Result<
     let mut report = Report::new(print);
     for entry in entries.into_iter().filter(|entry| entry.path().is_dir()) {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-        one(folder, &path, &name, &mut report)
+        one((folder, arithmetic), &path, &name, &mut report)
             .with_context(|| format!("reference outputs in `{}`", path.display()))?;
+    }
+    if let Some(usage) = arithmetic.device.memory_pool_usage() {
+        let mebibytes = usage.bytes_reserved >> 20;
+        report.note(&format!("memory: {mebibytes} MiB are reserved on the device at the end"));
     }
     if report.compared() == 0 {
         bail!("`{}` holds no reference outputs", folder.display());
@@ -33,17 +43,25 @@ pub fn run<'a>(folder: &Path, print: &'a mut dyn FnMut(&str)) -> anyhow::Result<
     Ok(report)
 }
 
-fn one(root: &Path, path: &Path, name: &str, report: &mut Report<'_>) -> anyhow::Result<()> {
+fn one(
+    (root, arithmetic): (&Path, &Arithmetic),
+    path: &Path,
+    name: &str,
+    report: &mut Report<'_>,
+) -> anyhow::Result<()> {
     if path.join("model_index.json").exists() {
-        pipelines::run(path, name, report)
+        report.allow(arithmetic.bound(arithmetic.dtype));
+        pipelines::run(path, name, arithmetic, report)
     } else if path.join("probe_core.json").exists() {
         probe_core::run(&path.join("probe_core.json"), report)
     } else if path.join("tokens.json").exists() {
         tokens::run(&path.join("tokens.json"), root, report)
     } else if path.join("clip_config.json").exists() {
-        metrics::run(path, root, name, report)
+        report.allow(arithmetic.bound(Precision::F32));
+        metrics::run((path, name), root, &arithmetic.device, report)
     } else if name == "schedulers" {
-        schedulers::run(path, report)
+        report.allow(arithmetic.bound(Precision::F32));
+        schedulers::run(path, &arithmetic.device, report)
     } else {
         report.note(&format!("{name}: no comparison of this kind is implemented; not run"));
         Ok(())
@@ -52,6 +70,8 @@ fn one(root: &Path, path: &Path, name: &str, report: &mut Report<'_>) -> anyhow:
 
 #[cfg(test)]
 mod tests {
+    use pipeline::DeviceChoice;
+
     use super::*;
 
     /// The error for a folder with one file.
@@ -61,7 +81,8 @@ mod tests {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         let mut print = |_: &str| {};
-        match run(folder.path(), &mut print) {
+        let arithmetic = Arithmetic::open(DeviceChoice::Cpu, Precision::F32).unwrap();
+        match run(folder.path(), &arithmetic, &mut print) {
             Ok(_) => panic!("`{file}` was accepted"),
             Err(error) => format!("{error:#}"),
         }

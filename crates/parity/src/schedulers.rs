@@ -22,7 +22,7 @@ const ALPHA_TOLERANCE: f64 = 1e-6;
 const KNOWN: [&str; 7] =
     ["key", "scheduler", "base_config", "overrides", "steps", "init_noise_sigma", "only"];
 
-pub(crate) fn run(folder: &Path, report: &mut Report<'_>) -> anyhow::Result<()> {
+pub(crate) fn run(folder: &Path, device: &Device, report: &mut Report<'_>) -> anyhow::Result<()> {
     let golden = Golden::open(&folder.join("golden.safetensors"))?;
     let facts = Facts::open(&folder.join("golden.json"))?;
     for case in facts.get("scheduler_cases")?.items()? {
@@ -30,7 +30,7 @@ pub(crate) fn run(folder: &Path, report: &mut Report<'_>) -> anyhow::Result<()> 
         for unknown in case.unknown(&KNOWN)? {
             report.missed(&key, &format!("`{unknown}` is not implemented"));
         }
-        one(&golden, &facts.get("configs")?, &case, &key, report)
+        one((&golden, device), &facts.get("configs")?, &case, &key, report)
             .with_context(|| format!("scheduler case `{key}`"))?;
     }
     for unused in golden.unused() {
@@ -49,7 +49,7 @@ fn config(configs: &Facts, case: &Facts) -> anyhow::Result<SchedulerConfig> {
 }
 
 fn one(
-    golden: &Golden,
+    (golden, device): (&Golden, &Device),
     configs: &Facts,
     case: &Facts,
     key: &str,
@@ -80,14 +80,13 @@ fn one(
     if !golden.has(&name("x0")) {
         return Ok(());
     }
-    let device = Device::flex();
-    let mut sample: Tensor<4> = golden.tensor(&name("x0"), [None; 4], &device)?;
+    let mut sample: Tensor<4> = golden.tensor(&name("x0"), [None; 4], device)?;
     let [batch, channels, height, width] = sample.dims().map(Some);
     let steps = scheduler.timesteps().len();
     let shape = [Some(steps), batch, channels, height, width];
-    let outputs: Tensor<5> = golden.tensor(&name("model_outputs"), shape, &device)?;
+    let outputs: Tensor<5> = golden.tensor(&name("model_outputs"), shape, device)?;
     let shape = sample.dims();
-    let mut no_noise = |_| Tensor::zeros(shape, &device);
+    let mut no_noise = |_| Tensor::zeros(shape, device);
     let (mut samples, mut inputs) = (Vec::new(), Vec::new());
     for step in 0..steps {
         inputs.extend(values(scheduler.scale_model_input(sample.clone(), step)));
@@ -99,7 +98,7 @@ fn one(
         // Inputs are on record where the scheduler scales them.
         if part == "outs" || golden.has(&name(part)) {
             let expected = golden.values(&name(part))?;
-            report.compare(&name(part), &compared, expected, RELATIVE * magnitude(expected));
+            report.computed(&name(part), &compared, expected, RELATIVE * magnitude(expected));
         }
     }
     Ok(())

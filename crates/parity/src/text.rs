@@ -1,7 +1,6 @@
 //! Token ids, the text encoders, and the conditioning that SDXL's pipeline makes of them.
 
 use anyhow::{Context, bail};
-use burn::tensor::FloatDType;
 use clip::{CLIPTextModel, CLIPTokenizer};
 
 use crate::case::Case;
@@ -54,8 +53,7 @@ fn encode(
     prompts: &[String],
     report: &mut Report<'_>,
 ) -> anyhow::Result<()> {
-    let model =
-        CLIPTextModel::from_folder(case.folder.join(encoder), FloatDType::F32, &case.device)?;
+    let model = CLIPTextModel::from_folder(case.folder.join(encoder), case.dtype, &case.device)?;
     let config = model.config();
     let key = format!("text/{tokenizer}/ids");
     let ids = case.golden.ids(&key, config.vocab_size)?;
@@ -69,7 +67,7 @@ fn encode(
     let mut check = |part: &str, states: Vec<f64>| -> anyhow::Result<()> {
         let key = name(part);
         let tolerance = case.tolerance("text", &key, TOLERANCE)?;
-        report.compare(&case.label(&key), &states, case.golden.values(&key)?, tolerance);
+        report.computed(&case.label(&key), &states, case.golden.values(&key)?, tolerance);
         Ok(())
     };
     check("last_hidden_state", values(output.last_hidden_state.clone()))?;
@@ -116,7 +114,7 @@ fn conditioning(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> 
             ("negative_pooled", negative.pooled.map(values).unwrap_or_default()),
         ] {
             let key = format!("xlcond/{name}/{part}");
-            report.compare(&case.label(&key), &embeds, case.golden.values(&key)?, TOLERANCE);
+            report.computed(&case.label(&key), &embeds, case.golden.values(&key)?, TOLERANCE);
         }
     }
     Ok(())

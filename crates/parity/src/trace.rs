@@ -51,7 +51,7 @@ fn compare(
         if golden.has(&key) {
             let values: Vec<f64> = data.iter::<f64>().collect();
             let label = case.label(&format!("trace/{key}"));
-            report.compare(&label, &values, golden.values(&key)?, tolerance);
+            report.computed(&label, &values, golden.values(&key)?, tolerance);
         }
     }
     Ok(())

@@ -70,7 +70,7 @@ fn one(case: &Case<'_>, name: &str, facts: &Facts, report: &mut Report<'_>) -> a
     })?;
     let expected = case.golden.values(&key("latents"))?;
     let tolerance = RELATIVE * magnitude(expected);
-    report.compare(&case.label(&key("latents")), &latents, expected, tolerance);
+    report.computed(&case.label(&key("latents")), &latents, expected, tolerance);
     Ok(())
 }
 
@@ -141,7 +141,7 @@ fn final_image(case: &Case<'_>, report: &mut Report<'_>) -> anyhow::Result<()> {
     let mean = values(decoded.clone().reshape([channels, -1]).mean_dim(1));
     let label = format!("{} (of {run})", case.label(bytes));
     let expected = case.golden.values(bytes)?;
-    report.compare(&label, &vae::bytes(decoded), expected, vae::BYTE_TOLERANCE);
-    report.compare(&case.label(means), &mean, case.golden.values(means)?, vae::TOLERANCE);
+    report.computed(&label, &vae::bytes(decoded), expected, vae::BYTE_TOLERANCE);
+    report.computed(&case.label(means), &mean, case.golden.values(means)?, vae::TOLERANCE);
     Ok(())
 }

@@ -20,12 +20,16 @@ pub(super) struct Metrics<'a> {
 }
 
 impl<'a> Metrics<'a> {
-    pub(super) fn open(folder: &'a Path, root: &'a Path, name: &'a str) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        (folder, name): (&'a Path, &'a str),
+        root: &'a Path,
+        device: &Device,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             folder,
             root,
             name,
-            device: Device::flex(),
+            device: device.clone(),
             golden: Golden::open(&folder.join("golden.safetensors"))?,
             facts: Facts::open(&folder.join("golden.json"))?,
         })

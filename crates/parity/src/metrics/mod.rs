@@ -7,15 +7,17 @@ mod inception;
 
 use std::path::Path;
 
+use burn::tensor::Device;
+
 use crate::report::Report;
 
 pub(crate) fn run(
-    folder: &Path,
+    (folder, name): (&Path, &str),
     root: &Path,
-    name: &str,
+    device: &Device,
     report: &mut Report<'_>,
 ) -> anyhow::Result<()> {
-    let case = case::Metrics::open(folder, root, name)?;
+    let case = case::Metrics::open((folder, name), root, device)?;
     clip::run(&case, report)?;
     inception::run(&case, report)?;
     distances::run(&case, report)?;
