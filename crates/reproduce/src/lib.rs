@@ -19,5 +19,6 @@ pub use plan::{
 };
 pub use report::{Cell, Outcome, Table, run};
 pub use run::{
-    Context, Damage, Estimate, Event, MeasuredRate, Progress, Rate, RunOptions, estimate, work,
+    Context, Damage, Estimate, Event, MeasuredRate, Progress, Rate, RunOptions, estimate, prepare,
+    work,
 };

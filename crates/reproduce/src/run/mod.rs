@@ -27,4 +27,4 @@ pub(crate) use results::{Likeness, MeasuredEffects};
 pub(crate) use schedule::mean_weight;
 pub(crate) use skipping::plan as skip_plan;
 pub use store::Damage;
-pub use work::{Event, Progress, work};
+pub use work::{Event, Progress, prepare, work};

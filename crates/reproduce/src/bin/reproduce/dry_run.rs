@@ -69,6 +69,10 @@ pub(crate) fn dry_run(
         spoken(estimate.seconds()),
         estimate.seconds_per_sample
     ))?;
-    terminal::line(format_args!("  about {} of results on disk", HumanBytes(estimate.disk_bytes)))?;
+    terminal::line(format_args!(
+        "  about {} of results on disk, in {} files",
+        HumanBytes(estimate.disk_bytes),
+        estimate.files
+    ))?;
     Ok(estimate)
 }
