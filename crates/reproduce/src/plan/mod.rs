@@ -1,6 +1,7 @@
 //! What is to be done: an experiment, its units of work, their keys and costs. Nothing here runs a
 //! model or touches a result.
 
+mod balance;
 mod comparisons;
 mod control;
 mod cost;
@@ -19,6 +20,7 @@ mod unit;
 mod units;
 mod weighting;
 
+pub use balance::Balance;
 pub(crate) use comparisons::{
     SeedRole, block_weightings, compared, judged, sampled, seeded_weightings, shown,
 };

@@ -21,7 +21,7 @@ pub(crate) fn dry_run(
     root: &Path,
     earlier: Option<MeasuredRate>,
 ) -> anyhow::Result<Estimate> {
-    let shard = args.shard.unwrap_or(Shard::WHOLE);
+    let shard = args.shard()?.unwrap_or(Shard::WHOLE);
     let rate = match (args.seconds_per_sample, earlier) {
         (Some(seconds), _) => Rate::Known(seconds),
         (None, Some(earlier)) => Rate::Measured(earlier),
