@@ -16,6 +16,8 @@ mod scoring;
 mod skipping;
 mod snr;
 mod store;
+#[cfg(test)]
+mod store_at_scale;
 mod students;
 mod work;
 

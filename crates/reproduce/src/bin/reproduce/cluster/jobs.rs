@@ -140,7 +140,7 @@ impl Jobs {
         let options: Vec<String> =
             array.into_iter().chain(self.options.iter().map(|option| quoted(option))).collect();
         context! {
-            name => format!("{}-{}", self.name, kind.name()),
+            job_name => format!("{}-{}", self.name, kind.name()),
             log => quoted(&format!("{folder}/{log}")),
             options,
             what => kind.name(),

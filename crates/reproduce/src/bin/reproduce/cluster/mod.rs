@@ -36,7 +36,7 @@ pub(crate) fn run(args: &ReproduceArgs, planned: &[Planned], root: &Path) -> any
     plan::say(args, planned, jobs.array)?;
     if args.dry_run {
         for (path, text) in jobs.scripts()? {
-            terminal::line(format_args!("\n--- {}\n{text}", path.display()))?;
+            terminal::line(format_args!("\n--- {}\n{}", path.display(), text.trim_end()))?;
         }
         for command in submit::commands(&jobs) {
             terminal::line(command)?;

@@ -1,5 +1,5 @@
 #!/bin/bash
-#SBATCH --job-name={{ name }}
+#SBATCH --job-name={{ job_name }}
 #SBATCH --output={{ log }}
 #SBATCH --open-mode=append
 #SBATCH --requeue
