@@ -29,7 +29,7 @@ const FIRST_BUILD: u64 = 520;
 const FIRST: [&str; 2] = ["reproduce", "cli"];
 
 /// Every such command.
-pub const ALL: [Program; 7] = [
+pub const ALL: [Program; 8] = [
     Program {
         command: "reproduce",
         about: "Run the paper's experiments on a model",
@@ -77,6 +77,13 @@ pub const ALL: [Program; 7] = [
         about: "Measure this project and PyTorch alternately on the same work",
         package: "peers",
         binary: "peers",
+        first: &[],
+    },
+    Program {
+        command: "gpu-check",
+        about: "Check a device: agreement with the CPU, times and memory, PyTorch's beside them",
+        package: "gpu-check",
+        binary: "gpu-check",
         first: &[],
     },
 ];
@@ -144,7 +151,8 @@ fn features(program: &Program, arguments: &[String]) -> Vec<&'static str> {
         })?;
         Some(found.or_else(|| words.next()).unwrap_or_default())
     };
-    let on_cuda = value("--device").is_some_and(|device| device.split(':').next() == Some("cuda"));
+    let device = value("--device").or((program.package == "gpu-check").then_some("cuda"));
+    let on_cuda = device.is_some_and(|device| device.split(':').next() == Some("cuda"));
     // Where jobs are submitted from there need be no GPU.
     let elsewhere = ["--slurm", "--scripts"].iter().any(|option| value(option).is_some());
     if on_cuda && (elsewhere || nvidia_driver_present()) {

@@ -1,4 +1,5 @@
-//! Convolution layers, alone and with what stands around them, on the CPU by kernels of our own.
+//! Convolution layers, alone and with what stands around them, on the CPU by kernels of our own,
+//! elsewhere as products of matrices.
 
 use burn::backend::Dispatch;
 use burn::module::Param;
@@ -6,18 +7,22 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{GroupNorm, PaddingConfig2d};
 use burn::tensor::{DType, Device, Tensor};
 
-use crate::device::on_cpu;
+use crate::device::{is_flex, on_cpu};
 use crate::extension::LayerOps;
 use crate::layer::group_norm_silu;
+use crate::unfolded::unfolded_conv2d;
 
 /// A convolution layer.
 ///
 /// # Shapes
 /// - x: `[batch, in_channels, height, width]`
 pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-    let Some(padding) = plain_padding(layer).filter(|_| on_cpu(&x)) else {
+    let Some(padding) = plain_padding(layer).filter(|_| on_cpu(&x) || !is_flex(&x)) else {
         return layer.forward(x);
     };
+    if !on_cpu(&x) {
+        return unfolded_conv2d(layer, x, padding);
+    }
     let weight = layer.weight.val();
     let bias = bias_or_zeros(&layer.bias, weight.dims()[0], &x.device());
     Tensor::from_dispatch(<Dispatch as LayerOps>::layer_conv(

@@ -15,6 +15,7 @@ mod extension;
 mod gradients;
 mod layer;
 mod shapes;
+mod unfolded;
 mod workers;
 
 pub use activation::{geglu, gelu, quick_gelu, silu};

@@ -1,7 +1,7 @@
 //! All parameters of a module as one vector, in the order in which the module is traversed.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
 /// The values of all float parameters.
 pub(crate) fn parameters<M: Module>(module: &M) -> Vec<f32> {
@@ -61,4 +61,45 @@ pub(crate) fn assign<M: Module>(module: M, values: &[f32]) -> M {
     let module = module.map(&mut assign);
     assert!(assign.0.is_empty(), "{} values too many", assign.0.len());
     module
+}
+
+/// The gradients of all float parameters as one tensor on `device`, which has no graph.
+pub(crate) fn gradient_tensor<M: Module>(
+    module: &M,
+    gradients: &Gradients,
+    device: &Device,
+) -> Tensor<1> {
+    struct Collect<'a>(&'a Gradients, &'a Device, Vec<Tensor<1>>);
+    impl ModuleVisitor for Collect<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let tensor = param.val();
+            let count = tensor.shape().num_elements();
+            self.2.push(match tensor.grad(self.0) {
+                Some(gradient) => gradient.reshape([count]),
+                None => Tensor::zeros([count], self.1),
+            });
+        }
+    }
+    let mut collect = Collect(gradients, device, Vec::new());
+    module.visit(&mut collect);
+    Tensor::cat(collect.2, 0)
+}
+
+/// The module with its float parameters replaced by parts of `values`, which stays on its device.
+///
+/// # Panics
+/// Where there are fewer values than parameters.
+pub(crate) fn assign_tensor<M: Module>(module: M, values: &Tensor<1>) -> M {
+    struct Assign<'a>(&'a Tensor<1>, usize);
+    impl ModuleMapper for Assign<'_> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let shape = param.lazy_shape();
+            let count = shape.num_elements();
+            let part = self.0.clone().narrow(0, self.1, count).reshape(shape);
+            self.1 += count;
+            let id = param.id;
+            param.transform_for_load(Tensor::from_inner(part), id)
+        }
+    }
+    module.map(&mut Assign(values, 0))
 }

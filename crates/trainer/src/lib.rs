@@ -33,6 +33,7 @@ mod optimizer;
 mod origin;
 mod quality;
 mod recipe;
+mod resident;
 mod run;
 mod scorer;
 mod scorer_stage;

@@ -56,11 +56,12 @@ struct Followed {
     keywords_sha256: Option<String>,
 }
 
-/// Runs the stages, resuming from the checkpoints in `work`, and writes the pipeline to `out`.
+/// Runs the stages on `device`, resuming from the checkpoints in `work`, and writes the pipeline to `out`.
 ///
 /// `data` holds `train/` and `validation/`, each with pictures and a `metadata.jsonl`, and where
 /// the recipe asks for vaguer captions a `keywords.json`. Nothing is written before every
-/// checkpoint in `work` is known to be of this recipe and these pictures.
+/// checkpoint in `work` is known to be of this recipe and these pictures. Checkpoints are the same
+/// on every device.
 ///
 /// # Errors
 /// [`TrainError`], naming the file where there is one.
@@ -70,9 +71,9 @@ pub fn train(
     work: &Path,
     out: &Path,
     stages: Stages,
+    device: &Device,
     progress: &mut dyn FnMut(&'static str, Progress),
 ) -> Result<Trained, TrainError> {
-    let device = Device::flex();
     let mut pictures = Dataset::open(data.join("train"))?;
     let validation = Dataset::open(data.join("validation"))?;
     if validation.size != pictures.size {
@@ -113,9 +114,9 @@ pub fn train(
         _ => None,
     };
     let (vae, autoencoder_losses) =
-        train_autoencoder(recipe, &pictures, &first, &device, &mut |p| progress("autoencoder", p))?;
+        train_autoencoder(recipe, &pictures, &first, device, &mut |p| progress("autoencoder", p))?;
     if stages == Stages::Autoencoder {
-        return Ok(Trained::Autoencoder { psnr: psnr(&vae, &validation, &device) });
+        return Ok(Trained::Autoencoder { psnr: psnr(&vae, &validation, device) });
     }
     let DiffusionRecipe { vocabulary, text_tokens, .. } = recipe.diffusion;
     // The vocabulary covers all captions, so that more concepts can be learnt later.
@@ -129,20 +130,16 @@ pub fn train(
     pictures.retain_concepts(&concepts);
     let captions = Captions::new(&pictures, &kinds, &recipe.diffusion);
     let augment = (&recipe.diffusion.augment, recipe.seed);
-    let latents = Latents::encode(&vae, &pictures, augment, captions, tokenizer, &device);
+    let latents = Latents::encode(&vae, &pictures, augment, captions, tokenizer, device);
     let (mut model, diffusion_losses) =
-        train_diffusion(recipe, &latents, &second, &device, &mut |p| progress("diffusion", p))?;
+        train_diffusion(recipe, &latents, &second, device, &mut |p| progress("diffusion", p))?;
     let mut distillation_loss = Vec::new();
     if let Some((distillation, checkpoints)) = third {
         let losses;
-        (model, losses) = distil(
-            (distillation, recipe.seed),
-            &latents,
-            model,
-            &checkpoints,
-            &device,
-            &mut |p| progress("distillation", p),
-        )?;
+        (model, losses) =
+            distil((distillation, recipe.seed), &latents, model, &checkpoints, device, &mut |p| {
+                progress("distillation", p)
+            })?;
         distillation_loss = losses.iter().map(|losses| curve(losses)).collect();
     }
     export_pipeline(out, &recipe.diffusion, latents.shape, &vocabulary, &vae, &model)?;
@@ -153,7 +150,7 @@ pub fn train(
         autoencoder_loss: curve(&autoencoder_losses),
         diffusion_loss: curve(&diffusion_losses),
         distillation_loss,
-        autoencoder_psnr: psnr(&vae, &validation, &device),
+        autoencoder_psnr: psnr(&vae, &validation, device),
     };
     held_out.write(out)?;
     summary.write(out)?;

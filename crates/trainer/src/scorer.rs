@@ -51,7 +51,7 @@ pub struct Retrieval {
     pub picture_of_caption_top5: f64,
 }
 
-/// Trains a scorer on `data`'s `train/` pairs, resuming from the checkpoint in `work`, and writes
+/// Trains a scorer on `device` by `data`'s `train/` pairs, resuming from the checkpoint in `work`, and writes
 /// it to `out` in the layout of open_clip's folders.
 ///
 /// # Errors
@@ -61,9 +61,9 @@ pub fn train_scorer_model(
     data: &Path,
     work: &Path,
     out: &Path,
+    device: &Device,
     progress: &mut dyn FnMut(&'static str, Progress),
 ) -> Result<ScorerSummary, TrainError> {
-    let device = Device::flex();
     let mut train = Dataset::open(data.join("train"))?;
     let mut asked = Dataset::open(data.join("validation"))?;
     recipe.fits(train.size)?;
@@ -81,7 +81,7 @@ pub fn train_scorer_model(
     let tokenizer = CLIPTokenizer::from_folder(&folder)?;
     let pairs = Pairs::new(&train, &tokenizer, tokens);
     let (model, losses) =
-        train_scorer(recipe, &pairs, &checkpoint, &device, &mut |p| progress("scorer", p))?;
+        train_scorer(recipe, &pairs, &checkpoint, device, &mut |p| progress("scorer", p))?;
     let config = json!({
         "model_cfg": recipe.model,
         "preprocess_cfg": {
@@ -96,7 +96,7 @@ pub fn train_scorer_model(
     vocabulary.write(&out.join("tokenizer"))?;
     write_json(&out.join("open_clip_config.json"), &config)?;
     model.save(&out.join("open_clip_model.safetensors"), StoredDtype::F16)?;
-    let embed = |data: &Dataset| embed(&model, &tokenizer, tokens, data, &device);
+    let embed = |data: &Dataset| embed(&model, &tokenizer, tokens, data, device);
     let (known, asked) = (embed(&train), embed(&asked));
     let mut candidates = asked.clone();
     candidates.pictures.extend(known.pictures);

@@ -35,7 +35,7 @@ pub(crate) fn stream(seed: u64, step: usize, sample: usize) -> ChaCha8Rng {
     rng
 }
 
-/// The module that `init` makes, with the initial weights that `seed` gives on `device`.
+/// The module that `init` makes on `device`, with the initial weights that `seed` gives on the CPU.
 ///
 /// A device has one generator for the whole process, and parameters are drawn when they are first
 /// used: two runs at once would draw from each other's stream.
@@ -45,14 +45,15 @@ pub(crate) fn stream(seed: u64, step: usize, sample: usize) -> ChaCha8Rng {
 pub(crate) fn initialize<M: Module, E>(
     seed: u64,
     device: &Device,
-    init: impl FnOnce(&Device) -> Result<M, E>,
+    init: impl Fn(&Device) -> Result<M, E>,
 ) -> Result<M, E> {
     static GENERATOR: Mutex<()> = Mutex::new(());
     let _held = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-    device.seed(seed);
-    let module = init(device)?;
-    flat::parameters(&module);
-    Ok(module)
+    let cpu = Device::flex().autodiff();
+    cpu.seed(seed);
+    let module = init(&cpu)?;
+    let values = flat::parameters(&module);
+    if *device == cpu { Ok(module) } else { Ok(flat::assign(init(device)?, &values)) }
 }
 
 /// Trains `module` from its last checkpoint to the end; returns it with averaged weights, and the
@@ -87,7 +88,7 @@ where
         }
         let done = step + 1;
         if done.is_multiple_of(recipe.checkpoint_every) || done == recipe.steps {
-            checkpoint.save(&steps.state)?;
+            checkpoint.save(steps.state())?;
         }
         let per_step = start.elapsed() / (done - first) as u32;
         let remaining = per_step * (recipe.steps - done) as u32;

@@ -3,17 +3,26 @@
 use std::ops::Range;
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::checkpoint::State;
 use crate::optimizer::AdamW;
+use crate::resident::Resident;
 use crate::shards::Shards;
 use crate::{OptimizerRecipe, flat};
+
+/// Where gradients and updates are computed.
+enum Place {
+    /// On the CPU, in shards.
+    Shards(Shards),
+    /// On a GPU, the batch as a whole; `State::optimizer` is behind until it is read.
+    Device(Resident),
+}
 
 /// Steps of AdamW on a module whose parameters require gradients.
 pub struct Steps<M> {
     module: M,
-    shards: Shards,
+    place: Place,
     pub(crate) state: State,
 }
 
@@ -26,7 +35,12 @@ impl<M: Module + Sync> Steps<M> {
 
     /// Goes on from `state`.
     pub(crate) fn resume(module: M, state: State) -> Self {
-        Self { module, shards: Shards::new(), state }
+        let device = module.devices().first().map(|device| device.clone().inner());
+        let place = match device.filter(|device| *device != Device::flex()) {
+            Some(device) => Place::Device(Resident::new(&state.optimizer, &device)),
+            None => Place::Shards(Shards::new()),
+        };
+        Self { module, place, state }
     }
 
     /// One update by the sum of what `loss` gives for parts of the batch's samples; returns it, and
@@ -36,9 +50,16 @@ impl<M: Module + Sync> Steps<M> {
         F: Fn(&M, Range<usize>) -> Tensor<1> + Sync,
     {
         let State { step, optimizer, losses } = &mut self.state;
-        let (value, gradient) =
-            self.shards.gradient(&self.module, &optimizer.values, recipe.batch, loss);
-        let norm = optimizer.step(recipe, *step, gradient);
+        let (value, norm) = match &mut self.place {
+            Place::Shards(shards) => {
+                let (value, gradient) =
+                    shards.gradient(&self.module, &optimizer.values, recipe.batch, loss);
+                (value, optimizer.step(recipe, *step, gradient))
+            }
+            Place::Device(resident) => {
+                resident.step(&self.module, recipe, *step, |m| loss(m, 0..recipe.batch))
+            }
+        };
         if value.is_finite() && norm.is_finite() {
             losses.push(value as f32);
             *step += 1;
@@ -46,8 +67,17 @@ impl<M: Module + Sync> Steps<M> {
         (value, norm)
     }
 
+    /// What a checkpoint holds.
+    pub(crate) fn state(&mut self) -> &State {
+        if let Place::Device(resident) = &self.place {
+            self.state.optimizer = resident.read();
+        }
+        &self.state
+    }
+
     /// The module with the moving average of its parameters, and the loss of every step.
-    pub(crate) fn end(self) -> (M, Vec<f32>) {
+    pub(crate) fn end(mut self) -> (M, Vec<f32>) {
+        self.state();
         (flat::assign(self.module, &self.state.optimizer.average), self.state.losses)
     }
 }

@@ -1,5 +1,6 @@
 //! The measures of a trained model's pictures, on models trained for a moment.
 
+use burn::tensor::Device;
 use burn::tensor::{Device, FloatDType};
 use metrics::ClipScorer;
 use pictures::Dataset;
@@ -18,7 +19,8 @@ fn quality_counts_pictures_and_refuses_foreign_ones() {
     let data = common::pictures(&folder.join("data"));
     let recipe = Recipe::from_file(common::recipe(folder, common::PIPELINE)).unwrap();
     let (work, out) = (folder.join("work"), folder.join("out"));
-    let written = trainer::train(&recipe, &data, &work, &out, Stages::All, &mut |_, _| {});
+    let written =
+        trainer::train(&recipe, &data, &work, &out, Stages::All, &Device::flex(), &mut |_, _| {});
     let summary = Summary::from_folder(&out).unwrap();
     assert_eq!(written.unwrap(), Trained::Pipeline(summary.clone()));
     let pipeline = Pipeline::from_folder(&out, FloatDType::F32, &Device::flex()).unwrap();

@@ -1,5 +1,6 @@
 //! Recipes that cannot be followed are refused with the file, the field, and what was expected.
 
+use burn::tensor::Device;
 use std::path::Path;
 
 use trainer::{Recipe, ScorerRecipe, Stages, TrainError};
@@ -115,7 +116,15 @@ fn train_refuses_what_does_not_fit_the_pictures() {
     let train = |text: &str| {
         let recipe = Recipe::from_file(common::recipe(folder, text)).unwrap();
         let (work, out) = (folder.join("work"), folder.join("out"));
-        let error = trainer::train(&recipe, &data, &work, &out, Stages::All, &mut |_, _| {});
+        let error = trainer::train(
+            &recipe,
+            &data,
+            &work,
+            &out,
+            Stages::All,
+            &Device::flex(),
+            &mut |_, _| {},
+        );
         assert!(!work.exists() && !out.exists(), "files were written");
         error.unwrap_err().to_string()
     };
@@ -143,7 +152,8 @@ fn train_without_keywords_or_distillation_names_what_is_absent() {
     let train = |text: &str, stages: Stages| {
         let recipe = Recipe::from_file(common::recipe(folder, text)).unwrap();
         let (work, out) = (folder.join("work"), folder.join("out"));
-        let error = trainer::train(&recipe, &data, &work, &out, stages, &mut |_, _| {});
+        let error =
+            trainer::train(&recipe, &data, &work, &out, stages, &Device::flex(), &mut |_, _| {});
         assert!(!work.exists() && !out.exists(), "files were written");
         error.unwrap_err().to_string()
     };

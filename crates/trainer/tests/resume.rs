@@ -1,5 +1,6 @@
 //! Interrupted runs end in the same bytes, and checkpoints of other runs are refused untouched.
 
+use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -39,14 +40,14 @@ fn pipeline(
     let data = common::pictures(&folder.join("data"));
     let recipe = Recipe::from_file(common::recipe(folder, recipe))?;
     let (work, out) = (folder.join("work"), folder.join("out"));
-    trainer::train(&recipe, &data, &work, &out, Stages::All, watch).map(|_| ())
+    trainer::train(&recipe, &data, &work, &out, Stages::All, &Device::flex(), watch).map(|_| ())
 }
 
 fn scorer(folder: &Path, watch: &mut dyn FnMut(&'static str, Progress)) -> Result<(), TrainError> {
     let data = common::pictures(&folder.join("data"));
     let recipe = ScorerRecipe::from_file(common::recipe(folder, common::SCORER))?;
     let (work, out) = (folder.join("work"), folder.join("out"));
-    trainer::train_scorer_model(&recipe, &data, &work, &out, watch).map(|_| ())
+    trainer::train_scorer_model(&recipe, &data, &work, &out, &Device::flex(), watch).map(|_| ())
 }
 
 /// Ends a run after step `step` of `stage`, as a kill would: whatever is not written is lost.
@@ -81,7 +82,8 @@ fn train_killed_while_it_distils_ends_in_the_same_bytes() {
         let data = common::pictures(&folder.join("data"));
         let recipe = Recipe::from_file(common::recipe(folder, common::PIPELINE)).unwrap();
         let (work, out) = (folder.join("work"), folder.join("out"));
-        trainer::train(&recipe, &data, &work, &out, Stages::Distillation, watch).unwrap();
+        trainer::train(&recipe, &data, &work, &out, Stages::Distillation, &Device::flex(), watch)
+            .unwrap();
     };
     distil(whole.path(), &mut |_, _| {});
     let run = || distil(killed.path(), &mut kill("distillation", 3));
@@ -137,7 +139,8 @@ fn train_under_a_changed_recipe_or_on_other_pictures_is_refused_before_anything_
     std::fs::copy(folder.join("data/train/0.png"), folder.join("data/train/1.png")).unwrap();
     let recipe = Recipe::from_file(common::recipe(folder, common::PIPELINE)).unwrap();
     let (data, work, out) = (folder.join("data"), folder.join("work"), folder.join("out"));
-    let error = trainer::train(&recipe, &data, &work, &out, Stages::All, &mut |_, _| {});
+    let error =
+        trainer::train(&recipe, &data, &work, &out, Stages::All, &Device::flex(), &mut |_, _| {});
     let error = error.unwrap_err().to_string();
     assert!(error.contains("other pictures") && error.contains("safetensors"), "{error}");
 }

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 13] = [
     &["pipeline"],
     &["probe", "trainer", "onnx-backbone", "random-model"],
     &["pruning", "workloads"],
-    &["reproduce", "parity", "explain", "peers"],
+    &["reproduce", "parity", "explain", "peers", "gpu-check"],
     &["cli"],
     &["xtask"],
 ];

@@ -53,6 +53,9 @@ struct QualityArgs {
     /// Seed of the first picture.
     #[arg(long, default_value_t = 1000)]
     seed: u64,
+    /// Device: cpu, cuda or cuda:n.
+    #[arg(long, default_value = "cpu")]
+    device: DeviceChoice,
 }
 
 fn main() -> ExitCode {
@@ -70,7 +73,7 @@ struct Report {
 
 fn run(args: QualityArgs) -> anyhow::Result<()> {
     let summary = Summary::from_folder(&args.model)?;
-    let device = DeviceChoice::Cpu.open()?;
+    let device = args.device.open()?;
     let pipeline = Pipeline::from_folder(&args.model, Precision::F32.into(), &device)?;
     let mut train = Dataset::open(args.data.join("train"))?;
     let settings = QualitySettings {

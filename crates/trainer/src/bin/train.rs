@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use pipeline::DeviceChoice;
 use trainer::{Progress, Recipe, ScorerRecipe, Stages, Trained};
 
 /// Small tensors come and go by the million; the system's allocator gives their pages back to the
@@ -33,6 +34,9 @@ struct TrainArgs {
     /// Stop after this stage of the pipeline.
     #[arg(long, value_enum, default_value = "all")]
     stage: Stage,
+    /// Device: cpu, cuda or cuda:n. Checkpoints of one can be gone on with on another.
+    #[arg(long, default_value = "cpu")]
+    device: DeviceChoice,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -78,7 +82,14 @@ fn train_scorer(args: &TrainArgs, recipe: &Path, out: &Path) -> anyhow::Result<(
     let mut show = |name: &'static str, progress: Progress| {
         update(bar.get_or_insert_with(|| new_bar(name)), progress);
     };
-    let summary = trainer::train_scorer_model(&recipe, &args.data, &args.work, out, &mut show)?;
+    let summary = trainer::train_scorer_model(
+        &recipe,
+        &args.data,
+        &args.work,
+        out,
+        &args.device.open()?,
+        &mut show,
+    )?;
     terminal::note(format_args!(
         "{} pairs; held out: the right caption of {} nearest in {:.1} %; written to `{}`",
         summary.pairs,
@@ -105,7 +116,8 @@ fn train_pipeline(args: &TrainArgs, recipe: &Path, out: &Path) -> anyhow::Result
             update(bar, progress);
         }
     };
-    match trainer::train(&recipe, &args.data, &args.work, out, stages, &mut show)? {
+    let device = args.device.open()?;
+    match trainer::train(&recipe, &args.data, &args.work, out, stages, &device, &mut show)? {
         Trained::Autoencoder { psnr } => {
             terminal::note(format_args!("autoencoder {psnr:.2} dB on the validation pictures"));
         }
