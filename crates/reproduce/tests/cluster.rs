@@ -51,7 +51,7 @@ impl Slurm {
     fn reproduce(&self, words: &str) -> Output {
         let path = std::env::var("PATH").unwrap();
         Command::new(env!("CARGO_BIN_EXE_reproduce"))
-            .args(["--scale=smoke", "--table=I", "--array=4%2", "--no-download"])
+            .args(["--scale=smoke", "--table=I", "--no-download"])
             .args(["--jobs".as_ref(), self.jobs().as_os_str()])
             .args(words.split_whitespace())
             .env("PATH", format!("{}:{path}", self.folder().display()))
@@ -76,7 +76,7 @@ impl Slurm {
 #[test]
 fn slurm_submits_all_jobs_then_what_is_left_of_them() {
     let slurm = Slurm::new();
-    slurm.said("--slurm --time=1:00:00");
+    slurm.said("--slurm --array=4%2 --time=1:00:00");
     let script = |kind: &str| slurm.jobs().join(format!("slurm-{kind}.sh")).display().to_string();
     let after = |jobs: &str| format!("--dependency=afterok:{jobs} --kill-on-invalid-dep=yes");
     assert_eq!(
@@ -93,7 +93,7 @@ fn slurm_submits_all_jobs_then_what_is_left_of_them() {
     slurm.queue("102_1|RUNNING|None\n102_2|PENDING|Resources\n103|PENDING|Dependency\n");
     slurm.finish("common");
     slurm.finish("shard-4");
-    let status = slurm.said("--slurm-status --time=1:00:00");
+    let status = slurm.said("--slurm-status");
     let lines: Vec<String> =
         status.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     let expected = [
@@ -107,7 +107,7 @@ fn slurm_submits_all_jobs_then_what_is_left_of_them() {
     ];
     assert_eq!(lines[..7], expected);
 
-    slurm.said("--slurm --time=1:00:00");
+    slurm.said("--slurm --array=4%2 --time=1:00:00");
     assert_eq!(
         slurm.asked(),
         [
@@ -119,10 +119,10 @@ fn slurm_submits_all_jobs_then_what_is_left_of_them() {
     let queue =
         "102_1|RUNNING|None\n102_2|RUNNING|None\n104_3|RUNNING|None\n105|PENDING|Dependency";
     slurm.queue(queue);
-    assert!(slurm.said("--slurm --time=1:00:00").contains("nothing is left to submit"));
+    assert!(slurm.said("--slurm --array=4%2 --time=1:00:00").contains("nothing is left to submit"));
     assert_eq!(slurm.asked(), Vec::<String>::new());
     // Another command's jobs do not end up in the same folder.
-    let error = slurm.reproduce("--slurm --table=II").stderr;
+    let error = slurm.reproduce("--slurm --array=4%2 --table=II").stderr;
     let error = String::from_utf8_lossy(&error);
     assert!(error.contains("--jobs names another folder"), "{error}");
 }
@@ -130,7 +130,7 @@ fn slurm_submits_all_jobs_then_what_is_left_of_them() {
 #[test]
 fn dry_run_of_slurm_writes_and_submits_nothing() {
     let slurm = Slurm::new();
-    let said = slurm.said("--slurm --dry-run --seconds-per-sample=0.1 --gres=gpu:1");
+    let said = slurm.said("--slurm --array=4%2 --dry-run --seconds-per-sample=0.1 --gres=gpu:1");
     assert!(said.contains("each of 4 shards") && said.contains("#SBATCH --gres=gpu:1"), "{said}");
     assert!(said.contains("sbatch --parsable --dependency=afterok:COMMON"), "{said}");
     assert!(slurm.asked().is_empty() && !slurm.jobs().exists());
@@ -139,7 +139,7 @@ fn dry_run_of_slurm_writes_and_submits_nothing() {
 #[test]
 fn scripts_are_shell_and_run_a_copy_of_the_program() {
     let slurm = Slurm::new();
-    slurm.said("--scripts");
+    slurm.said("--scripts --array=4%2");
     assert!(slurm.asked().is_empty());
     let scripts = ["run", "slurm-common", "slurm-shard", "slurm-merge", "parallel", "kubernetes"];
     for script in scripts {
@@ -169,4 +169,33 @@ fn scripts_are_shell_and_run_a_copy_of_the_program() {
     assert!(yaml.contains("completions: 4\n  parallelism: 2\n"), "{yaml}");
     let run = serde_json::Value::from(run.display().to_string());
     assert!(yaml.contains(&format!("command: [\"bash\", {run}, \"shard\"]")), "{yaml}");
+}
+
+#[test]
+fn jobs_that_are_killed_or_late_queue_themselves_again_and_others_do_not() {
+    let slurm = Slurm::new();
+    slurm.command("scontrol", "echo \"scontrol $*\" >> log");
+    slurm.said("--scripts --array=4");
+    let ended = |run: &str, restarts: &str| {
+        std::fs::write(slurm.jobs().join("run.sh"), run).unwrap();
+        let path = std::env::var("PATH").unwrap();
+        let status = Command::new("bash")
+            .arg(slurm.jobs().join("slurm-shard.sh"))
+            .env("PATH", format!("{}:{path}", slurm.folder().display()))
+            .env("SLURM_ARRAY_JOB_ID", "12")
+            .env("SLURM_ARRAY_TASK_ID", "3")
+            .env("SLURM_RESTART_COUNT", restarts)
+            .stderr(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        (status.code(), slurm.asked())
+    };
+    let again = vec!["scontrol requeue 12_3".to_string()];
+    assert_eq!(ended("exit 0", "0"), (Some(0), vec![]));
+    assert_eq!(ended("exit 1", "0"), (Some(1), vec![]));
+    assert_eq!(ended("kill -KILL $$", "0"), (Some(137), again.clone()));
+    assert_eq!(ended("kill -KILL $$", "3"), (Some(137), vec![]));
+    // What Slurm sends when the time is almost up, to the script and not to the program.
+    let (code, asked) = ended("sleep 1; kill -USR1 $PPID; exec sleep 60", "7");
+    assert!(code != Some(0) && asked == again, "{code:?} {asked:?}");
 }

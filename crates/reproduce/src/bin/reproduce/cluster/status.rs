@@ -14,9 +14,10 @@ pub(crate) fn status(jobs: &Jobs) -> anyhow::Result<()> {
         Some(_) => Some(Queue::read()?),
         None => None,
     };
+    let shards = submitted.as_ref().map_or(jobs.array.count, |submitted| submitted.count);
     let all = [(Kind::Common, 1)]
         .into_iter()
-        .chain((1..=jobs.array.count).map(|shard| (Kind::Shard, shard)))
+        .chain((1..=shards).map(|shard| (Kind::Shard, shard)))
         .chain([(Kind::Merge, 1)]);
     let (mut finished, mut gone, mut count) = (0, 0, 0);
     for (kind, shard) in all {
@@ -36,7 +37,7 @@ pub(crate) fn status(jobs: &Jobs) -> anyhow::Result<()> {
         finished += usize::from(is_done);
         gone += usize::from(state == "not in the queue");
         let name = match kind {
-            Kind::Shard => format!("shard {shard}/{}", jobs.array.count),
+            Kind::Shard => format!("shard {shard}/{shards}"),
             _ => kind.name().into(),
         };
         terminal::line(format!("{name:<14} {state:<24} {}", far(reached)).trim_end())?;

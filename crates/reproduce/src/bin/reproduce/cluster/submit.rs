@@ -16,7 +16,7 @@ pub(crate) struct Submitted {
     /// What all of them were called with.
     words: Vec<String>,
     /// Shards of the work.
-    count: usize,
+    pub(super) count: usize,
     common: Option<u64>,
     /// The last job of each shard, from 1.
     shards: Vec<Option<u64>>,
