@@ -16,9 +16,9 @@ mod scoring;
 mod skipping;
 mod snr;
 mod store;
-#[cfg(test)]
-mod store_at_scale;
 mod students;
+#[cfg(test)]
+mod tests;
 mod work;
 
 pub use context::{Context, RunOptions};
