@@ -153,7 +153,9 @@ fn features(program: &Program, arguments: &[String]) -> Vec<&'static str> {
     };
     let device = value("--device").or((program.package == "gpu-check").then_some("cuda"));
     let on_cuda = device.is_some_and(|device| device.split(':').next() == Some("cuda"));
-    if on_cuda && nvidia_driver_present() {
+    // Where jobs are submitted from there need be no GPU.
+    let elsewhere = ["--slurm", "--scripts"].iter().any(|option| value(option).is_some());
+    if on_cuda && (elsewhere || nvidia_driver_present()) {
         features.push("cuda");
     }
     if program.package == "reproduce" && value("--scale") == Some("paper") {
@@ -182,5 +184,7 @@ mod tests {
         assert_eq!(features(reproduce, &words("--dry-run --scale=paper")), ["download"]);
         assert!(features(reproduce, &words("--scale smoke --device cpu")).is_empty());
         assert!(features(reproduce, &words("--scales paper --scale")).is_empty());
+        assert_eq!(features(reproduce, &words("--slurm --device cuda")), ["cuda"]);
+        assert!(features(reproduce, &words("--slurm --device cpu")).is_empty());
     }
 }
