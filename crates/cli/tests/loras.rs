@@ -56,3 +56,35 @@ fn loras_that_are_none_are_errors() {
     let error = fail(&[&common[..], &["a.safetensors=0.5@"]].concat());
     assert!(error.contains("FILE=STRENGTH"), "{error}");
 }
+
+#[test]
+fn inspect_says_what_each_block_of_a_lora_does() {
+    let model = model().display().to_string();
+    let choice = format!("{}=0.8@mid_block,text_encoder", lora("kohya.safetensors").display());
+    let inspect = ["inspect", "--model", &model, "--lora", &choice];
+    let facts: serde_json::Value =
+        serde_json::from_str(&succeed(&[&inspect[..], &["--json"]].concat())).unwrap();
+    let lora = &facts["loras"][0];
+    assert_eq!((&lora["file"], &lora["strength"]), (&"kohya.safetensors".into(), &0.8.into()));
+    let parts = lora["parts"].as_array().unwrap();
+    let part = |path: &str| parts.iter().find(|part| part["path"] == path).unwrap();
+    // Every attention block has a row, changed or not.
+    let indices: Vec<_> = parts.iter().filter_map(|part| part["index"].as_u64()).collect();
+    assert_eq!(indices.iter().collect::<std::collections::BTreeSet<_>>().len(), 7);
+    let (mid, text, other) = (part("mid_block"), part("text_encoder"), part("down_blocks.0"));
+    assert_eq!(mid["lora_block_weight"], serde_json::json!(["MID"]));
+    assert_eq!(mid["comfyui"], serde_json::json!(["middle_1"]));
+    assert_eq!(text["lora_block_weight"], serde_json::json!(["BASE"]));
+    for changed in [mid, text] {
+        assert!(changed["change"].as_f64().unwrap() > 0.0, "{changed}");
+        let of_weights =
+            changed["weights"].as_f64().unwrap() * changed["relative"].as_f64().unwrap();
+        assert!((of_weights / changed["change"].as_f64().unwrap() - 1.0).abs() < 1e-9, "{changed}");
+    }
+    assert_eq!((&other["layers"], &other["relative"]), (&0.into(), &serde_json::Value::Null));
+    let table = succeed(&inspect);
+    assert!(table.contains("strength 0.8, merged into mid_block, text_encoder"), "{table}");
+    assert!(table.lines().any(|line| line.contains("mid_block ") && line.ends_with("MID")));
+    let error = fail(&["inspect", "--model", &model, "--lora", "nowhere.safetensors"]);
+    assert!(error.contains("`nowhere.safetensors`"), "{error}");
+}

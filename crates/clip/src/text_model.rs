@@ -126,16 +126,6 @@ impl CLIPTextConfig {
     }
 }
 
-/// The names in files of all versions of transformers: older ones store a buffer that only counts
-/// from 0, and version 5 leaves the first word out where the model has no projection.
-fn names() -> KeyMap {
-    ["embeddings", "encoder", "final_layer_norm"]
-        .into_iter()
-        .fold(KeyMap::new().drop("text_model.embeddings.position_ids"), |map, part| {
-            map.rename(&format!("{part}.**"), &format!("text_model.{part}.**"))
-        })
-}
-
 impl CLIPTextModel {
     /// Loads a `text_encoder` folder of a diffusers pipeline.
     ///
@@ -161,9 +151,27 @@ impl CLIPTextModel {
     ) -> Result<Self, ClipError> {
         let folder = folder.as_ref();
         let config = CLIPTextConfig::from_file(folder.join("config.json"))?;
-        let file = WeightsFile::find(folder, &NAMES)?;
-        let options = LoadOptions::new(dtype).with_names(names()).with_additions(additions);
+        let file = Self::weights_file(folder)?;
+        let options = LoadOptions::new(dtype).with_names(Self::key_map()).with_additions(additions);
         Ok(weights::load(config.init(device), &file, &options)?)
+    }
+
+    /// Opens the weights of a `text_encoder` folder of a diffusers pipeline.
+    ///
+    /// # Errors
+    /// [`ClipError::Weights`] where there are none, or they are broken.
+    pub fn weights_file(folder: impl AsRef<Path>) -> Result<WeightsFile, ClipError> {
+        Ok(WeightsFile::find(folder.as_ref(), &NAMES)?)
+    }
+
+    /// The names in files of all versions of transformers: older ones store a buffer that only
+    /// counts from 0, and version 5 leaves the first word out where the model has no projection.
+    pub fn key_map() -> KeyMap {
+        ["embeddings", "encoder", "final_layer_norm"]
+            .into_iter()
+            .fold(KeyMap::new().drop("text_model.embeddings.position_ids"), |map, part| {
+                map.rename(&format!("{part}.**"), &format!("text_model.{part}.**"))
+            })
     }
 
     /// The configuration it was made from.

@@ -36,16 +36,6 @@ pub struct Block {
     pub milliseconds: f64,
 }
 
-/// Names for LoRA block weights: those of ComfyUI's blocks, in capitals.
-fn lora_names(comfyui: &[String]) -> Vec<String> {
-    let name = |name: &String| match name.split_once('_') {
-        Some(("input", number)) => format!("IN{number:0>2}"),
-        Some(("output", number)) => format!("OUT{number:0>2}"),
-        _ => "MID".into(),
-    };
-    comfyui.iter().map(name).collect()
-}
-
 fn side(info: &BlockInfo) -> &'static str {
     match info.site.kind {
         BlockKind::Down { .. } => "down",
@@ -69,7 +59,7 @@ pub(crate) fn blocks(
             index: info.site.index,
             side: side(&info).into(),
             resolution: info.resolution(latents),
-            lora: lora_names(&info.comfyui),
+            lora: info.lora_block_weights(),
             parameters: cost.parameters,
             macs: cost.macs,
             milliseconds: *milliseconds,
@@ -107,15 +97,4 @@ pub(crate) fn times(pipeline: &Pipeline, request: &SampleRequest) -> Result<Time
         time_runs(pipeline, &timed, RUNS)?.into_iter().map(|seconds| 1000.0 * seconds).collect();
     let (whole, without) = (milliseconds[0], &milliseconds[1..]);
     Ok(Times { whole, saved: without.iter().map(|time| (whole - time).max(0.0)).collect() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lora_names_count_as_comfyui_does() {
-        let names = ["input_1", "middle_1", "output_11"].map(String::from);
-        assert_eq!(lora_names(&names), ["IN01", "MID", "OUT11"]);
-    }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Layer {
     /// Height and width of its kernel; 1 and 1 for a linear layer.
     pub(crate) kernel: [usize; 2],
     pub(crate) alpha: Option<f32>,
+    /// Values of its factors.
+    pub(crate) parameters: usize,
 }
 
 /// One tensor of a file.
@@ -135,6 +137,7 @@ fn layer(path: &Path, name: &str, mut group: BTreeMap<Role, Factor>) -> Result<L
         return Err(wrong(name, "expected a factor down and a factor up, found one alone".into()));
     };
     let [mut rank, inputs, height, width] = dims(&down)?;
+    let mut parameters = down.values.len() + up.values.len();
     let (mut kernel, mut values) = ([height, width], down.values);
     if let Some(mid) = group.remove(&Role::Mid) {
         let [rows, columns, height, width] = dims(&mid)?;
@@ -145,6 +148,7 @@ fn layer(path: &Path, name: &str, mut group: BTreeMap<Role, Factor>) -> Result<L
             );
             return Err(wrong(&mid.key, reason));
         }
+        parameters += mid.values.len();
         values = through(&mid.values, &values, rank, height * width);
         (rank, kernel) = (rows, [height, width]);
     }
@@ -162,5 +166,5 @@ fn layer(path: &Path, name: &str, mut group: BTreeMap<Role, Factor>) -> Result<L
         None => None,
     };
     let matrix = LowRank::new(up.values, values, rank);
-    Ok(Layer { key: down.key, matrix, inputs, kernel, alpha })
+    Ok(Layer { key: down.key, matrix, inputs, kernel, alpha, parameters })
 }

@@ -7,7 +7,20 @@ use weights::Additions;
 
 use crate::file::Layer;
 use crate::names::Index;
-use crate::{LoraChoice, LoraError, LoraFile, Part, PartKind};
+use crate::{LoraChoice, LoraError, LoraFile, LowRank, Part, PartKind};
+
+/// What a file adds to one tensor of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FittedLayer {
+    /// Position of the part among those that the file was fitted to.
+    pub part: usize,
+    /// Name of the tensor in that part.
+    pub weight: String,
+    /// What is added, as strong as it was chosen.
+    pub matrix: LowRank,
+    /// Values that the file has of it; α is none of them.
+    pub parameters: usize,
+}
 
 /// So many names are listed of what does not fit.
 const SHOWN: usize = 3;
@@ -16,12 +29,29 @@ impl LoraFile {
     /// What the file adds to the tensors of each of `parts`, as `choice` says how strongly and where.
     ///
     /// # Errors
+    /// As [`Self::layers`].
+    pub fn fit(&self, choice: &LoraChoice, parts: &[Part]) -> Result<Vec<Additions>, LoraError> {
+        let mut additions = vec![Additions::new(); parts.len()];
+        for FittedLayer { part, weight, matrix, .. } in self.layers(choice, parts)? {
+            additions[part].push(weight, Arc::new(matrix));
+        }
+        Ok(additions)
+    }
+
+    /// The layers that the file adds to, as `choice` says how strongly and where; in the file's
+    /// order.
+    ///
+    /// # Errors
     /// [`LoraError::Unmatched`] where the model lacks a layer of the file's, [`LoraError::Tensor`]
     /// where a layer has another shape or two names are of one layer, also of layers that are not
     /// chosen; [`LoraError::Blocks`] where a chosen block has no layers.
-    pub fn fit(&self, choice: &LoraChoice, parts: &[Part]) -> Result<Vec<Additions>, LoraError> {
+    pub fn layers(
+        &self,
+        choice: &LoraChoice,
+        parts: &[Part],
+    ) -> Result<Vec<FittedLayer>, LoraError> {
         let index = Index::new(parts);
-        let mut additions = vec![Additions::new(); parts.len()];
+        let mut fitted = Vec::new();
         let (mut unmatched, mut taken) = (Vec::new(), BTreeMap::new());
         let (mut used, mut blocks) = (BTreeSet::new(), BTreeSet::new());
         for (name, layer) in &self.layers {
@@ -48,7 +78,12 @@ impl LoraFile {
                 return Err(self.tensor(layer, format!("its scale is {scale}")));
             }
             let matrix = layer.matrix.clone().with_scale(scale);
-            additions[number].push(weight.name.clone(), Arc::new(matrix));
+            fitted.push(FittedLayer {
+                part: number,
+                weight: weight.name.clone(),
+                matrix,
+                parameters: layer.parameters,
+            });
         }
         if !unmatched.is_empty() {
             return Err(self.unmatched(unmatched));
@@ -56,7 +91,7 @@ impl LoraFile {
         let unused = choice.blocks.iter().enumerate().filter(|(number, _)| !used.contains(number));
         let chosen: Vec<String> = unused.map(|(_, block)| block.clone()).collect();
         match chosen.is_empty() {
-            true => Ok(additions),
+            true => Ok(fitted),
             false => {
                 let found = blocks.into_iter().collect();
                 Err(LoraError::Blocks { path: self.path.clone(), chosen, found })

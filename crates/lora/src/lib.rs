@@ -28,5 +28,6 @@ mod names;
 pub use choice::LoraChoice;
 pub use error::LoraError;
 pub use file::LoraFile;
+pub use fit::FittedLayer;
 pub use low_rank::LowRank;
 pub use names::{Part, PartKind};

@@ -39,6 +39,27 @@ impl LowRank {
     pub fn dims(&self) -> [usize; 3] {
         [self.up.len() / self.rank, self.rank, self.down.len() / self.rank]
     }
+
+    /// Frobenius norm of `scale · up · down`, from the factors' Gram matrices:
+    /// `‖UD‖² = Σ (UᵀU) ∘ (DDᵀ)`.
+    pub fn norm(&self) -> f64 {
+        let [_, rank, columns] = self.dims();
+        let mut of_up = vec![0.0; rank * rank];
+        for row in self.up.chunks_exact(rank) {
+            for (left, sums) in row.iter().zip(of_up.chunks_exact_mut(rank)) {
+                for (sum, right) in sums.iter_mut().zip(row) {
+                    *sum += f64::from(*left) * f64::from(*right);
+                }
+            }
+        }
+        let row = |at: usize| &self.down[at * columns..][..columns];
+        let of_down = |at: usize| -> f64 {
+            let pairs = row(at / rank).iter().zip(row(at % rank));
+            pairs.map(|(left, right)| f64::from(*left) * f64::from(*right)).sum()
+        };
+        let square: f64 = of_up.iter().enumerate().map(|(at, sum)| sum * of_down(at)).sum();
+        f64::from(self.scale).abs() * square.max(0.0).sqrt()
+    }
 }
 
 impl Addition for LowRank {
@@ -83,7 +104,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn add_to_adds_the_scaled_product_of_the_factors(
+        fn add_to_adds_the_scaled_product_of_the_factors_and_norm_is_its_norm(
             (outputs, rank, columns) in (1usize..20, 1usize..5, 1usize..30),
             scale in -2.0f32..2.0,
             seed in any::<u32>(),
@@ -95,7 +116,9 @@ mod tests {
             let (up, down) = (values(0, outputs * rank), values(7000, rank * columns));
             let mut sum = values(90, outputs * columns);
             let before = sum.clone();
-            LowRank::new(up.clone(), down.clone(), rank).with_scale(scale).add_to(&mut sum);
+            let matrix = LowRank::new(up.clone(), down.clone(), rank).with_scale(scale);
+            matrix.add_to(&mut sum);
+            let mut square = 0.0;
             for row in 0..outputs {
                 for column in 0..columns {
                     let product: f64 = (0..rank)
@@ -104,8 +127,10 @@ mod tests {
                     let at = row * columns + column;
                     let expected = f64::from(before[at]) + f64::from(scale) * product;
                     prop_assert!((f64::from(sum[at]) - expected).abs() < 1e-5);
+                    square += (f64::from(scale) * product).powi(2);
                 }
             }
+            prop_assert!((matrix.norm() - square.sqrt()).abs() < 1e-6);
         }
     }
 

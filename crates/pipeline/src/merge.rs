@@ -23,6 +23,34 @@ pub struct LoraRecord {
     pub blocks: Vec<String>,
 }
 
+impl LoraRecord {
+    pub(crate) fn new(choice: &LoraChoice, file: &LoraFile) -> Self {
+        let name = choice.path.file_name().unwrap_or_default();
+        Self {
+            file: name.to_string_lossy().into_owned(),
+            sha256: file.sha256().into(),
+            strength: choice.strength,
+            blocks: choice.blocks.clone(),
+        }
+    }
+}
+
+/// What LoRAs may be merged into: U-Net and text encoders of a model of `configs`.
+pub(crate) fn parts(configs: &PipelineConfigs, device: &Device) -> Vec<Part> {
+    let mut parts = vec![Part {
+        kind: PartKind::UNet,
+        weights: outline(&configs.unet.init(device)),
+        ldm: unet_names(&configs.unet),
+    }];
+    for (kind, config) in
+        [PartKind::TextEncoder, PartKind::TextEncoder2].into_iter().zip(&configs.text)
+    {
+        let weights = outline(&config.init(device));
+        parts.push(Part { kind, weights, ldm: KeyMap::new() });
+    }
+    parts
+}
+
 /// What LoRAs add to each part of a pipeline.
 #[derive(Debug, Default)]
 pub(crate) struct Merge {
@@ -43,17 +71,7 @@ impl Merge {
         if choices.is_empty() {
             return Ok(merge);
         }
-        let mut parts = vec![Part {
-            kind: PartKind::UNet,
-            weights: outline(&configs.unet.init(device)),
-            ldm: unet_names(&configs.unet),
-        }];
-        for (kind, config) in
-            [PartKind::TextEncoder, PartKind::TextEncoder2].into_iter().zip(&configs.text)
-        {
-            let weights = outline(&config.init(device));
-            parts.push(Part { kind, weights, ldm: KeyMap::new() });
-        }
+        let parts = parts(configs, device);
         for choice in choices {
             let file = LoraFile::open(&choice.path)?;
             let fitted = file.fit(choice, &parts)?;
@@ -61,13 +79,7 @@ impl Merge {
             for (additions, more) in all.zip(fitted) {
                 additions.extend(more);
             }
-            let name = choice.path.file_name().unwrap_or_default();
-            merge.records.push(LoraRecord {
-                file: name.to_string_lossy().into_owned(),
-                sha256: file.sha256().into(),
-                strength: choice.strength,
-                blocks: choice.blocks.clone(),
-            });
+            merge.records.push(LoraRecord::new(choice, &file));
         }
         Ok(merge)
     }

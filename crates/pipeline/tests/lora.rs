@@ -14,15 +14,15 @@ use safetensors::{SafeTensors, serialize_to_file};
 use scheduler::SchedulerKind;
 use weights::{StoredDtype, save};
 
-fn shipped() -> PathBuf {
+pub(crate) fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd")
 }
 
-fn check(name: &str) -> PathBuf {
+pub(crate) fn check(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lora-check").join(name)
 }
 
-fn open(model: &Path, loras: &[LoraChoice]) -> Result<Pipeline, PipelineError> {
+pub(crate) fn open(model: &Path, loras: &[LoraChoice]) -> Result<Pipeline, PipelineError> {
     let model = model.display().to_string();
     Pipeline::open_with(&model, None, loras, FloatDType::F32, &Device::flex())
 }
@@ -36,7 +36,7 @@ fn floats(view: &TensorView<'_>) -> Vec<f32> {
 }
 
 /// All weights of the U-Net by diffusers' names.
-fn unet_weights(pipeline: &Pipeline) -> BTreeMap<String, Vec<f32>> {
+pub(crate) fn unet_weights(pipeline: &Pipeline) -> BTreeMap<String, Vec<f32>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("unet.safetensors");
     save(pipeline.unet(), &path, StoredDtype::F32).unwrap();

@@ -7,6 +7,7 @@ mod generation;
 mod half;
 mod image_to_image;
 mod lora;
+mod lora_norms;
 mod reuse;
 mod shipped_model;
 mod single_file;

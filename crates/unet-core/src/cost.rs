@@ -32,7 +32,7 @@ impl UNet2DConditionConfig {
         let mut parts: Vec<PartCost> = Vec::new();
         for tensor in outline(&self.init(&Device::flex())) {
             let stage = stages.iter().find(|stage| is_in(&tensor.name, stage));
-            let path = stage.map_or_else(|| part_of(&tensor.name), |stage| stage.kind.to_string());
+            let path = path_of(&tensor.name, stage);
             let position = parts.iter().position(|part| part.path == path);
             let position = position.unwrap_or_else(|| {
                 parts.push(PartCost { path, ..PartCost::default() });
@@ -44,6 +44,11 @@ impl UNet2DConditionConfig {
             part.add(&tensor, positions, tokens);
         }
         parts
+    }
+
+    /// The path of the part that the tensor called `name` belongs to, as [`Self::costs`] names it.
+    pub fn part_of(&self, name: &str) -> String {
+        path_of(name, self.stages().iter().find(|stage| is_in(name, stage)))
     }
 
     /// Positions of the feature map that a layer makes.
@@ -100,12 +105,13 @@ fn is_in(name: &str, stage: &Stage) -> bool {
     name.strip_prefix(&stage.kind.to_string()).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// The part that a tensor outside the blocks belongs to.
-fn part_of(name: &str) -> String {
-    match name.split('.').next().unwrap_or_default() {
-        "time_embedding" | "add_embedding" => "time_embedding".into(),
-        "conv_norm_out" | "conv_out" => "conv_out".into(),
-        first => first.into(),
+/// The part that a tensor of that stage, or outside the blocks, belongs to.
+fn path_of(name: &str, stage: Option<&Stage>) -> String {
+    match (stage, name.split('.').next().unwrap_or_default()) {
+        (Some(stage), _) => stage.kind.to_string(),
+        (None, "time_embedding" | "add_embedding") => "time_embedding".into(),
+        (None, "conv_norm_out" | "conv_out") => "conv_out".into(),
+        (None, first) => first.into(),
     }
 }
 

@@ -40,9 +40,17 @@ impl UNet2DConditionModel {
     ) -> Result<Self, UNetError> {
         let folder = folder.as_ref();
         let config = UNet2DConditionConfig::from_file(folder.join("config.json"))?;
-        let file = WeightsFile::find(folder, &NAMES)?;
+        let file = Self::weights_file(folder)?;
         let options = LoadOptions::new(dtype).with_additions(additions);
         Self::from_weights(&config, &file, &options, device)
+    }
+
+    /// Opens the weights of the `unet` folder of a diffusers pipeline.
+    ///
+    /// # Errors
+    /// [`UNetError::Weights`] where there are none, or they are broken.
+    pub fn weights_file(folder: impl AsRef<Path>) -> Result<WeightsFile, UNetError> {
+        Ok(WeightsFile::find(folder.as_ref(), &NAMES)?)
     }
 
     /// Loads weights that fit `config`.

@@ -36,6 +36,17 @@ impl BlockInfo {
     pub fn resolution(&self, latents: [usize; 2]) -> [usize; 2] {
         latents.map(|size| size.div_ceil(self.downscale))
     }
+
+    /// The names that LoRA block weights give its Transformers, as `IN01`, `MID`, `OUT03`: ComfyUI's,
+    /// in capitals.
+    pub fn lora_block_weights(&self) -> Vec<String> {
+        let name = |name: &String| match name.split_once('_') {
+            Some(("input", number)) => format!("IN{number:0>2}"),
+            Some(("output", number)) => format!("OUT{number:0>2}"),
+            _ => "MID".into(),
+        };
+        self.comfyui.iter().map(name).collect()
+    }
 }
 
 /// diffusers' path of the block, for example `up_blocks.1`.
@@ -103,5 +114,23 @@ impl UNet2DConditionConfig {
                 (first..=first + layers).map(|i| format!("output_{i}")).collect()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lora_block_weights_count_as_comfyui_does() {
+        // Four levels, all but the last down and the first up with Transformers: as SD 2.1.
+        let config = UNet2DConditionConfig::from_json("{}", "unet/config.json").unwrap();
+        let blocks = config.blocks();
+        let names = |path: &str| {
+            blocks.iter().find(|block| block.path == path).unwrap().lora_block_weights()
+        };
+        assert_eq!(names("down_blocks.0"), ["IN01", "IN02"]);
+        assert_eq!(names("mid_block"), ["MID"]);
+        assert_eq!(names("up_blocks.3"), ["OUT09", "OUT10", "OUT11"]);
     }
 }

@@ -6,6 +6,8 @@ use pipeline::PipelineConfigs;
 use serde_json::{Value, json};
 use unet_core::{PartCost, parameter_count};
 
+use super::lora_table;
+use crate::loras::LoraOptions;
 use crate::options::{named_model, side};
 
 /// Tokens of a prompt, begin, end and padding included.
@@ -13,8 +15,13 @@ const TOKENS: usize = 77;
 
 /// Arguments of `inspect`.
 #[derive(Args)]
+#[command(mut_arg("choices", |arg| arg.help(
+    "LoRA to be measured: how far it changes the weights of every block, as strongly and where it \
+     would be merged. May be given several times"
+)))]
 #[command(after_help = "Examples:\n  unet-reweight inspect\n  \
-                        unet-reweight inspect --model sdxl-base --width 512 --height 512")]
+                        unet-reweight inspect --model sdxl-base --width 512 --height 512\n  \
+                        unet-reweight inspect --model sd-turbo --lora style.safetensors=0.8")]
 pub struct InspectArgs {
     /// Preset, downloaded or not, folder of a diffusers pipeline, or checkpoint in one file.
     /// [default: the shipped model `emoji-sd`].
@@ -29,6 +36,8 @@ pub struct InspectArgs {
     /// Height in pixels; the model's own where absent.
     #[arg(long, value_parser = side())]
     height: Option<usize>,
+    #[command(flatten)]
+    loras: LoraOptions,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -40,8 +49,20 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
     let [height, width] = configs.default_size();
     let size = [args.height.unwrap_or(height), args.width.unwrap_or(width)];
     let latents = size.map(|side| side.div_ceil(configs.vae.downscale()));
-    let facts = facts(&configs, size, latents);
-    if args.json { terminal::pretty_json(&facts) } else { print(&facts) }
+    let mut facts = facts(&configs, size, latents);
+    let choices = args.loras.choices();
+    if !choices.is_empty() {
+        let of = (&*model, args.base.as_deref());
+        facts["loras"] = lora_table::facts(&configs, of, choices)?.into();
+    }
+    if args.json {
+        return terminal::pretty_json(&facts);
+    }
+    print(&facts)?;
+    match facts["loras"].as_array() {
+        Some(loras) => loras.iter().try_for_each(lora_table::print),
+        None => print_parts(&facts),
+    }
 }
 
 fn mebibytes(values: usize, width: usize) -> f64 {
@@ -112,7 +133,11 @@ fn print(facts: &Value) -> anyhow::Result<()> {
         number(&facts["weights_mebibytes"]["f16"]),
         number(&facts["weights_mebibytes"]["f32"]),
         number(&facts["unet_gigamacs"])
-    ))?;
+    ))
+}
+
+fn print_parts(facts: &Value) -> anyhow::Result<()> {
+    let number = |value: &Value| value.as_f64().unwrap_or(0.0);
     terminal::line(format!(
         "block  path             resolution  channels  Transf.  depth  {:>12}  {:>9}  {:>9}  \
          {:>9}  {:>9}  ComfyUI",
@@ -137,7 +162,7 @@ fn print(facts: &Value) -> anyhow::Result<()> {
             text(&part["channels"]),
             text(&part["transformers"]),
             text(&part["depth"]),
-            millions(&part["parameters"]),
+            number(&part["parameters"]) / 1e6,
             number(&part["mebibytes"]["f16"]),
             number(&part["gigamacs"]),
             number(&part["attention_gigamacs"]),

@@ -12,6 +12,7 @@ pub mod fit;
 pub mod generate;
 pub mod importance;
 pub mod inspect;
+mod lora_table;
 pub mod probe;
 mod prompts;
 mod saved;

@@ -12,7 +12,7 @@ use burn::tensor::{Device, FloatDType};
 use clip::CLIPTokenizer;
 use hub::Manifest;
 use lora::LoraChoice;
-use weights::{WeightsFile, load_tensors};
+use weights::{Tensors, WeightsFile, load_tensors};
 
 use crate::merge::Merge;
 use crate::text_encoders::TextEncoders;
@@ -88,6 +88,18 @@ impl Pipeline {
         )?;
         Ok(pipeline.with_facts(facts).with_loras(merge.records))
     }
+}
+
+/// The tensors of U-Net and text encoders in a checkpoint from `path`, under diffusers' names.
+pub(crate) fn checkpoint_parts<'a>(
+    path: &Path,
+    tensors: Tensors<'a>,
+    configs: &PipelineConfigs,
+) -> Result<Vec<Tensors<'a>>, PipelineError> {
+    let PipelineConfigs { unet, vae, text, .. } = configs;
+    let parts = Parts::sort(tensors, unet, vae, text)
+        .map_err(|reason| PipelineError::SingleFile { path: path.to_path_buf(), reason })?;
+    Ok(std::iter::once(parts.unet).chain(parts.text).collect())
 }
 
 fn stem(path: &Path) -> String {
