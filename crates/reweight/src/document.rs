@@ -45,7 +45,7 @@ pub struct Origin {
     /// Samples of the U-Net that it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unet_samples: Option<usize>,
-    /// Seconds that it took.
+    /// Seconds that it took, 0 or more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
 }
@@ -104,6 +104,10 @@ impl Schedule {
         }
         if let Some(freeu) = &self.freeu {
             freeu.check()?;
+        }
+        let seconds = self.origin.as_ref().and_then(|origin| origin.seconds);
+        if let Some(seconds) = seconds.filter(|seconds| !(seconds.is_finite() && *seconds >= 0.0)) {
+            return refuse(format!("`origin.seconds`: expected 0 or more, found {seconds}"));
         }
         let Some(blocks) = &self.blocks else { return Ok(()) };
         if let Some(paths) = self.paths.as_ref().filter(|paths| paths.len() != blocks.blocks()) {

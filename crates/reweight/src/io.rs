@@ -141,6 +141,9 @@ mod tests {
             ("steps = []\n", "", "`steps`: expected 1"),
             ("", "[[steps]]\ntimestep = 1.0\nsigma = -1.0\n", "0 or more"),
             ("", "[[steps]]\ntimestep = 1.0\nsigma = nan\n", "0 or more"),
+            ("", "[origin]\nmethod = \"m\"\nseconds = nan\n", "`origin.seconds`: expected 0 or"),
+            ("", "[origin]\nmethod = \"m\"\nseconds = inf\n", "found inf"),
+            ("", "[origin]\nmethod = \"m\"\nseconds = -0.5\n", "found -0.5"),
             ("modle = 1\n", "", "modle"),
         ] {
             std::fs::write(&path, format!("{before}{weights}{after}")).unwrap();
