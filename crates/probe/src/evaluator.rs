@@ -67,6 +67,11 @@ impl<'a> UNetEvaluator<'a> {
         self.calls
     }
 
+    /// Inputs of the U-Net at one step, over all batches: samples, twice where guided.
+    pub fn inputs(&self) -> usize {
+        self.batches.iter().map(|(conditioning, _, _)| conditioning.batch()).sum()
+    }
+
     /// Timestep and noise level of every step.
     pub fn levels(&self) -> Vec<NoiseLevel> {
         let steps = self.batches.first().map(|(_, _, steps)| steps.as_slice()).unwrap_or_default();

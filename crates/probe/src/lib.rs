@@ -78,7 +78,8 @@ pub use fit::{
 pub use fit::{CaptionedPicture, PictureEvaluator};
 pub use importance::{
     Cost, DERIVATIVE_STEP, Details, DifferenceEvaluator, Estimates, Estimator, Evidence,
-    FastEvaluator, ImportanceMap, ImportanceMethod, MAX_MASK_BLOCKS, ReadScores, SkipSet, Subject,
+    FastEvaluator, FastSearch, ImportanceMap, ImportanceMethod, MAX_MASK_BLOCKS, ReadScores,
+    SkipSet, Subject,
 };
 #[cfg(feature = "pipeline")]
 pub use importance::{Effect, Effects, LOWERED};

@@ -5,8 +5,8 @@ use std::path::Path;
 use burn::tensor::{Device, FloatDType};
 use pipeline::{Pipeline, SampleRequest, initial_noise};
 use probe::{
-    Candidate, CounterDraws, Evaluator, FastEvaluator, ProbeConfig, ProbeState, UNetEvaluator,
-    UpdateStrategy, search,
+    Candidate, CounterDraws, Evaluator, FastEvaluator, FastSearch, ProbeConfig, ProbeError,
+    ProbeState, UNetEvaluator, UpdateStrategy, search,
 };
 use proptest::prelude::*;
 use scheduler::SchedulerKind;
@@ -65,6 +65,37 @@ fn search_on_tables_decides_as_the_search_itself() {
             assert_eq!(found.accepted_at, expected.accepted_at);
             assert_eq!(found.accepted_at.iter().flatten().sum::<usize>(), found.accepted[0]);
         }
+    }
+}
+
+#[test]
+fn an_interrupted_search_on_tables_ends_as_a_whole_one_and_tells_the_same_cost() {
+    let mut exact = Linear { jacobians: vec![diagonal(&[0.03, 0.9, 0.002, 0.3])], steps: 2 };
+    // Of these settings blocks are skipped.
+    let update = UpdateStrategy::Hard;
+    let config = ProbeConfig { rounds: 6, epochs: 8, update, ..ProbeConfig::both_ways() };
+    let mut draws = CounterDraws::for_prompt(&config, "a");
+    let begun = FastSearch::new(&config, 2, 4, &mut draws).unwrap();
+    let mut whole = begun.clone();
+    whole.complete(&mut exact, &mut draws, &mut |_| {}, &mut |_| Ok(())).unwrap();
+    assert!(whole.predictions() > 2 * (4 + 1), "no set was skipped");
+    for epoch in 1..config.epochs {
+        let (mut run, mut saved) = (begun.clone(), String::new());
+        let mut draws = CounterDraws::for_prompt(&config, "a");
+        let stopped = run.complete(&mut exact, &mut draws, &mut |_| {}, &mut |fast| {
+            saved = serde_json::to_string(fast).unwrap();
+            let reason = "stopped".to_string();
+            if fast.state.epoch == epoch {
+                return Err(ProbeError::Interrupted { epoch, reason });
+            }
+            Ok(())
+        });
+        assert!(stopped.is_err());
+        let mut resumed: FastSearch = serde_json::from_str(&saved).unwrap();
+        let mut draws = CounterDraws::for_prompt(&config, "a");
+        resumed.complete(&mut exact, &mut draws, &mut |_| {}, &mut |_| Ok(())).unwrap();
+        assert_eq!(resumed, whole);
+        assert_eq!(resumed.predictions(), whole.predictions());
     }
 }
 

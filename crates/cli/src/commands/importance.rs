@@ -117,18 +117,17 @@ pub fn run(args: ImportanceArgs) -> anyhow::Result<()> {
     let mut evaluator = evaluator(&pipeline, &generation, estimator.is_none(), args.unet_batch)?;
     let levels = evaluator.levels();
     let subject = |facts: Value| Subject { facts, steps: levels, blocks: block_labels(&blocks) };
-    let cost = |evaluator: &UNetEvaluator<'_>| Cost {
-        unet_samples: evaluator.unet_samples(),
-        seconds: start.elapsed().as_secs_f64(),
-    };
+    // What an uninterrupted run takes, so that the result does not depend on interruptions.
+    let cost = |unet_samples: usize| Cost { unet_samples, seconds: start.elapsed().as_secs_f64() };
     let map = match estimator {
         Some(estimator) => {
             let estimates = estimate(estimator, &mut evaluator, &facts, &state_path)?;
-            ImportanceMap::from_estimates(subject(facts), estimates, cost(&evaluator))?
+            let predictions = evaluator.inputs() * steps * estimator.predictions(blocks.len());
+            ImportanceMap::from_estimates(subject(facts), estimates, cost(predictions))?
         }
         None => {
-            let state = args.search.run(&config, &mut evaluator, &facts, &state_path)?;
-            ImportanceMap::from_search(subject(facts), &state, cost(&evaluator))?
+            let (state, samples) = args.search.run(&config, &mut evaluator, &facts, &state_path)?;
+            ImportanceMap::from_search(subject(facts), &state, cost(samples))?
         }
     };
     report(&args.out, args.json, &map)

@@ -64,7 +64,7 @@ pub fn run(args: ProbeArgs) -> anyhow::Result<()> {
     args.search.add_to(&mut facts);
     let mut evaluator = UNetEvaluator::new(&pipeline, &[request], args.unet_batch)?;
     let state = args.out.join("state.json");
-    let state = args.search.run(&config, &mut evaluator, &facts, &state)?;
+    let (state, _) = args.search.run(&config, &mut evaluator, &facts, &state)?;
     let blocks = pipeline.unet().config().blocks();
     report(&args.out, args.json, &ProbeReport::new(facts, &state, &blocks)?)
 }

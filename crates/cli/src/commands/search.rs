@@ -6,8 +6,9 @@ use std::path::Path;
 use anyhow::Context;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use files::FileError;
 use probe::{
-    CounterDraws, Evaluator, FastEvaluator, PerStep, ProbeConfig, ProbeError, ProbeState,
+    CounterDraws, Evaluator, FastSearch, PerStep, ProbeConfig, ProbeError, ProbeState, Progress,
     UNetEvaluator, search,
 };
 use serde_json::Value;
@@ -103,47 +104,54 @@ impl SearchOptions {
     }
 
     /// Searches to the end, from where an earlier search of the same facts was interrupted; its
-    /// state is kept in `state_path`.
+    /// state is kept in `state_path`. Also on how many samples the U-Net is run for it, whether it
+    /// was interrupted or not.
     pub fn run(
         &self,
         config: &ProbeConfig,
         evaluator: &mut UNetEvaluator<'_>,
         facts: &Value,
         state_path: &Path,
-    ) -> anyhow::Result<ProbeState> {
+    ) -> anyhow::Result<(ProbeState, usize)> {
         let (steps, blocks) = (evaluator.steps(), evaluator.blocks());
+        let (batches, inputs) = (evaluator.batches(), evaluator.inputs());
         let prompt = facts["prompt"].as_str().unwrap_or_default().to_string();
         let mut draws = CounterDraws::for_prompt(config, &prompt);
         let saved = SavedState::new(state_path, facts);
-        let mut state = match saved.read::<ProbeState>()? {
-            Some(state) => {
-                let named = || saved.begin_anew();
-                state.check_continues(config, steps, blocks).with_context(named)?;
-                state
-            }
-            None => ProbeState::new(config, steps, blocks, &mut draws)?,
-        };
-        let bar = progress_bar((config.epochs * evaluator.batches() * steps) as u64, "probing");
-        let mut fast;
-        let evaluator: &mut dyn Evaluator = if self.fast {
-            fast = FastEvaluator::new(evaluator);
-            &mut fast
+        let bar = progress_bar((config.epochs * batches * steps) as u64, "probing");
+        let mut progress = |progress: Progress| bar.set_position(progress.done as u64);
+        let named = || saved.begin_anew();
+        let found = if self.fast {
+            let mut fast = match saved.read::<FastSearch>()? {
+                Some(fast) => {
+                    fast.state.check_continues(config, steps, blocks).with_context(named)?;
+                    fast
+                }
+                None => FastSearch::new(config, steps, blocks, &mut draws)?,
+            };
+            fast.complete(evaluator, &mut draws, &mut progress, &mut |fast| {
+                saved.write(fast).map_err(|error| interrupted(&fast.state, &error))
+            })?;
+            let predictions = fast.predictions();
+            (fast.state, inputs * predictions)
         } else {
-            evaluator
+            let mut state = match saved.read::<ProbeState>()? {
+                Some(state) => {
+                    state.check_continues(config, steps, blocks).with_context(named)?;
+                    state
+                }
+                None => ProbeState::new(config, steps, blocks, &mut draws)?,
+            };
+            search(&mut state, evaluator, &mut draws, &mut progress, &mut |state| {
+                saved.write(state).map_err(|error| interrupted(state, &error))
+            })?;
+            (state, inputs * (steps + config.evaluations(steps, batches)))
         };
-        search(
-            &mut state,
-            evaluator,
-            &mut draws,
-            &mut |progress| bar.set_position(progress.done as u64),
-            &mut |state| {
-                saved.write(state).map_err(|error| ProbeError::Interrupted {
-                    epoch: state.epoch,
-                    reason: error.to_string(),
-                })
-            },
-        )?;
         bar.finish_and_clear();
-        Ok(state)
+        Ok(found)
     }
+}
+
+fn interrupted(state: &ProbeState, error: &FileError) -> ProbeError {
+    ProbeError::Interrupted { epoch: state.epoch, reason: error.to_string() }
 }

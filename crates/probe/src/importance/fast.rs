@@ -1,12 +1,16 @@
 //! The losses of the search for next to nothing: the quadratic form of the derivatives, and a
 //! table of skip sets.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 
 use reweight::runs;
+use serde::{Deserialize, Serialize};
 
 use super::estimate::{DifferenceEvaluator, gram, skip_losses};
-use crate::{Candidate, Evaluator, ProbeError};
+use crate::{
+    Candidate, Evaluator, ProbeConfig, ProbeError, ProbeState, Progress, UniformDraws, search,
+};
 
 /// Answers for a student from what was measured around the teacher: `(1 − w)ᵀ G (1 − w)`, `G` the
 /// Gram matrix of the [derivatives](super::Estimator::Derivative), and where blocks are skipped the
@@ -20,12 +24,14 @@ pub struct FastEvaluator<'a> {
     grams: HashMap<(usize, usize), Vec<f64>>,
     /// Loss of each batch, step and set of skipped blocks (bit i is block i).
     skips: HashMap<(usize, usize, usize), f64>,
+    /// Where the keys of `skips` are noted as well.
+    noted: Option<&'a RefCell<BTreeSet<[usize; 3]>>>,
 }
 
 impl<'a> FastEvaluator<'a> {
     /// Nothing measured yet; `exact` is asked when something is needed.
     pub fn new(exact: &'a mut dyn DifferenceEvaluator) -> Self {
-        Self { exact, grams: HashMap::new(), skips: HashMap::new() }
+        Self { exact, grams: HashMap::new(), skips: HashMap::new(), noted: None }
     }
 
     /// Skip sets that were measured, over all batches and steps.
@@ -45,6 +51,9 @@ impl<'a> FastEvaluator<'a> {
         unknown.retain(|set| *set != 0 && !self.skips.contains_key(&(batch, step, *set)));
         if !unknown.is_empty() {
             let losses = skip_losses(self.exact, batch, step, unknown.iter().copied())?;
+            if let Some(noted) = self.noted {
+                noted.borrow_mut().extend(unknown.iter().map(|set| [batch, step, *set]));
+            }
             let keys = unknown.into_iter().map(|set| (batch, step, set));
             self.skips.extend(keys.zip(losses));
         }
@@ -103,5 +112,59 @@ impl Evaluator for FastEvaluator<'_> {
             skipped + quadratic(gram, candidate.weights, *set)
         };
         Ok(candidates.iter().zip(&sets).map(loss).collect())
+    }
+}
+
+/// A search on these tables between two epochs: everything needed to go on, and to tell what it
+/// took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FastSearch {
+    /// The search itself.
+    pub state: ProbeState,
+    /// Batch, step and set of skipped blocks (bit i is block i) of every measured loss.
+    skip_sets: BTreeSet<[usize; 3]>,
+}
+
+impl FastSearch {
+    /// The search before its first epoch.
+    ///
+    /// # Errors
+    /// As [`ProbeState::new`].
+    pub fn new(
+        config: &ProbeConfig,
+        steps: usize,
+        blocks: usize,
+        draws: &mut dyn UniformDraws,
+    ) -> Result<Self, ProbeError> {
+        let state = ProbeState::new(config, steps, blocks, draws)?;
+        Ok(Self { state, skip_sets: BTreeSet::new() })
+    }
+
+    /// Searches to the last epoch; `after_epoch` sees the state after every epoch, to save it.
+    ///
+    /// # Errors
+    /// As [`search`].
+    pub fn complete(
+        &mut self,
+        exact: &mut dyn DifferenceEvaluator,
+        draws: &mut dyn UniformDraws,
+        progress: &mut dyn FnMut(Progress),
+        after_epoch: &mut dyn FnMut(&Self) -> Result<(), ProbeError>,
+    ) -> Result<(), ProbeError> {
+        let noted = RefCell::new(std::mem::take(&mut self.skip_sets));
+        let mut evaluator = FastEvaluator { noted: Some(&noted), ..FastEvaluator::new(exact) };
+        let done = search(&mut self.state, &mut evaluator, draws, progress, &mut |state| {
+            let (state, skip_sets) = (state.clone(), noted.borrow().clone());
+            after_epoch(&Self { state, skip_sets })
+        });
+        self.skip_sets = noted.take();
+        done
+    }
+
+    /// How often the finished search ran the U-Net on a sample, wherever it was interrupted: the
+    /// teacher, each block lowered, and the skip sets; where a single batch was searched on.
+    pub fn predictions(&self) -> usize {
+        self.state.steps() * (self.state.blocks() + 1) + self.skip_sets.len()
     }
 }

@@ -13,7 +13,7 @@ mod runs;
 #[cfg(feature = "pipeline")]
 pub use effects::{Effect, Effects, LOWERED};
 pub use estimate::{DERIVATIVE_STEP, DifferenceEvaluator, Estimates, Estimator, MAX_MASK_BLOCKS};
-pub use fast::FastEvaluator;
+pub use fast::{FastEvaluator, FastSearch};
 pub use file::ReadScores;
 pub use games::SkipSet;
 pub use map::{Cost, Details, Evidence, ImportanceMap, ImportanceMethod, Subject};
