@@ -1,5 +1,7 @@
 //! Options that several commands share: which model, and how pictures are sampled.
 
+mod model_source;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use probe::{Agreement, Details, ImportanceMap};
+
 use crate::explanation::Explanation;
 
 /// Size of a block's box, and the room between them.
@@ -86,4 +88,21 @@ pub(crate) fn map_svg(answer: &Explanation) -> String {
         &labels,
         &unsure,
     )
+}
+
+/// The vote's map: a row for each step with Kendall's W, its mean by chance, and p; hatched where the
+/// rounds agree no more than by chance.
+pub(crate) fn vote_svg(vote: &ImportanceMap) -> String {
+    let agreement = match &vote.details {
+        Details::Vote { agreement, .. } => &agreement[..],
+        _ => &[],
+    };
+    let label = |(step, agreement): (usize, &Agreement)| {
+        let Agreement { kendalls_w, chance, p, .. } = agreement;
+        format!("step {step}, W {kendalls_w:.2} (chance {chance:.2}), p {p:.3}")
+    };
+    let labels: Vec<String> = agreement.iter().enumerate().map(label).collect();
+    let row = |agreement: &Agreement| vec![!agreement.is_told_from_chance(); vote.blocks.len()];
+    let unsure: Vec<Vec<bool>> = agreement.iter().map(row).collect();
+    charts::interval_map_svg(vote.scores.matrix().rows(), &vote.blocks, &labels, &unsure)
 }

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use metrics::ClipScorer;
 use pipeline::{Generation, NoiseSource, Pipeline};
 use probe::{
-    Cost, Estimates, Estimator, ImportanceMap, ProbeError, Subject, UNetEvaluator, block_labels,
+    Cost, Estimates, Estimator, ImportanceMap, ProbeConfig, ProbeError, Subject, UNetEvaluator,
+    block_labels,
 };
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::block::{Block, Times, blocks, times};
 use crate::picture::{Shown, Studio, vanilla_file};
+use crate::source::ModelSource;
 use crate::state::State;
 use crate::variant::{Variant, Window};
 use crate::{ExplainError, page};
@@ -35,6 +37,10 @@ pub struct Question<'a> {
     pub facts: Value,
     /// SHA-256 of the model's files.
     pub model_sha256: &'a str,
+    /// How the model was named.
+    pub source: ModelSource,
+    /// Settings of the paper's search, where its vote is to stand beside importance.
+    pub vote: Option<ProbeConfig>,
     /// Largest number of samples of one U-Net call; results do not depend on it.
     pub unet_batch: usize,
     /// Folder of the page.
@@ -56,6 +62,9 @@ pub struct Explanation {
     pub blocks: Vec<Block>,
     /// How much each matters, when.
     pub importance: ImportanceMap,
+    /// The paper's vote, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vote: Option<ImportanceMap>,
     /// All pictures, seed by seed and block by block; the vanilla one first each time.
     pub pictures: Vec<Vec<Vec<Shown>>>,
 }
@@ -72,7 +81,7 @@ pub struct Progress {
 /// What a page takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Plan {
-    /// Samples the U-Net runs on.
+    /// Samples the U-Net runs on; with a vote those of the skip sets that it meets come on top.
     pub unet_samples: usize,
     /// Pictures.
     pub pictures: usize,
@@ -83,7 +92,7 @@ impl Question<'_> {
         Ok(self.generation.calls()?)
     }
 
-    fn doubled(&self) -> usize {
+    pub(crate) fn doubled(&self) -> usize {
         if self.generation.guidance_scale > 1.0 { 2 } else { 1 }
     }
 
@@ -109,7 +118,8 @@ impl Question<'_> {
         let [importance, block] = self.parts()?;
         let (seeds, blocks, steps) = (self.generation.samples(), self.block_count(), self.steps()?);
         let pictures = seeds * (1 + blocks * Variant::of_block(0, steps).len());
-        Ok(Plan { unet_samples: importance + block * seeds * blocks, pictures })
+        let unet_samples = importance + self.vote_samples()? + block * seeds * blocks;
+        Ok(Plan { unet_samples, pictures })
     }
 
     /// The full pictures, beside the page.
@@ -142,6 +152,11 @@ impl Question<'_> {
         let map = self.importance(&mut state, &mut |share| {
             progress(Progress { done: (importance as f64 * share) as usize, total });
         })?;
+        let voting = self.vote_samples()?;
+        let vote = self.vote(&mut state, &mut |share| {
+            progress(Progress { done: importance + (voting as f64 * share) as usize, total });
+        })?;
+        let importance = importance + voting;
         let seeds = &self.generation.noise.seeds;
         let studio = Studio {
             pipeline: self.pipeline,
@@ -168,7 +183,7 @@ impl Question<'_> {
             state.pictures.push(shown);
             self.keep(&state)?;
         }
-        let answer = self.finished(state, map)?;
+        let answer = self.finished(state, map, vote)?;
         files::write_atomically(self.out.join("index.html"), page::page(self, &answer)?)?;
         let json = serde_json::to_string_pretty(&answer)?;
         files::write_atomically(self.out.join("explain.json"), json)?;
@@ -179,6 +194,7 @@ impl Question<'_> {
         &self,
         state: State,
         importance: ImportanceMap,
+        vote: Option<ImportanceMap>,
     ) -> Result<Explanation, ExplainError> {
         let Some(Times { whole, saved }) = state.times else {
             return Err(ExplainError::Settings("no times were measured".into()));
@@ -196,6 +212,7 @@ impl Question<'_> {
             milliseconds: whole,
             blocks,
             importance,
+            vote,
             pictures,
         };
         answer.summary = answer.in_words();

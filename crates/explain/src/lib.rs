@@ -9,12 +9,15 @@ mod error;
 mod explanation;
 mod page;
 mod picture;
+mod source;
 mod state;
 mod variant;
+mod vote;
 mod words;
 
 pub use block::Block;
 pub use error::ExplainError;
 pub use explanation::{Explanation, Plan, Progress, Question};
 pub use picture::Shown;
+pub use source::ModelSource;
 pub use variant::{FACTORS, Variant, Window};

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::explanation::{Explanation, PICTURES, Question};
 use crate::variant::FACTORS;
-use crate::{ExplainError, drawing};
+use crate::{ExplainError, drawing, words};
 
 /// The page, in which everything but drawings and data is escaped.
 const TEMPLATE: &str = include_str!("page.html");
@@ -34,6 +34,8 @@ pub(crate) fn page(question: &Question<'_>, answer: &Explanation) -> Result<Stri
         summary => answer.summary,
         unet => drawing::unet_svg(answer),
         map => drawing::map_svg(answer),
+        vote_map => answer.vote.as_ref().map(drawing::vote_svg),
+        vote_words => answer.vote.as_ref().map(words::vote_in_words),
         blocks => blocks,
         data => data(question, answer)?,
     })?)
@@ -67,6 +69,8 @@ fn data(question: &Question<'_>, answer: &Explanation) -> Result<String, Explain
     let scores = answer.importance.scores.matrix();
     let data = json!({
         "prompt": question.generation.prompt,
+        "model": question.source.command(),
+        "source": question.source.snippet(),
         "negative": question.generation.negative_prompt,
         "guidance": question.generation.guidance_scale,
         "inferenceSteps": question.generation.steps,

@@ -1,6 +1,6 @@
 //! What an interrupted page goes on from.
 
-use probe::Estimates;
+use probe::{Estimates, FastSearch};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,6 +17,9 @@ const STATE: &str = "state.json";
 pub(crate) struct State {
     pub(crate) facts: Value,
     pub(crate) estimates: Option<Estimates>,
+    /// The search of the vote, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) vote: Option<FastSearch>,
     pub(crate) times: Option<Times>,
     /// `[seed][block]`, in order.
     pub(crate) pictures: Vec<Vec<Shown>>,
@@ -49,6 +52,11 @@ impl Question<'_> {
         let whole = state.pictures.iter().take_while(|shown| there(shown)).count();
         state.pictures.truncate(whole.min(self.generation.samples() * self.block_count()));
         let count = self.block_count();
+        if let Some(vote) = &state.vote
+            && !self.continues(vote)?
+        {
+            state.vote = None;
+        }
         state.times = state.times.filter(|times| times.saved.len() == count);
         Ok(state)
     }

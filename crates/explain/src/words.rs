@@ -1,5 +1,7 @@
 //! The page's first sentences.
 
+use probe::{Evidence, ImportanceMap};
+
 use crate::explanation::Explanation;
 use crate::variant::Window;
 
@@ -111,5 +113,21 @@ impl Explanation {
              means of {seeds} seeds, too few to tell which block makes better pictures."
         ));
         words
+    }
+}
+
+/// What the rounds of a vote agree on.
+pub(crate) fn vote_in_words(vote: &ImportanceMap) -> String {
+    let rounds = match &vote.evidence {
+        Evidence::Search { config, .. } => config.rounds,
+        Evidence::Estimates(_) => 0,
+    };
+    let (chance, steps) = (vote.steps_of_chance().len(), vote.steps.len());
+    match chance {
+        0 => format!("The {rounds} rounds agree by more than chance at each of {steps} steps."),
+        _ => format!(
+            "At {chance} of {steps} steps the {rounds} rounds agree no more than by chance (p above \
+             0.05): the vote's order there, hatched, cannot be told from chance."
+        ),
     }
 }

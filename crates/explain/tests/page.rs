@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use burn::tensor::{Device, FloatDType};
-use explain::{FACTORS, Progress, Question};
+use explain::{FACTORS, ModelSource, Progress, Question};
 use pipeline::{Generation, GenerationSettings, Pipeline};
+use probe::ProbeConfig;
 use serde_json::{Value, json};
 
 fn pipeline() -> Pipeline {
@@ -31,6 +32,13 @@ fn question<'a>(pipeline: &'a Pipeline, generation: &'a Generation, out: &'a Pat
         scorer: None,
         facts: json!({ "prompt": generation.prompt, "seeds": [1] }),
         model_sha256: "0123456789abcdef",
+        source: ModelSource {
+            arguments: ["--model", "emoji sd"].map(String::from).to_vec(),
+            class: "StableDiffusionPipeline".into(),
+            place: "emoji sd".into(),
+            ..ModelSource::default()
+        },
+        vote: None,
         unet_batch: 16,
         out,
     }
@@ -61,6 +69,10 @@ fn answer_shows_every_variant_and_survives_interruption() {
     let page = std::fs::read_to_string(whole.join("index.html")).unwrap();
     let shown = data(&page);
     assert_eq!(shown["prompt"], generation.prompt);
+    assert_eq!(shown["model"], "--model 'emoji sd'");
+    let source = shown["source"].as_str().unwrap();
+    assert!(source.contains("StableDiffusionPipeline.from_pretrained(\"emoji sd\")"), "{source}");
+    assert!(!page.contains("Kendall"), "no vote was asked for");
     let pictures = shown["pictures"].as_array().unwrap();
     assert_eq!(pictures.len(), plan.pictures);
     for picture in pictures {
@@ -88,6 +100,24 @@ fn answer_shows_every_variant_and_survives_interruption() {
     assert_eq!(resumed.importance.scores, answer.importance.scores);
     let again = std::fs::read_to_string(cut.join("index.html")).unwrap();
     assert_eq!(data(&again)["pictures"], shown["pictures"]);
+    // With the vote it goes on as well, and a vote that was lost comes out the same.
+    let config = ProbeConfig { rounds: 3, epochs: 2, ..ProbeConfig::paper() };
+    let voting =
+        || Question { vote: Some(config.clone()), ..question(&pipeline, &generation, &cut) };
+    assert_eq!(voting().plan().unwrap().unet_samples, plan.unet_samples + 2 * 8);
+    let with_vote = voting().answer(&mut |_| {}).unwrap();
+    let vote = with_vote.vote.unwrap();
+    assert_eq!(with_vote.pictures, answer.pictures);
+    assert_eq!((vote.steps.len(), vote.blocks.len()), (2, 7));
+    assert!(vote.cost.unet_samples >= 2 * 8);
+    let again = std::fs::read_to_string(cut.join("index.html")).unwrap();
+    assert!(again.contains("Kendall") && again.contains("3 rounds agree"), "vote's sentence");
+    let mut state: Value =
+        serde_json::from_slice(&std::fs::read(cut.join("state.json")).unwrap()).unwrap();
+    state["vote"] = Value::Null;
+    std::fs::write(cut.join("state.json"), state.to_string()).unwrap();
+    let anew = voting().answer(&mut |_| {}).unwrap().vote.unwrap();
+    assert_eq!((anew.scores, anew.cost.unet_samples), (vote.scores, vote.cost.unet_samples));
     // Another question does not go on from it.
     let other =
         Question { facts: json!({ "prompt": "else" }), ..question(&pipeline, &generation, &cut) };

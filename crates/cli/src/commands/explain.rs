@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use explain::{Plan, Question};
+use probe::ProbeConfig;
 use serde_json::json;
 
 use crate::commands::{progress_bar, scorer};
 use crate::facts::facts;
+use crate::failure::OrUsage;
 use crate::options::{ModelOptions, SamplingOptions, count};
 use crate::outputs::{Kind, OutputOptions, Outputs};
 
@@ -36,6 +38,9 @@ pub struct ExplainArgs {
     /// interrupted run resumes from.
     #[arg(long, default_value = "explain")]
     out: PathBuf,
+    /// Show the paper's vote, too, by its search on derivatives and skip sets (as `probe --fast`).
+    #[arg(long)]
+    vote: bool,
     /// Say what it would take, and do nothing.
     #[arg(long)]
     dry_run: bool,
@@ -60,12 +65,17 @@ pub fn run(args: ExplainArgs) -> anyhow::Result<()> {
     let mut facts = facts(&generation)?;
     facts["model_sha256"] = sha256.as_str().into();
     facts["scorer"] = scorer.fingerprint().into();
+    if args.vote {
+        ProbeConfig::paper().check(generation.calls()?).or_usage()?;
+    }
     let question = Question {
         pipeline: &pipeline,
         generation: &generation,
         scorer: Some(&scorer),
         facts,
         model_sha256: &sha256,
+        source: args.model.source(&pipeline),
+        vote: args.vote.then(ProbeConfig::paper),
         unet_batch: args.unet_batch,
         out: &args.out,
     };
@@ -77,7 +87,8 @@ pub fn run(args: ExplainArgs) -> anyhow::Result<()> {
         return match args.json {
             true => terminal::json(&json!(question.plan()?)),
             false => terminal::line(format_args!(
-                "{unet_samples} samples of the U-Net and {pictures} pictures; nothing was done"
+                "{}{unet_samples} samples of the U-Net and {pictures} pictures; nothing was done",
+                if args.vote { "at least " } else { "" }
             )),
         };
     }
