@@ -1,6 +1,8 @@
 //! Tests of the program from outside, in one program: it is linked once.
 
 mod commands;
+#[cfg(target_os = "linux")]
+mod every_option;
 mod export;
 mod fit;
 mod images;
