@@ -8,6 +8,8 @@ mod fit;
 mod images;
 mod importance;
 mod loras;
+#[cfg(target_os = "linux")]
+mod memory;
 mod overwriting;
 mod sampling;
 mod score;

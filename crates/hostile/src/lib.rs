@@ -7,10 +7,10 @@
 
 mod help;
 mod limited;
-mod memory;
+mod program;
 mod table;
 
 pub use help::{CliOption, options};
 pub use limited::{Ended, Ending, Limits, run};
-pub use memory::least_address_space;
+pub use program::{LONG, Taken, Usual, try_every_option};
 pub use table::{Case, Given, Summary, VALUES, cases, run_all};

@@ -100,9 +100,8 @@ fn row(picture: &RgbImage, channel: usize, y: usize) -> Vec<f64> {
 
 /// The weights of a window's rows and columns, of sum 1.
 fn gaussian() -> [f64; WINDOW] {
-    let weights: [f64; WINDOW] = std::array::from_fn(|i| {
-        (-((i as f64 - (WINDOW / 2) as f64) / SIGMA).powi(2) / 2.0).exp()
-    });
+    let weights: [f64; WINDOW] =
+        std::array::from_fn(|i| (-((i as f64 - (WINDOW / 2) as f64) / SIGMA).powi(2) / 2.0).exp());
     let sum: f64 = weights.iter().sum();
     weights.map(|weight| weight / sum)
 }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use reweight::NoiseLevel;
 use scheduler::{NoiseSchedule, SchedulerConfig, SchedulerKind, SigmaSpacing};
 
+use crate::request::{check_eta, check_guidance};
 use crate::{
     GenerationSettings, Guidance, ImageSource, NoiseKind, NoiseSource, Pipeline, PipelineError,
     SampleRequest, SchedulerChoice, read_latents,
 };
-use crate::request::{check_eta, check_guidance};
 
 /// Inference steps and guidance scale where neither a person nor a preset says.
 const DEFAULTS: (usize, f64) = (20, 3.0);

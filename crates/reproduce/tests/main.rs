@@ -1,5 +1,7 @@
 //! Tests of the experiments from outside, in one program: it is linked once.
 
+#[cfg(target_os = "linux")]
+mod every_option;
 #[cfg(unix)]
 mod output;
 mod paper_path;
