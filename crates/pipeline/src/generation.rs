@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use reweight::NoiseLevel;
 use scheduler::{NoiseSchedule, SchedulerConfig, SchedulerKind, SigmaSpacing};
 
+use crate::latents_file::check_latents;
 use crate::request::{check_eta, check_guidance};
 use crate::{
     GenerationSettings, Guidance, ImageSource, NoiseKind, NoiseSource, Pipeline, PipelineError,
@@ -116,7 +117,11 @@ impl Pipeline {
                 )));
             }
         }
-        self.latent_size(size)?;
+        let [height, width] = self.latent_size(size)?;
+        if let Some(path) = &settings.initial_noise {
+            let channels = self.unet().config().in_channels;
+            check_latents(path, "noise", [settings.seeds.len(), channels, height, width])?;
+        }
         let guidance_scale = settings.guidance_scale.unwrap_or(guidance_scale);
         check_guidance(guidance_scale)?;
         check_eta(settings.eta)?;

@@ -14,7 +14,7 @@ fn reproduce_is_told_what_is_wrong() {
     let dry = ["--scale", "smoke", "--dry-run", "--seconds-per-sample", "0.01"];
     let taken = Taken {
         texts: &[],
-        names: &["--out", "--store"],
+        names: &["--out", "--store", "--progress-file"],
         whole: &[],
         numbers: &[("--seconds-per-sample", &["0.5"])],
     };
