@@ -33,6 +33,10 @@ pub fn run<'a>(
         one((folder, arithmetic), &path, &name, &mut report)
             .with_context(|| format!("reference outputs in `{}`", path.display()))?;
     }
+    if let Some(usage) = arithmetic.device.memory_pool_usage() {
+        let mebibytes = usage.bytes_reserved >> 20;
+        report.note(&format!("memory: {mebibytes} MiB are reserved on the device at the end"));
+    }
     if report.compared() == 0 {
         bail!("`{}` holds no reference outputs", folder.display());
     }
