@@ -155,10 +155,11 @@ fn features(program: &Program, arguments: &[String]) -> Vec<&'static str> {
         Some(found.or_else(|| words.next()).unwrap_or_default())
     };
     let device = value("--device").or((program.package == "gpu-check").then_some("cuda"));
-    let with_wgpu = ["cli", "parity", "reproduce"].contains(&program.package);
+    // Where jobs are submitted from there need be no GPU.
+    let elsewhere = ["--slurm", "--scripts"].iter().any(|option| value(option).is_some());
     match device.and_then(|device| device.split(':').next()) {
-        Some("cuda") if nvidia_driver_present() => features.push("cuda"),
-        Some("wgpu") if with_wgpu && vulkan_driver_present() => features.push("wgpu"),
+        Some("cuda") if elsewhere || nvidia_driver_present() => features.push("cuda"),
+        Some("wgpu") if elsewhere || vulkan_driver_present() => features.push("wgpu"),
         _ => {}
     }
     if program.package == "reproduce" && value("--scale") == Some("paper") {
@@ -201,5 +202,8 @@ mod tests {
         assert_eq!(features(reproduce, &words("--dry-run --scale=paper")), ["download"]);
         assert!(features(reproduce, &words("--scale smoke --device cpu")).is_empty());
         assert!(features(reproduce, &words("--scales paper --scale")).is_empty());
+        assert_eq!(features(reproduce, &words("--slurm --device cuda")), ["cuda"]);
+        assert_eq!(features(reproduce, &words("--slurm --device wgpu:1")), ["wgpu"]);
+        assert!(features(reproduce, &words("--slurm --device cpu")).is_empty());
     }
 }

@@ -23,6 +23,8 @@ pub struct CLIPTokenizer {
     bytes: [char; 256],
     /// Special tokens and their ids, longest first.
     special: Vec<(String, u32)>,
+    /// Matches the special tokens, the longest where several begin at one place.
+    special_pattern: Regex,
     bos: u32,
     eos: u32,
     pad: u32,
@@ -122,8 +124,11 @@ impl CLIPTokenizer {
             r"(?i)<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+",
         )
         .map_err(|error| broken(error.to_string()))?;
+        let names: Vec<String> = special.iter().map(|(name, _)| regex::escape(name)).collect();
+        let special_pattern =
+            Regex::new(&names.join("|")).map_err(|error| broken(error.to_string()))?;
         let bytes = byte_characters();
-        Ok(Self { bpe, pattern, bytes, special, bos, eos, pad, max_length })
+        Ok(Self { bpe, pattern, bytes, special, special_pattern, bos, eos, pad, max_length })
     }
 
     /// Length of a padded sequence, begin and end included.
@@ -149,13 +154,15 @@ impl CLIPTokenizer {
     /// The ids of `text` without begin, end and padding.
     pub fn tokenize(&self, text: &str) -> Vec<u32> {
         let mut ids = Vec::new();
-        let mut rest = text;
-        while let Some((at, name, id)) = self.next_special(rest) {
-            self.tokenize_part(&rest[..at], &mut ids);
-            ids.push(id);
-            rest = &rest[at + name.len()..];
+        let mut end = 0;
+        // One pass: a text may consist of special tokens, and of millions of them.
+        for found in self.special_pattern.find_iter(text) {
+            self.tokenize_part(&text[end..found.start()], &mut ids);
+            let special = self.special.iter().find(|(name, _)| name == found.as_str());
+            ids.extend(special.map(|(_, id)| id));
+            end = found.end();
         }
-        self.tokenize_part(rest, &mut ids);
+        self.tokenize_part(&text[end..], &mut ids);
         ids
     }
 
@@ -187,14 +194,6 @@ impl CLIPTokenizer {
     /// Whether [`Self::encode`] drops part of `text`.
     pub fn is_truncated(&self, text: &str) -> bool {
         self.tokenize(text).len() + 2 > self.max_length
-    }
-
-    /// The first special token in `text`, the longest where several begin there.
-    fn next_special(&self, text: &str) -> Option<(usize, &str, u32)> {
-        self.special
-            .iter()
-            .filter_map(|(name, id)| text.find(name.as_str()).map(|at| (at, name.as_str(), *id)))
-            .min_by_key(|(at, name, _)| (*at, usize::MAX - name.len()))
     }
 
     fn tokenize_part(&self, text: &str, ids: &mut Vec<u32>) {

@@ -69,3 +69,14 @@ fn encode_texts_of_megabytes_end_where_the_model_does() {
     assert_eq!(tokenizer.encode(&text).len(), 77);
     assert_eq!(tokenizer.encode_open_clip(&text, 77).len(), 77);
 }
+
+/// Every one of them is a special token; looking for the next of each kind again and again took a
+/// time that grew with the square of their number.
+#[test]
+fn tokenize_hundreds_of_thousands_of_special_tokens_takes_a_moment() {
+    let tokenizer = CLIPTokenizer::openai("!").unwrap();
+    let start = std::time::Instant::now();
+    assert_eq!(tokenizer.tokenize(&"!".repeat(300_000)), [0; 300_000]);
+    assert_eq!(tokenizer.tokenize(&"<|endoftext|>".repeat(50_000)), [49407; 50_000]);
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}

@@ -18,6 +18,19 @@ pub fn write_atomically(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Resu
     file.commit()
 }
 
+/// As [`write_atomically`], with the bytes on the disk before the file gets its name: neither a power
+/// failure nor a server that reports a full disk late leaves part of them under it.
+///
+/// # Errors
+/// [`FileError`] naming the file.
+pub fn write_synced(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), FileError> {
+    let mut file = AtomicFile::create(path.as_ref())?;
+    file.write_all(bytes.as_ref())
+        .and_then(|()| file.as_file_mut().sync_data())
+        .map_err(FileError::at(path))?;
+    file.commit()
+}
+
 /// A file that is written under a name of its own, in the folder it will stand in, and takes its
 /// place with [`commit`](Self::commit); dropped before that, it leaves nothing behind.
 ///
@@ -119,7 +132,7 @@ mod tests {
         drop(file);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
-        write_atomically(&path, "new").unwrap();
+        write_synced(&path, "new").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
     }
 

@@ -8,7 +8,7 @@ mod digest;
 mod error;
 mod read;
 
-pub use atomic::{AtomicFile, folder_of, write_atomically};
+pub use atomic::{AtomicFile, folder_of, write_atomically, write_synced};
 pub use digest::{Sha256, sha256_bytes, sha256_file};
 pub use error::FileError;
 pub use read::{open, read, read_to_string};

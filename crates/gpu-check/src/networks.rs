@@ -108,14 +108,15 @@ pub fn convolution(device: &Device) -> anyhow::Result<()> {
             let expected = kernels::conv2d(&reference, input.clone());
             let layer = typed(reference.to_device(device), dtype);
             let x = Tensor::<4>::from_data(input.into_data(), device).cast(dtype);
-            let ways: [(&str, &dyn Fn() -> Tensor<4>); 2] = [
-                ("ours", &|| kernels::conv2d(&layer, x.clone())),
-                ("burn's", &|| layer.forward(x.clone())),
-            ];
+            let ours = || kernels::conv2d(&layer, x.clone());
+            let burns = || layer.forward(x.clone());
+            let ways: [(&str, &dyn Fn() -> Tensor<4>); 2] = [("ours", &ours), ("burn's", &burns)];
             for (way, run) in ways {
                 let name = format!("{name}, {channels} channels at {side}x{side}, {way}");
                 let error = error(run().cast(FloatDType::F32), &expected);
-                Row::Error { name: name.clone(), error, bound: bound(dtype) }.print()?;
+                // What burn does is told, not judged.
+                let bound = if way == "ours" { bound(dtype) } else { f64::MAX };
+                Row::Error { name: name.clone(), error, bound }.print()?;
                 let many = || {
                     let results: Vec<Tensor<4>> = (0..TOGETHER).map(|_| run()).collect();
                     results.into_iter().try_for_each(wait)

@@ -23,6 +23,7 @@ pub fn of_part(result: &PartResult) -> String {
 fn line(result: &PartResult, row: &Row) -> String {
     match row {
         Row::Fact { name, text } => format!("{name}: {text}"),
+        Row::Error { name, error, bound: f64::MAX } => format!("{name}: {error:.2e}"),
         Row::Error { name, error, bound } => {
             let verdict = if row.fails() { "BEYOND" } else { "within" };
             format!("{name}: {error:.2e}, {verdict} {bound:.0e}")

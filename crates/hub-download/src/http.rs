@@ -1,8 +1,9 @@
 //! HTTP with a hub: redirects, the token, and which failures pass.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use ureq::{Agent, AgentBuilder, Response};
+use ureq::{Agent, AgentBuilder, Request, Response};
 
 use crate::options::DownloadOptions;
 use hub::{HubError, Settings};
@@ -76,14 +77,17 @@ impl Client {
         if from > 0 {
             request = request.set("Range", &format!("bytes={from}-"));
         }
-        match request.call() {
-            Ok(response) => Ok(response),
-            Err(ureq::Error::Status(416, _)) if from > 0 => Err(Failure::Range),
-            Err(ureq::Error::Status(status, response)) => Err(self.refusal(url, status, &response)),
-            Err(ureq::Error::Transport(error)) => {
-                Err(Failure::Passing { reason: error.to_string(), pause: None })
+        let error = match answer(request)? {
+            Ok(response) => return Ok(response),
+            Err(error) => *error,
+        };
+        Err(match error {
+            ureq::Error::Status(416, _) if from > 0 => Failure::Range,
+            ureq::Error::Status(status, response) => self.refusal(url, status, &response),
+            ureq::Error::Transport(error) => {
+                Failure::Passing { reason: error.to_string(), pause: None }
             }
-        }
+        })
     }
 
     fn refusal(&self, url: &str, status: u16, response: &Response) -> Failure {
@@ -106,6 +110,31 @@ impl Client {
         };
         Failure::Final(HubError::Server { url: url.into(), reason })
     }
+}
+
+/// What a server answers. `ureq` 2.12 panics where it takes the value of a header that has no colon;
+/// all are looked at here, so that no later look meets one.
+fn answer(request: Request) -> Result<Result<Response, Box<ureq::Error>>, Failure> {
+    let call = || {
+        let result = request.call().map_err(Box::new);
+        let response = match &result {
+            Ok(response) => Some(response),
+            Err(error) => match &**error {
+                ureq::Error::Status(_, response) => Some(response),
+                ureq::Error::Transport(_) => None,
+            },
+        };
+        if let Some(response) = response {
+            for name in response.headers_names() {
+                let _ = response.header(&name);
+            }
+        }
+        result
+    };
+    catch_unwind(AssertUnwindSafe(call)).map_err(|_| {
+        let reason = "the server's answer has a header that is none".into();
+        Failure::Passing { reason, pause: None }
+    })
 }
 
 /// The failure of a server that redirects for ever.

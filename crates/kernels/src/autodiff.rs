@@ -129,13 +129,14 @@ impl<B: LayerGradients, C: CheckpointStrategy> LayerOps for Autodiff<B, C> {
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
         b: FloatTensor<Self>,
+        turned: bool,
     ) -> FloatTensor<Self> {
         three_operands!(
             Linear,
             [x, w, b],
             [FloatTensor<B>; 2],
             [x.primitive().clone(), w.primitive().clone()],
-            B::layer_linear(x.into_primitive(), w.into_primitive(), b.into_primitive()),
+            B::layer_linear(x.into_primitive(), w.into_primitive(), b.into_primitive(), turned),
             |kept, dy| B::layer_linear_backward(kept, dy)
         )
     }

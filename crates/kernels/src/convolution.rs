@@ -1,5 +1,5 @@
 //! Convolution layers, alone and with what stands around them, on the CPU by kernels of our own,
-//! elsewhere as products of matrices.
+//! on GPUs in half precision as products of matrices.
 
 use burn::backend::Dispatch;
 use burn::module::Param;
@@ -17,11 +17,14 @@ use crate::unfolded::unfolded_conv2d;
 /// # Shapes
 /// - x: `[batch, in_channels, height, width]`
 pub fn conv2d(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-    let Some(padding) = plain_padding(layer).filter(|_| on_cpu(&x) || !is_flex(&x)) else {
+    let Some(padding) = plain_padding(layer) else {
         return layer.forward(x);
     };
     if !on_cpu(&x) {
-        return unfolded_conv2d(layer, x, padding);
+        // On a GPU burn sums f32 in f32, but half precision in half precision: of a 3×3 filter over
+        // 1,280 channels that leaves errors of 3 % of the largest value.
+        let in_half = !is_flex(&x) && x.dtype() != DType::F32;
+        return if in_half { unfolded_conv2d(layer, x, padding) } else { layer.forward(x) };
     }
     let weight = layer.weight.val();
     let bias = bias_or_zeros(&layer.bias, weight.dims()[0], &x.device());

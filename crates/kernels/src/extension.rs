@@ -5,8 +5,11 @@ use burn::backend::{Backend, Flex, backend_extension};
 use burn::tensor::{DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 
+use crate::cpu::linear::Order;
 use crate::cpu::{activation, attention, conv, linear, norm};
-use crate::shapes::{attention_shape, conv_shape, dims, last, norm_shape, rows_per_sample};
+use crate::shapes::{
+    attention_shape, conv_shape, dims, last, norm_shape, rows_per_sample, turned_back,
+};
 
 /// Operations with a kernel of their own on the CPU.
 #[backend_extension(Flex, Autodiff)]
@@ -40,11 +43,13 @@ pub(crate) trait LayerOps: Backend {
         b: FloatTensor<Self>,
         padding: [usize; 2],
     ) -> FloatTensor<Self>;
-    /// Affine map of the last dimension.
+    /// Affine map of the last dimension; `turned` asks for a result that is `[batch, channels,
+    /// rows]` in memory, where that costs no copy.
     fn layer_linear(
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
         b: FloatTensor<Self>,
+        turned: bool,
     ) -> FloatTensor<Self>;
     /// GroupNorm over `[batch, channels, …]`, followed by SiLU where asked.
     fn layer_group_norm(
@@ -146,14 +151,24 @@ impl LayerOps for Flex {
         tensor(conv::doubled(x, w, b, shape), [batch, channels, height, width])
     }
 
-    fn layer_linear(x: FlexTensor, w: FlexTensor, b: FlexTensor) -> FlexTensor {
+    fn layer_linear(x: FlexTensor, w: FlexTensor, b: FlexTensor, turned: bool) -> FlexTensor {
         let sizes = dims(&w);
         let rows = rows_per_sample(&x);
         let mut shape = x.layout().shape().clone();
         let axis = shape.num_dims() - 1;
         shape[axis] = sizes[1];
+        let (x, from) = match turned_back(&x).filter(|_| linear::any_order(rows)) {
+            Some(x) => (x, Order::Channels),
+            None => (x, Order::Rows),
+        };
+        let turned = turned && linear::any_order(rows) && shape.num_dims() == 3;
+        let to = if turned { Order::Channels } else { Order::Rows };
         values!(x, w, b);
-        tensor(linear::forward(x, w, b, rows, sizes), shape)
+        let y = linear::forward(x, w, b, rows, sizes, [from, to]);
+        if turned {
+            return tensor(y, [shape[0], shape[2], shape[1]]).transpose(1, 2);
+        }
+        tensor(y, shape)
     }
 
     fn layer_group_norm(

@@ -11,6 +11,20 @@ use crate::silu;
 
 /// A linear layer over the last dimension; rows are those of `[batch, …, input]`.
 pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
+    affine(layer, x, false)
+}
+
+/// A linear layer over the channels of tokens, which become features.
+///
+/// # Shapes
+/// - x: `[batch, tokens, in_channels]`
+/// - output: `[batch, out_channels, tokens]`
+pub fn linear_to_features(layer: &Linear, x: Tensor<3>) -> Tensor<3> {
+    affine(layer, x, true).swap_dims(1, 2)
+}
+
+/// `turned`: whether the result is wanted with its last two dimensions swapped in memory.
+fn affine<const D: usize>(layer: &Linear, x: Tensor<D>, turned: bool) -> Tensor<D> {
     if !on_cpu(&x) {
         return layer.forward(x);
     }
@@ -20,6 +34,7 @@ pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
+        turned,
     ))
 }
 

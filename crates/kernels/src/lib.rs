@@ -20,5 +20,5 @@ mod workers;
 
 pub use activation::{geglu, gelu, quick_gelu, silu};
 pub use convolution::{conv2d, doubled_conv2d, group_norm_silu_conv2d};
-pub use layer::{attention, group_norm, group_norm_silu, layer_norm, linear};
+pub use layer::{attention, group_norm, group_norm_silu, layer_norm, linear, linear_to_features};
 pub use workers::on_workers;

@@ -21,6 +21,14 @@ pub(crate) fn rows_per_sample(tensor: &FlexTensor) -> usize {
     if dims.len() < 3 { 1 } else { dims[1..dims.len() - 1].iter().product() }
 }
 
+/// The contiguous `[batch, channels, rows]` of which `tensor` is a view `[batch, rows, channels]`.
+pub(crate) fn turned_back(tensor: &FlexTensor) -> Option<FlexTensor> {
+    if tensor.layout().num_dims() != 3 || tensor.is_contiguous() {
+        return None;
+    }
+    Some(tensor.transpose(1, 2)).filter(FlexTensor::is_contiguous)
+}
+
 pub(crate) fn conv_shape(
     x: &FlexTensor,
     w: &FlexTensor,

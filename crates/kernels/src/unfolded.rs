@@ -1,9 +1,5 @@
-//! Convolution as a product of matrices, in tensor operations alone: what other devices than the
-//! CPU compute, and differentiate.
-//!
-//! burn's own convolution is one thread for each output there unless it is tuned at run time; its
-//! gradient by the weights then sums a whole batch in each of a few threads. Tuning takes minutes
-//! and picks kernels by their times, so that bits would change from run to run.
+//! Convolution as a product of matrices, in tensor operations alone: the product is summed in f32
+//! whatever the type of its factors.
 
 use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;

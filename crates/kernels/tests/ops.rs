@@ -135,6 +135,20 @@ fn linear_rows_below_and_above_a_group_match_burn() {
 }
 
 #[test]
+fn linear_layers_between_features_and_tokens_match_burn() {
+    let layer: Linear = LinearConfig::new(7, 5).init(&device());
+    for (batch, rows) in [(3, 4), (2, 16), (1, 20), (2, 300)] {
+        let features = random([batch, 7, rows], &device());
+        compare(
+            &format!("linear {batch}×{rows} of and to features"),
+            std::slice::from_ref(&features),
+            |x| ops::linear_to_features(&layer, x[0].clone().swap_dims(1, 2)).sin(),
+            |x| layer.forward(x[0].clone().swap_dims(1, 2)).swap_dims(1, 2).sin(),
+        );
+    }
+}
+
+#[test]
 fn norms_match_burn() {
     let device = device();
     let group: GroupNorm = GroupNormConfig::new(2, 6).with_epsilon(1e-6).init(&device);

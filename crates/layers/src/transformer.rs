@@ -8,7 +8,7 @@ use crate::trace::named;
 use crate::{
     Attention, AttentionConfig, FeedForward, FeedForwardConfig, LayerNorm, LayerNormConfig,
 };
-use kernels::{group_norm, linear};
+use kernels::{group_norm, linear, linear_to_features};
 
 /// Configuration of [`Transformer2DModel`].
 #[derive(Debug, Clone)]
@@ -105,8 +105,7 @@ impl Transformer2DModel {
         for (index, block) in self.transformer_blocks.iter().enumerate() {
             tokens = named("transformer_blocks", index, || block.forward(tokens, context));
         }
-        tokens = linear(&self.proj_out, tokens);
-        tokens.swap_dims(1, 2).reshape([batch, channels, height, width])
+        linear_to_features(&self.proj_out, tokens).reshape([batch, channels, height, width])
     }
 }
 

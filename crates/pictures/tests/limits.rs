@@ -82,3 +82,11 @@ fn files_that_hold_no_picture_are_named_with_what_they_hold() {
         assert!(matches!(RgbImage::open(absent), Err(PictureError::File(_))));
     }
 }
+
+/// Its palette has 11 bytes, which are no whole number of colours.
+#[test]
+fn palettes_that_are_no_colours_are_refused() {
+    let error = RgbImage::open(data("broken_palette.png")).unwrap_err().to_string();
+    assert!(error.contains("broken_palette.png"), "{error}");
+    assert!(error.contains("1 to 256 colours, found 11 bytes"), "{error}");
+}

@@ -14,10 +14,11 @@ mod run;
 
 pub use error::ReproduceError;
 pub use plan::{
-    Experiment, Part, PromptSettings, PruningSettings, Scale, Scales, ScorerConfig, Shard, Size,
-    Study,
+    Balance, Experiment, Part, PromptSettings, PruningSettings, Scale, Scales, ScorerConfig, Shard,
+    Size, Study,
 };
 pub use report::{Cell, Outcome, Table, run};
 pub use run::{
-    Context, Damage, Estimate, Event, MeasuredRate, Progress, Rate, RunOptions, estimate, work,
+    Context, Damage, Estimate, Event, MeasuredRate, Progress, Rate, RunOptions, estimate, prepare,
+    work,
 };

@@ -1,6 +1,7 @@
 //! Tests of the experiments from outside, in one program: it is linked once.
 
 #[cfg(unix)]
+mod cluster;
 mod output;
 mod paper_path;
 mod report;

@@ -59,7 +59,7 @@ impl Resident {
 
     /// [`AdamW::step`] in tensor operations; the gradient's norm stays on the device.
     fn update(&mut self, recipe: &OptimizerRecipe, step: usize, gradient: Tensor<1>) -> Tensor<1> {
-        let norm = gradient.clone().square().sum().sqrt();
+        let norm = sum(gradient.clone().square()).sqrt();
         let factor = (norm.clone().recip() * recipe.gradient_clip).clamp_max(1.0);
         let gradient = gradient * factor;
         let [beta1, beta2] = recipe.betas;
@@ -78,12 +78,36 @@ impl Resident {
     }
 }
 
+/// The sum of a long vector in rows: a GPU's thread adds up one, and always in the same order.
+fn sum(values: Tensor<1>) -> Tensor<1> {
+    const ROW: usize = 1 << 11;
+    let count = values.dims()[0];
+    let rows = count / ROW;
+    let row = |start: usize, count: usize| values.clone().narrow(0, start, count).sum();
+    if rows == 0 {
+        return row(0, count);
+    }
+    let sums = values.clone().narrow(0, 0, rows * ROW).reshape([rows, ROW]).sum_dim(1).sum();
+    match count % ROW {
+        0 => sums,
+        rest => sums + row(rows * ROW, rest),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use burn::nn::{Linear, LinearConfig};
 
     use super::*;
     use crate::steps::Steps;
+
+    #[test]
+    fn sum_of_rows_and_a_rest_is_the_sum() {
+        for count in [1, 2048, 5000] {
+            let ones = Tensor::<1>::ones([count], &Device::flex());
+            assert_eq!(sum(ones).into_scalar::<f32>(), count as f32);
+        }
+    }
 
     #[test]
     fn step_is_that_of_the_flat_optimiser_to_rounding() {

@@ -32,23 +32,28 @@ fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, Wal
 fn convolutions(criterion: &mut Criterion) {
     let device = Device::flex();
     let mut group = group(criterion, "conv2d");
-    for (input, output, kernel, side) in [
-        (320, 320, 3, 64),
-        (640, 640, 3, 32),
-        (1280, 1280, 3, 16),
-        (1280, 1280, 3, 8),
-        (512, 512, 3, 128),
-        (128, 128, 3, 512),
-        (512, 256, 1, 256),
-        (128, 3, 3, 512),
+    for (batch, input, output, kernel, side) in [
+        (1, 320, 320, 3, 64),
+        (1, 640, 640, 3, 32),
+        (1, 1280, 1280, 3, 16),
+        (1, 1280, 1280, 3, 8),
+        (1, 512, 512, 3, 128),
+        (1, 128, 128, 3, 512),
+        (1, 512, 256, 1, 256),
+        (1, 128, 3, 3, 512),
+        // Of the shipped U-Net.
+        (32, 32, 32, 3, 16),
+        (32, 64, 64, 3, 8),
+        (32, 128, 128, 3, 4),
+        (32, 256, 128, 3, 2),
     ] {
         let layer = conv([input, output], kernel, &device);
-        let x = normal([1, input, side, side], &device);
+        let x = normal([batch, input, side, side], &device);
         group.throughput(Throughput::Elements(
-            (input * output * kernel * kernel * side * side) as u64,
+            (batch * input * output * kernel * kernel * side * side) as u64,
         ));
         group.bench_function(
-            format!("{input} to {output}, {kernel}×{kernel}, {side}×{side}"),
+            format!("{batch} samples, {input} to {output}, {kernel}×{kernel}, {side}×{side}"),
             |b| {
                 b.iter(|| wait(kernels::conv2d(&layer, x.clone())));
             },

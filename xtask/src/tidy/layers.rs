@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 13] = [
     &["probe", "trainer", "onnx-backbone", "random-model"],
     &["pruning", "workloads"],
     &["reproduce", "parity", "explain", "peers", "gpu-check"],
-    &["cli"],
+    &["cli", "fuzz"],
     &["xtask"],
 ];
 

@@ -42,6 +42,18 @@ fn download_lies_never_reach_the_cache() {
     }
 }
 
+/// A line without a colon where a header should be, under names that are asked for early and late.
+#[test]
+fn download_headers_that_are_none_are_an_error() {
+    for name in ["Location", "Connection", "Content-Length", "Retry-After"] {
+        let folder = tempfile::tempdir().unwrap();
+        let server =
+            Server::start(move |asked, _| hub(asked).with("X-Before", format!("1\r\n{name}")));
+        let error = get(&settings(folder.path(), &server)).unwrap_err().to_string();
+        assert!(error.contains("a header that is none"), "{name}: {error}");
+    }
+}
+
 #[test]
 fn download_other_file_than_the_manifest_means_is_not_even_fetched() {
     let folder = tempfile::tempdir().unwrap();

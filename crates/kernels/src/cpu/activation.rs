@@ -1,9 +1,12 @@
 //! Activations of f32 slices and their derivatives, in a form the compiler turns into vectors.
 
+use std::mem::MaybeUninit;
+
 use multiversion::multiversion;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::disjoint::Unwritten;
 use super::simd::{dispatch, exp as vector_exp, lanes, load, store};
 
 /// Elements a task of an element-wise kernel takes.
@@ -74,15 +77,17 @@ fn gelu_with_slope(x: f32) -> (f32, f32) {
 }
 
 macro_rules! vectorised {
-    ($(#[$doc:meta])* $name:ident($($argument:ident: $kind:ty),*) $body:block) => {
+    ($(#[$doc:meta])* $name:ident($($argument:ident: $kind:ty),*) $(-> $result:ty)? $body:block) => {
         $(#[$doc])*
         #[multiversion(targets(
             "x86_64+avx512f+avx512dq+avx512bw+avx512vl+avx2+fma",
             "x86_64+avx2+fma",
         ))]
-        pub(crate) fn $name($($argument: $kind),*) $body
+        pub(crate) fn $name($($argument: $kind),*) $(-> $result)? $body
     };
 }
+
+pub(crate) use vectorised;
 
 /// `x = x · σ(x)`.
 pub(crate) fn silu_in_place(x: &mut [f32]) {
@@ -142,9 +147,11 @@ vectorised! {
 }
 
 vectorised! {
-    geglu_row(x: &[f32], y: &mut [f32]) {
+    geglu_row(x: &[f32], y: &mut [MaybeUninit<f32>]) {
         let (a, b) = x.split_at(y.len());
-        y.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (a, b))| *y = a * gelu(*b));
+        y.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (a, b))| {
+            y.write(a * gelu(*b));
+        });
     }
 }
 
@@ -192,12 +199,14 @@ pub(crate) fn gelu_backward(x: &[f32], dy: &[f32]) -> Vec<f32> {
 
 /// `a · gelu(b)` for rows `[a, b]` of `2 · inner` elements.
 pub(crate) fn geglu(x: &[f32], inner: usize) -> Vec<f32> {
-    let mut y = vec![0.0; x.len() / 2];
-    y.par_chunks_mut(inner)
+    let mut y = Unwritten::new(x.len() / 2);
+    y.cells()
+        .par_chunks_mut(inner)
         .zip(x.par_chunks(2 * inner))
         .with_min_len(CHUNK.div_ceil(inner))
         .for_each(|(y, x)| geglu_row(x, y));
-    y
+    // SAFETY: `x` has a row for each of `y`, all of whose elements are written.
+    unsafe { y.written() }
 }
 
 /// Gradient of [`geglu`].

@@ -1,6 +1,7 @@
 //! An output that parallel tasks write disjoint parts of.
 
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 /// A borrowed output whose parts are written by several tasks at once.
 ///
@@ -63,9 +64,53 @@ impl<'a> DisjointOut<'a> {
     }
 }
 
+/// An output that is not cleared before it is written.
+#[derive(Debug)]
+pub(crate) struct Unwritten {
+    values: Vec<f32>,
+    len: usize,
+}
+
+impl Unwritten {
+    /// Room for `len` elements.
+    pub(crate) fn new(len: usize) -> Self {
+        Self { values: Vec::with_capacity(len), len }
+    }
+
+    /// The elements, for tasks that write before they read.
+    pub(crate) fn shared(&mut self) -> DisjointOut<'_> {
+        DisjointOut { start: self.values.as_mut_ptr(), len: self.len, output: PhantomData }
+    }
+
+    /// The elements, for code that cannot read them.
+    pub(crate) fn cells(&mut self) -> &mut [MaybeUninit<f32>] {
+        &mut self.values.spare_capacity_mut()[..self.len]
+    }
+
+    /// The output.
+    ///
+    /// # Safety
+    /// Every element must have been written.
+    pub(crate) unsafe fn written(mut self) -> Vec<f32> {
+        // SAFETY: there is room for as many, and they are values, as the caller promises.
+        unsafe { self.values.set_len(self.len) };
+        self.values
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::DisjointOut;
+    use super::{DisjointOut, Unwritten};
+
+    #[test]
+    fn unwritten_holds_what_was_written_in_both_ways() {
+        let mut output = Unwritten::new(3);
+        output.cells()[1..].fill(std::mem::MaybeUninit::new(2.0));
+        // SAFETY: no other call writes there.
+        unsafe { output.shared().write(0, &[1.0]) };
+        // SAFETY: all three have been written.
+        assert_eq!(unsafe { output.written() }, [1.0, 2.0, 2.0]);
+    }
 
     #[test]
     fn write_ranges_inside_are_written_and_others_panic() {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::disjoint::DisjointOut;
+use super::disjoint::{DisjointOut, Unwritten};
 use super::matmul::{Matrix, Place, matmul, matmul_into};
 
 /// Rows computed by one matrix product where a sample has fewer.
@@ -14,9 +14,44 @@ const SAMPLE_TASKS: usize = 8;
 /// Columns computed by one matrix product at least, where there are as many.
 const TILE_COLUMNS: usize = 256;
 
+/// How the rows of a sample lie in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// `[rows, channels]`.
+    Rows,
+    /// `[channels, rows]`.
+    Channels,
+}
+
+impl Order {
+    /// Some `rows` rows, of samples of `sample_rows` rows, and some `columns` channels of
+    /// `channels`; and where the first is from row `first` and channel `column` on.
+    fn part(
+        self,
+        [rows, columns]: [usize; 2],
+        [sample_rows, channels]: [usize; 2],
+        [first, column]: [usize; 2],
+    ) -> (usize, Matrix) {
+        match self {
+            Self::Rows => (first * channels + column, Matrix::strided(rows, columns, channels)),
+            Self::Channels => {
+                let (sample, row) = (first / sample_rows, first % sample_rows);
+                let start = (sample * channels + column) * sample_rows + row;
+                (start, Matrix::strided(columns, rows, sample_rows).transposed())
+            }
+        }
+    }
+}
+
+/// Whether samples of `rows` rows are computed one by one, so that they may be in any order.
+pub(crate) fn any_order(rows: usize) -> bool {
+    rows >= GROUP_ROWS
+}
+
 /// `x · w + b` for `samples` samples of `rows` rows each.
 ///
-/// `x` is `[samples · rows, input]`, `w` is `[input, output]`.
+/// `x` is `[samples · rows, input]`, `w` is `[input, output]`; of `x` and the output each sample
+/// is in its own order, which is that of rows unless there is [`any_order`].
 ///
 /// Rows are computed in tiles that begin anew in every sample, or group of small samples, so that
 /// the products' sizes are those of a batch of one.
@@ -26,20 +61,22 @@ pub(crate) fn forward(
     b: &[f32],
     rows: usize,
     [input, output]: [usize; 2],
+    [from, to]: [Order; 2],
 ) -> Vec<f32> {
+    assert!(any_order(rows) || [from, to] == [Order::Rows; 2]);
     let total = x.len() / input.max(1);
-    let mut y = vec![0.0; total * output];
-    if y.is_empty() {
-        return y;
+    if total * output == 0 {
+        return Vec::new();
     }
-    let group = if rows >= GROUP_ROWS { rows } else { rows * GROUP_ROWS.div_ceil(rows) };
+    let mut y = Unwritten::new(total * output);
+    let group = if any_order(rows) { rows } else { rows * GROUP_ROWS.div_ceil(rows) };
     let tile = group.min(TILE_ROWS);
     let tiles = group.div_ceil(tile);
     let column_tiles = SAMPLE_TASKS.div_ceil(tiles).min(output / TILE_COLUMNS).max(1);
     let width = output.div_ceil(column_tiles).next_multiple_of(32);
     let column_tiles = output.div_ceil(width);
     let groups = total.div_ceil(group);
-    let out = DisjointOut::new(&mut y);
+    let out = y.shared();
     (0..groups * tiles * column_tiles).into_par_iter().for_each(|task| {
         let (column, row) = (task % column_tiles * width, task / column_tiles);
         let (group_start, tile_start) = (row / tiles * group, row % tiles * tile);
@@ -48,21 +85,19 @@ pub(crate) fn forward(
         let columns = width.min(output - column);
         let present = count.min(total - first);
         let weights = (&w[column..], Matrix::strided(input, columns, output));
-        let x = &x[first * input..(first + present) * input];
         let bias = &b[column..column + columns];
         if present == count {
-            let shape = Matrix::strided(count, columns, output);
-            let place = Place { out, first: first * output + column, shape };
-            for row in 0..count {
-                // SAFETY: tasks have different rows or different columns.
-                unsafe { out.write(place.first + row * output, bias) };
-            }
+            let (start, left) = from.part([count, input], [rows, input], [first, 0]);
+            let (place, shape) = to.part([count, columns], [rows, output], [first, column]);
+            // SAFETY: tasks have different rows or different columns.
+            unsafe { start_with(bias, out, place, shape) };
+            let place = Place { out, first: place, shape };
             // SAFETY: as above.
-            unsafe { matmul_into(place, (x, Matrix::new(count, input)), weights, 1.0, true) };
+            unsafe { matmul_into(place, (&x[start..], left), weights, 1.0, true) };
             return;
         }
         // The last group is filled up, so that its product has the size of every other.
-        let mut padded = x.to_vec();
+        let mut padded = x[first * input..(first + present) * input].to_vec();
         padded.resize(count * input, 0.0);
         let mut part = bias.repeat(count);
         matmul(
@@ -77,7 +112,29 @@ pub(crate) fn forward(
             unsafe { out.write((first + row) * output + column, part) };
         }
     });
-    y
+    // SAFETY: the tasks have written all rows in all columns.
+    unsafe { y.written() }
+}
+
+/// Writes `bias` to every row of a part of the output.
+///
+/// # Safety
+/// As of [`DisjointOut::write`].
+unsafe fn start_with(bias: &[f32], out: DisjointOut<'_>, place: usize, shape: Matrix) {
+    if shape.column_stride == 1 {
+        for row in 0..shape.rows {
+            // SAFETY: as the caller promises.
+            unsafe { out.write(place + row * shape.row_stride, bias) };
+        }
+        return;
+    }
+    let mut column = [0.0; TILE_ROWS];
+    for (index, bias) in bias.iter().enumerate() {
+        let column = &mut column[..shape.rows];
+        column.fill(*bias);
+        // SAFETY: as above; rows follow one another.
+        unsafe { out.write(place + index * shape.column_stride, column) };
+    }
 }
 
 /// Rows whose share of the weights' gradient one matrix product computes, where there are as many.

@@ -1,8 +1,9 @@
 //! GroupNorm and LayerNorm of f32 slices.
 
+use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::activation::{silu_backward_in_place, silu_in_place};
+use super::activation::{silu_backward_in_place, silu_in_place, vectorised};
 use super::scratch::Scratch;
 use super::sums::{dot, sum};
 
@@ -21,6 +22,15 @@ pub(crate) struct NormShape {
     pub(crate) silu: bool,
 }
 
+vectorised! {
+    /// In f64.
+    mean_and_variance(x: &[f32]) -> (f64, f64) {
+        let count = x.len() as f64;
+        let mean = sum(x, |x| x) / count;
+        (mean, sum(x, |x| (x - mean) * (x - mean)) / count)
+    }
+}
+
 /// What a norm does to a channel of a sample: `(x − mean) · scale + shift`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Affine {
@@ -36,9 +46,7 @@ impl NormShape {
 
     /// Mean and inverse standard deviation of one run, in f64.
     fn statistics(&self, x: &[f32]) -> (f32, f32) {
-        let count = x.len() as f64;
-        let mean = sum(x, |x| x) / count;
-        let variance = sum(x, |x| (x - mean) * (x - mean)) / count;
+        let (mean, variance) = mean_and_variance(x);
         (mean as f32, (1.0 / (variance + self.epsilon).sqrt()) as f32)
     }
 

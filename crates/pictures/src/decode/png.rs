@@ -18,6 +18,9 @@ pub(super) fn decode(reader: impl BufRead + Seek, limits: Limits) -> Result<RgbI
     // At least this much, before the chunks in front of the pixels are read.
     limits.buffer(width, height, 1)?;
     let mut reader = decoder.read_info().map_err(&broken)?;
+    if reader.info().color_type == ColorType::Indexed {
+        check_palette(reader.info().palette.as_deref().unwrap_or_default())?;
+    }
     let (color, depth) = reader.output_color_type();
     let channels = color.samples();
     let samples = if depth == BitDepth::Sixteen { 2 } else { 1 };
@@ -37,4 +40,17 @@ pub(super) fn decode(reader: impl BufRead + Seek, limits: Limits) -> Result<RgbI
         _ => to_rgb(&pixels, channels, |value| value),
     };
     Ok(RgbImage { width: width as usize, height: height as usize, rgb })
+}
+
+/// The decoder takes for granted what PNG's specification demands of a palette (11.2.2 `PLTE`): 1 to
+/// 256 colours of three bytes.
+fn check_palette(palette: &[u8]) -> Result<(), DecodeError> {
+    let length = palette.len();
+    match (1..=3 * 256).contains(&length) && length.is_multiple_of(3) {
+        true => Ok(()),
+        false => Err(DecodeError::Broken {
+            format: "PNG",
+            reason: format!("expected a palette of 1 to 256 colours, found {length} bytes"),
+        }),
+    }
 }

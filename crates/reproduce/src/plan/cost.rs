@@ -91,6 +91,15 @@ pub(crate) fn bytes(study: &Study, unit: &Unit) -> u64 {
     }
 }
 
+/// Files a unit's results are.
+pub(crate) fn files(study: &Study, unit: &Unit) -> u64 {
+    match unit {
+        Unit::Picture(_) => 2,
+        Unit::Student(_) => product(&[2, study.size.pruning_samples]).saturating_add(1),
+        _ => 1,
+    }
+}
+
 fn product(factors: &[usize]) -> u64 {
     factors.iter().fold(1, |product: u64, factor| product.saturating_mul(*factor as u64))
 }

@@ -1,6 +1,7 @@
 //! What is to be done: an experiment, its units of work, their keys and costs. Nothing here runs a
 //! model or touches a result.
 
+mod balance;
 mod comparisons;
 mod control;
 mod cost;
@@ -12,22 +13,25 @@ mod prompts;
 mod queue;
 mod settings;
 mod shard;
+mod share;
 mod skipping;
 mod study;
 mod unit;
 mod units;
 mod weighting;
 
+pub use balance::Balance;
 pub(crate) use comparisons::{
     SeedRole, block_weightings, compared, judged, sampled, seeded_weightings, shown,
 };
 pub(crate) use control::{Control, ControlGroup, Rule, control_groups, fewer_steps_weightings};
-pub(crate) use cost::{bytes, samples};
+pub(crate) use cost::{bytes, files, samples};
 pub use experiment::Experiment;
 pub(crate) use keys::{Fingerprints, Key, Keys, content, fit_plan};
 pub use part::Part;
 pub use settings::{PromptSettings, PruningSettings, Scale, Scales, ScorerConfig, Size};
 pub use shard::Shard;
+pub(crate) use share::Shares;
 pub(crate) use skipping::{
     Arm, SkipRule, Skipping, TIMED_RUNS, arms, costs, is_timed, timed_samples,
 };

@@ -1,23 +1,22 @@
 //! Units of work in an order in which each comes after those it depends on.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
-use super::shard::Shard;
 use super::study::Study;
 use super::unit::{Sample, Unit};
 
 /// Units in the order of what they depend on: probes, what needs them, what needs that.
 pub(super) struct Queue<'a> {
     pub(super) study: &'a Study,
-    pub(super) shard: Shard,
     stages: [Vec<Unit>; 3],
     seen: HashSet<String>,
 }
 
 impl<'a> Queue<'a> {
     /// Nothing to do yet.
-    pub(super) fn new(study: &'a Study, shard: Shard) -> Self {
-        Self { study, shard, stages: Default::default(), seen: HashSet::new() }
+    pub(super) fn new(study: &'a Study) -> Self {
+        Self { study, stages: Default::default(), seen: HashSet::new() }
     }
 
     /// All units, each after those it depends on.
@@ -42,13 +41,12 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// The examples of the categories that fall to this run.
-    pub(super) fn examples(&self) -> Vec<usize> {
-        (0..self.study.count()).filter(|example| self.shard.has(*example)).collect()
+    /// The examples of the categories.
+    pub(super) fn examples(&self) -> Range<usize> {
+        0..self.study.count()
     }
 
-    /// The probe, the estimates or the fit that a sample's weighting comes from; every run of several
-    /// fits for itself.
+    /// The probe, the estimates or the fit that a sample's weighting comes from.
     pub(super) fn sources(&mut self, sample: &Sample) {
         if let Some(probe) = sample.probe() {
             self.add(Unit::Probe(probe));

@@ -12,11 +12,6 @@ pub struct Shard {
 impl Shard {
     /// The work of one run alone.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
-
-    /// Whether the work on the `number`th example, or strategy, falls to this run.
-    pub(crate) fn has(self, number: usize) -> bool {
-        number % self.count.max(1) == self.index
-    }
 }
 
 impl std::str::FromStr for Shard {

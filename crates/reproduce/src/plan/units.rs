@@ -1,7 +1,7 @@
 //! Which units the parts of an experiment need, in an order in which they can be done.
 
 use probe::{Effect, Estimator};
-use pruning::{SkipSets, Strategy, distinct_skips};
+use pruning::{Strategy, distinct_skips};
 use reweight::StepMatrix;
 
 use super::comparisons::{
@@ -10,7 +10,6 @@ use super::comparisons::{
 use super::control::{ControlGroup, control_groups, fewer_steps_weightings};
 use super::part::Part;
 use super::queue::Queue;
-use super::shard::Shard;
 use super::skipping::{arms, is_timed};
 use super::study::Study;
 use super::unit::{
@@ -26,17 +25,16 @@ pub(crate) fn pruning_probe(study: &Study, parts: &[Part]) -> Option<Probe> {
     made.then_some(Probe { example: study.focus(), steps: pruning.steps })
 }
 
-/// All units the parts need that fall to `shard`, each after those it depends on.
+/// All units the parts need, each after those it depends on.
 ///
 /// `strategies` are those of Fig. 3; before the [probe](pruning_probe) they come from is done,
 /// as many others stand for them.
 pub(crate) fn units(
     study: &Study,
     parts: &[Part],
-    shard: Shard,
     strategies: Option<&[Strategy]>,
 ) -> Result<Vec<Unit>, ReproduceError> {
-    let mut queue = Queue::new(study, shard);
+    let mut queue = Queue::new(study);
     for part in parts {
         match part {
             Part::Table1 => queue.table1(),
@@ -45,9 +43,7 @@ pub(crate) fn units(
             Part::FewerSteps => queue.fewer_steps(),
             Part::Table2 => {
                 let (example, steps) = (study.focus(), study.experiment.steps);
-                if shard.has(example) {
-                    queue.add(Unit::Probe(Probe { example, steps }));
-                }
+                queue.add(Unit::Probe(Probe { example, steps }));
             }
             Part::TableA => queue.table_a(),
             Part::Skipping => queue.skipping()?,
@@ -76,13 +72,12 @@ impl Queue<'_> {
         }
     }
 
-    /// Table I's one prompt; runs that share the work share its seeds.
+    /// Table I's one prompt.
     fn table1_seeds(&mut self) {
         let study = self.study;
         let example = study.table1_example();
         for weighting in block_weightings(study) {
-            let shard = self.shard;
-            for seed in (0..study.size.table1_seeds).filter(|seed| shard.has(*seed)) {
+            for seed in 0..study.size.table1_seeds {
                 for steps in study.experiment.table1_scored_steps.iter().copied() {
                     self.scored_picture(Sample { example, seed: seed as u64, steps, weighting });
                 }
@@ -120,9 +115,8 @@ impl Queue<'_> {
     fn fewer_steps(&mut self) {
         let experiment = &self.study.experiment;
         let (seed, all) = (SeedRole::Test.of(experiment), experiment.steps);
-        let shard = self.shard;
         for weighting in fewer_steps_weightings(self.study) {
-            for example in sampled(self.study).into_iter().filter(|example| shard.has(*example)) {
+            for example in sampled(self.study) {
                 let sample = Sample { example, seed, steps: all - 1, weighting };
                 let pair = Likened { sample, vanilla_steps: all };
                 self.sources(&sample);
@@ -137,8 +131,8 @@ impl Queue<'_> {
 
     /// Every estimate of importance, and the effects it is judged by.
     fn table_a(&mut self) {
-        let (steps, shard, blocks) = (self.study.experiment.steps, self.shard, self.study.blocks());
-        for example in judged(self.study).into_iter().filter(|example| shard.has(*example)) {
+        let (steps, blocks) = (self.study.experiment.steps, self.study.blocks());
+        for example in judged(self.study) {
             self.add(Unit::Probe(Probe { example, steps }));
             for both_ways in [false, true] {
                 self.add(Unit::Search(Search { example, steps, both_ways }));
@@ -155,10 +149,10 @@ impl Queue<'_> {
 
     /// Pictures of every way to make them cheaper, beside the vanilla ones, on the test seed.
     fn skipping(&mut self) -> Result<(), ReproduceError> {
-        let (study, shard) = (self.study, self.shard);
+        let study = self.study;
         let (seed, all) = (SeedRole::Test.of(&study.experiment), study.experiment.steps);
         let arms = arms(study)?;
-        for example in judged(study).into_iter().filter(|example| shard.has(*example)) {
+        for example in judged(study) {
             for arm in &arms {
                 let sample = arm.sample(example, seed);
                 self.sources(&sample);
@@ -208,8 +202,7 @@ impl Queue<'_> {
     }
 
     /// The teacher's pictures, the students', and their distances. What is skipped depends on the
-    /// focus prompt's probe, which every run of several makes for itself. A strategy that equals
-    /// another is the same unit.
+    /// focus prompt's probe. A strategy that equals another is the same unit.
     fn figure3(&mut self, strategies: Option<&[Strategy]>) -> Result<(), ReproduceError> {
         let Some(probe) = pruning_probe(self.study, &[Part::Figure3]) else { return Ok(()) };
         let strategies = match strategies {
@@ -219,16 +212,9 @@ impl Queue<'_> {
                 pruning::strategies(&StepMatrix::from_fn(probe.steps, blocks, |_, block| block))?
             }
         };
-        let shard = self.shard;
-        let mine = distinct_skips(&strategies).into_iter().enumerate();
-        let mine: Vec<&SkipSets> =
-            mine.filter(|(number, _)| shard.has(*number)).map(|(_, skips)| skips).collect();
-        if mine.is_empty() {
-            return Ok(());
-        }
         self.add(Unit::Probe(probe));
         self.add(Unit::Student(Student::Teacher));
-        for skips in mine {
+        for skips in distinct_skips(&strategies) {
             self.add(Unit::Student(Student::Pruned(skips.clone())));
             for role in SeedRole::BOTH {
                 let seed = role.of(&self.study.experiment);
@@ -255,13 +241,8 @@ mod tests {
         let strategies = pruning::strategies(&ranking).unwrap();
         let duplicates = strategies.iter().filter(|strategy| strategy.duplicate).count();
         assert!(duplicates > 0);
-        let count = |shard| {
-            let units = units(&study, &[Part::Figure3], shard, Some(&strategies)).unwrap();
-            let pruned = |unit: &&Unit| matches!(unit, Unit::Student(Student::Pruned(_)));
-            units.iter().filter(pruned).count()
-        };
-        assert_eq!(count(Shard::WHOLE), strategies.len() - duplicates);
-        let shards = (0..3).map(|index| count(Shard { index, count: 3 }));
-        assert_eq!(shards.sum::<usize>(), strategies.len() - duplicates);
+        let units = units(&study, &[Part::Figure3], Some(&strategies)).unwrap();
+        let pruned = |unit: &&Unit| matches!(unit, Unit::Student(Student::Pruned(_)));
+        assert_eq!(units.iter().filter(pruned).count(), strategies.len() - duplicates);
     }
 }

@@ -132,6 +132,12 @@ impl Context {
         })
     }
 
+    /// The same, with every result on the disk before it counts, as it must be where several machines
+    /// share a store.
+    pub fn synced(self) -> Self {
+        Self { store: self.store.synced(), ..self }
+    }
+
     /// What is run.
     pub fn study(&self) -> &Study {
         &self.study

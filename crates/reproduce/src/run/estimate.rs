@@ -4,7 +4,7 @@ use super::context::{Context, RunOptions};
 use super::library::Library;
 use super::rate::{MeasuredRate, measure};
 use crate::ReproduceError;
-use crate::plan::{self, Part, Shard, Study, Unit, pruning_probe};
+use crate::plan::{self, Part, Shard, Shares, Study, Unit, pruning_probe};
 
 /// What a run would do.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Estimate {
     pub unet_samples: u64,
     /// Bytes the results still to be made take, roughly.
     pub disk_bytes: u64,
+    /// Files of them.
+    pub files: u64,
     /// Seconds one sample takes.
     pub seconds_per_sample: f64,
     /// What they were estimated from, where they were not given.
@@ -62,14 +64,16 @@ pub fn estimate(
         Some(library) if probed => Some(library.strategies(parts)?),
         _ => None,
     };
-    let units = plan::units(study, parts, shard, strategies.as_deref())?;
-    let (mut done, mut unet_samples, mut disk_bytes) = (0, 0u64, 0u64);
+    let units = plan::units(study, parts, strategies.as_deref())?;
+    let units = Shares::new(study, parts, units).of(shard);
+    let (mut done, mut unet_samples, mut disk_bytes, mut files) = (0, 0u64, 0u64, 0u64);
     for unit in &units {
         if is_done(unit) {
             done += 1;
         } else {
             unet_samples = unet_samples.saturating_add(plan::samples(study, unit));
             disk_bytes = disk_bytes.saturating_add(plan::bytes(study, unit));
+            files = files.saturating_add(plan::files(study, unit));
         }
     }
     let (seconds_per_sample, measured) = match rate {
@@ -84,5 +88,5 @@ pub fn estimate(
         }
     };
     let units = units.len();
-    Ok(Estimate { units, done, unet_samples, disk_bytes, seconds_per_sample, measured })
+    Ok(Estimate { units, done, unet_samples, disk_bytes, files, seconds_per_sample, measured })
 }

@@ -17,6 +17,8 @@ mod skipping;
 mod snr;
 mod store;
 mod students;
+#[cfg(test)]
+mod tests;
 mod work;
 
 pub use context::{Context, RunOptions};
@@ -27,4 +29,4 @@ pub(crate) use results::{Likeness, MeasuredEffects};
 pub(crate) use schedule::mean_weight;
 pub(crate) use skipping::plan as skip_plan;
 pub use store::Damage;
-pub use work::{Event, Progress, work};
+pub use work::{Event, Progress, prepare, work};

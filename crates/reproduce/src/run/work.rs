@@ -15,7 +15,7 @@ use super::snr::SnrMeter;
 use super::store::Damage;
 use super::students::{Judge, student};
 use crate::ReproduceError;
-use crate::plan::{self, Part, Shard, Unit, pruning_probe};
+use crate::plan::{self, Part, Shard, Shares, Unit, pruning_probe};
 
 /// What happens in a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +52,29 @@ pub fn work(
     shard: Shard,
     events: &mut dyn FnMut(Event),
 ) -> Result<(), ReproduceError> {
+    done(context, parts, |shares| shares.of(shard), events)
+}
+
+/// Runs the units that several shards need, so that none of them has to; each would otherwise do
+/// those it needs for itself.
+///
+/// # Errors
+/// As [`work`].
+pub fn prepare(
+    context: &Context,
+    parts: &[Part],
+    events: &mut dyn FnMut(Event),
+) -> Result<(), ReproduceError> {
+    done(context, parts, Shares::common, events)
+}
+
+/// Runs those of the parts' units that `chosen` takes.
+fn done(
+    context: &Context,
+    parts: &[Part],
+    chosen: impl FnOnce(Shares) -> Vec<Unit>,
+    events: &mut dyn FnMut(Event),
+) -> Result<(), ReproduceError> {
     let (study, library) = (&context.study, Library::new(context));
     let worker = Worker::new(library);
     // What the students skip depends on a result.
@@ -62,7 +85,8 @@ pub fn work(
         }
     }
     let strategies = library.strategies(parts)?;
-    let units = plan::units(study, parts, shard, Some(&strategies))?;
+    let units = plan::units(study, parts, Some(&strategies))?;
+    let units = chosen(Shares::new(study, parts, units));
     let waiting: Vec<&Unit> =
         units.iter().filter(|unit| !is_done(&library, unit, events)).collect();
     let cost = |units: &[&Unit]| -> u64 {

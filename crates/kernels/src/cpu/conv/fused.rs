@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{ConvShape, direct, winograd};
+use super::{ConvShape, direct, shifted, winograd};
 use crate::cpu::norm::{self, Affine, NormShape};
 
 /// What is done to the input and to the output on the way.
@@ -48,6 +48,12 @@ pub(crate) fn normalised(
         winograd::forward(x, w, b, shape, method, around, &mut y);
         return y;
     }
+    if shifted::suits(shape) {
+        let affines = norm.affines(x, gamma, beta);
+        let around = Around { before: Some(&affines), after: addend, ..Around::default() };
+        shifted::forward(x, w, b, shape, around, &mut y);
+        return y;
+    }
     let x = norm::forward(x, gamma, beta, norm);
     direct::forward(&x, w, b, shape, &mut y);
     let positions = shape.positions();
@@ -78,6 +84,11 @@ pub(crate) fn doubled(x: &[f32], w: &[f32], b: &[f32], shape: ConvShape) -> Vec<
     if let Some(method) = winograd::Method::of(shape) {
         let around = Around { doubled: true, ..Around::default() };
         winograd::forward(x, w, b, shape, method, around, &mut y);
+        return y;
+    }
+    if shifted::suits(shape) {
+        let around = Around { doubled: true, ..Around::default() };
+        shifted::forward(x, w, b, shape, around, &mut y);
         return y;
     }
     let width = shape.input[2];

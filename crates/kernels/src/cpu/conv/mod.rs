@@ -3,6 +3,7 @@
 mod backward;
 mod direct;
 mod fused;
+mod shifted;
 mod unfold;
 mod winograd;
 
@@ -98,6 +99,9 @@ pub(crate) fn forward(x: &[f32], w: &[f32], b: &[f32], shape: ConvShape) -> Vec<
         match winograd::Method::of(shape) {
             Some(method) => {
                 winograd::forward(x, w, b, shape, method, Around::default(), &mut y);
+            }
+            None if shifted::suits(shape) => {
+                shifted::forward(x, w, b, shape, Around::default(), &mut y);
             }
             None => direct::forward(x, w, b, shape, &mut y),
         }

@@ -7,6 +7,8 @@ use clap::{Parser, ValueEnum};
 use pipeline::{DeviceChoice, Precision};
 use reproduce::{Part, RunOptions, Scale, Shard};
 
+use crate::cluster::{ClusterArgs, shard_of_array};
+
 /// Where the paper's own experiments are.
 const PAPER: &str = "experiments/paper";
 /// The paper's printed figures, beside them.
@@ -26,13 +28,15 @@ pub(crate) struct ReproduceArgs {
     /// paper's four models].
     #[arg(long)]
     experiment: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
     /// Only these tables: I, II, III, IV, V, VI, `I-seeds` (I for one prompt and many seeds), `controls`
     /// (schedules of the same mean), `fewer-steps`, A (which importance is true).
     #[arg(long, value_parser = table)]
-    table: Vec<Part>,
+    table: Vec<Named>,
     /// Only these figures: 3, 4, `pictures`, or `skipping` (what skipped blocks save, and cost).
     #[arg(long, value_parser = figure)]
-    figure: Vec<Part>,
+    figure: Vec<Named>,
     /// How much is run.
     #[arg(long, value_enum, default_value = "default")]
     scale: ScaleName,
@@ -42,9 +46,16 @@ pub(crate) struct ReproduceArgs {
     /// The U-Net's time for one sample that `--dry-run` counts with; estimated where absent.
     #[arg(long, value_parser = seconds)]
     pub(crate) seconds_per_sample: Option<f64>,
-    /// Do only the work of run i of n that share it; a run without this writes the tables.
+    /// Do only the work of run i of n that share it; a run without this writes the tables. In a job
+    /// array of Slurm the array says it.
     #[arg(long)]
-    pub(crate) shard: Option<Shard>,
+    shard: Option<Shard>,
+    /// Do only the work that several shards need, before them.
+    #[arg(long, conflicts_with = "shard")]
+    pub(crate) common: bool,
+    /// Keep saying in this file how far the run is, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) progress_file: Option<PathBuf>,
     /// Go on from stored results; this is always so, the flag is accepted for clarity.
     #[arg(long)]
     resume: bool,
@@ -71,6 +82,13 @@ pub(crate) struct ReproduceArgs {
     picture_batch: Option<usize>,
 }
 
+/// A part as the user named it.
+#[derive(Clone)]
+struct Named {
+    part: Part,
+    name: String,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ScaleName {
     Smoke,
@@ -90,7 +108,41 @@ impl ReproduceArgs {
 
     /// The tables and figures that are asked for; none where all are.
     pub(crate) fn parts(&self) -> Vec<Part> {
-        self.table.iter().chain(&self.figure).copied().collect()
+        self.table.iter().chain(&self.figure).map(|named| named.part).collect()
+    }
+
+    /// The shard this run does, where it does one: that of the command line, or of the job array it
+    /// is in.
+    pub(crate) fn shard(&self) -> anyhow::Result<Option<Shard>> {
+        match self.shard {
+            None if !self.common => shard_of_array(&|name| std::env::var(name).ok()),
+            given => Ok(given),
+        }
+    }
+
+    /// What a run of the same work is called with, wherever it is started: no shard, and nothing to
+    /// fetch.
+    pub(crate) fn words(&self, root: &Path, files: &[PathBuf]) -> Vec<String> {
+        let path = |path: &Path| root.join(path).display().to_string();
+        let mut words = Vec::new();
+        let mut add = |option: &str, value: String| words.push(format!("--{option}={value}"));
+        files.iter().for_each(|file| add("experiment", path(file)));
+        self.table.iter().for_each(|named| add("table", named.name.clone()));
+        self.figure.iter().for_each(|named| add("figure", named.name.clone()));
+        add("scale", self.scale().name().into());
+        add("store", path(&self.store));
+        if let Some(out) = &self.out {
+            let out = std::path::absolute(out).unwrap_or_else(|_| out.clone());
+            add("out", out.display().to_string());
+        }
+        add("device", self.device.to_string());
+        add("dtype", self.dtype.name().into());
+        add("unet-batch", self.unet_batch.to_string());
+        if let Some(batch) = self.picture_batch {
+            add("picture-batch", batch.to_string());
+        }
+        words.push("--no-download".into());
+        words
     }
 
     /// The experiment files, relative to the project's root.
@@ -126,16 +178,20 @@ impl ReproduceArgs {
     }
 }
 
-fn table(text: &str) -> Result<Part, String> {
-    Part::table(text).ok_or_else(|| {
+fn table(text: &str) -> Result<Named, String> {
+    named(Part::table(text), text).ok_or_else(|| {
         format!(
             "expected a table from I to VI, `I-seeds`, `controls`, `fewer-steps` or A, found `{text}`"
         )
     })
 }
 
-fn figure(text: &str) -> Result<Part, String> {
-    Part::figure(text)
+fn named(part: Option<Part>, text: &str) -> Option<Named> {
+    Some(Named { part: part?, name: text.into() })
+}
+
+fn figure(text: &str) -> Result<Named, String> {
+    named(Part::figure(text), text)
         .ok_or_else(|| format!("expected figure 3, 4, `pictures` or `skipping`, found `{text}`"))
 }
 
@@ -172,5 +228,34 @@ mod tests {
         assert_eq!(parts, [Part::Controls, Part::Table1Seeds, Part::FewerSteps]);
         let args = ReproduceArgs::try_parse_from(["reproduce", "--seconds-per-sample=0.5"]);
         assert_eq!(args.unwrap().seconds_per_sample, Some(0.5));
+    }
+
+    #[test]
+    fn words_call_the_same_run_again() {
+        let given = [
+            "reproduce",
+            "--table=I",
+            "--figure",
+            "pictures",
+            "--scale=smoke",
+            "--dtype",
+            "f16",
+            "--picture-batch=3",
+            "--slurm",
+            "--array=4%2",
+            "--time=1:00:00",
+            "--sbatch=--mem=4G",
+        ];
+        let args = ReproduceArgs::try_parse_from(given).unwrap();
+        assert_eq!(args.cluster.sbatch_options(), ["--time=1:00:00", "--mem=4G"]);
+        let words = args.words(Path::new("/project"), &["experiments/a.toml".into()]);
+        let again = std::iter::once("reproduce".to_string()).chain(words.iter().cloned());
+        let again = ReproduceArgs::try_parse_from(again).unwrap();
+        assert_eq!(again.words(Path::new("/elsewhere"), &again.experiment), words);
+        assert!(!again.cluster.is_asked() && again.parts() == args.parts() && again.no_download);
+        assert!(words.contains(&"--experiment=/project/experiments/a.toml".to_string()));
+        for alone in ["--time=1", "--array=4", "--sbatch=--mem=1"] {
+            assert!(ReproduceArgs::try_parse_from(["reproduce", alone]).is_err(), "{alone}");
+        }
     }
 }

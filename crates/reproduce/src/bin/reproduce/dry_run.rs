@@ -21,7 +21,7 @@ pub(crate) fn dry_run(
     root: &Path,
     earlier: Option<MeasuredRate>,
 ) -> anyhow::Result<Estimate> {
-    let shard = args.shard.unwrap_or(Shard::WHOLE);
+    let shard = args.shard()?.unwrap_or(Shard::WHOLE);
     let rate = match (args.seconds_per_sample, earlier) {
         (Some(seconds), _) => Rate::Known(seconds),
         (None, Some(earlier)) => Rate::Measured(earlier),
@@ -69,6 +69,10 @@ pub(crate) fn dry_run(
         spoken(estimate.seconds()),
         estimate.seconds_per_sample
     ))?;
-    terminal::line(format_args!("  about {} of results on disk", HumanBytes(estimate.disk_bytes)))?;
+    terminal::line(format_args!(
+        "  about {} of results on disk, in {} files",
+        HumanBytes(estimate.disk_bytes),
+        estimate.files
+    ))?;
     Ok(estimate)
 }

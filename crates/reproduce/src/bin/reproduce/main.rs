@@ -1,9 +1,11 @@
 //! `cargo xtask reproduce`: runs the paper's experiments on a model.
 
 mod args;
+mod cluster;
 mod command;
 mod dry_run;
 mod progress;
+mod progress_file;
 
 use std::process::ExitCode;
 

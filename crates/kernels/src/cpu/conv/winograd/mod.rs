@@ -10,8 +10,8 @@ use std::marker::PhantomData;
 
 use rayon::prelude::*;
 
-use super::ConvShape;
 use super::fused::{Addend, Around};
+use super::{ConvShape, shifted};
 use crate::cpu::disjoint::DisjointOut;
 use crate::cpu::matmul::{Matrix, matmul};
 use crate::cpu::scratch::Scratch;
@@ -49,7 +49,8 @@ impl Method {
         }
         match height.min(width) {
             24.. => Some(Self::Four),
-            12.. => Some(Self::Two),
+            // Of few channels, transforming takes what products are saved.
+            12.. if channels.min(outputs) >= 128 || !shifted::suits(shape) => Some(Self::Two),
             _ => None,
         }
     }
