@@ -3,10 +3,10 @@
 mod cuda;
 mod wgpu;
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device, FloatDType};
 use serde::{Deserialize, Serialize};
 
-use crate::PipelineError;
+use crate::{PipelineError, Precision};
 
 pub use cuda::nvidia_driver_present;
 
@@ -44,6 +44,21 @@ impl DeviceChoice {
         }
         cuda::index(device).map(Self::Cuda).or_else(|| wgpu::index(device).map(Self::Wgpu))
     }
+}
+
+/// Says so where `device` does not compute in `dtype`, which panics once it is asked to.
+///
+/// # Errors
+/// [`PipelineError::Device`].
+pub(crate) fn check_dtype(device: &Device, dtype: FloatDType) -> Result<(), PipelineError> {
+    if device.supports_dtype(dtype) {
+        return Ok(());
+    }
+    let device = DeviceChoice::of(device).map_or("this device".into(), |device| device.to_string());
+    let dtype = Precision::of(DType::from(dtype)).name();
+    Err(PipelineError::Device(format!(
+        "{device} does not compute in {dtype}: use another data type or `--device cpu`"
+    )))
 }
 
 impl std::fmt::Display for DeviceChoice {
@@ -96,6 +111,13 @@ impl From<DeviceChoice> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cpu_computes_in_every_precision() {
+        for precision in Precision::ALL {
+            check_dtype(&Device::flex(), precision.into()).unwrap();
+        }
+    }
 
     #[test]
     fn from_str_reads_what_display_writes_and_nothing_else() {
