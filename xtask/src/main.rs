@@ -40,7 +40,7 @@ fn run(command: &str, arguments: &[String]) -> anyhow::Result<ExitCode> {
     match command {
         "bench" => bench::run(arguments),
         "validate" => validate::run(arguments),
-        "tidy" => tidy::run(&project_root()),
+        "tidy" => tidy::run(arguments),
         "alone" => alone::run(arguments),
         "dist" => dist::run(arguments),
         "help" | "--help" | "-h" => {

@@ -110,3 +110,33 @@ fn run(command: Command) -> anyhow::Result<()> {
             .with_context(|| format!("`{}`", folder.display())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tests of all options read them from the help: here, that it names every one of them.
+    #[test]
+    fn the_help_of_every_command_names_its_options() {
+        fn check(command: &mut clap::Command) {
+            command.build();
+            let help = command.render_help().to_string();
+            let read = hostile::options(&help);
+            let expected = command.get_arguments().filter(|argument| !argument.is_hide_set());
+            let mut expected: Vec<(String, bool)> = expected
+                .filter_map(|argument| {
+                    let takes_value = argument.get_action().takes_values();
+                    Some((format!("--{}", argument.get_long()?), takes_value))
+                })
+                .filter(|(name, _)| !["--help", "--version", "--verbose"].contains(&&name[..]))
+                .collect();
+            let mut found: Vec<(String, bool)> =
+                read.into_iter().map(|option| (option.name, option.takes_value)).collect();
+            expected.sort();
+            found.sort();
+            assert_eq!(found, expected, "{help}");
+            command.get_subcommands_mut().for_each(check);
+        }
+        check(&mut Arguments::command());
+    }
+}

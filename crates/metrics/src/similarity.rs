@@ -1,5 +1,7 @@
 //! Pixels compared directly: PSNR and SSIM.
 
+use std::collections::VecDeque;
+
 use pictures::RgbImage;
 
 use crate::MetricsError;
@@ -58,57 +60,67 @@ pub fn ssim(a: &RgbImage, b: &RgbImage) -> Result<f64, MetricsError> {
             found: format!("{}×{}", a.width, a.height),
         });
     }
-    let mut total = 0.0;
-    for channel in 0..3 {
-        let plane = |picture: &RgbImage| -> Vec<f64> {
-            picture.rgb.iter().skip(channel).step_by(3).map(|v| f64::from(*v)).collect()
-        };
-        total += ssim_plane(&plane(a), &plane(b), a.width, a.height);
-    }
+    let total: f64 = (0..3).map(|channel| ssim_channel([a, b], channel)).sum();
     Ok(total / 3.0)
 }
 
-fn ssim_plane(a: &[f64], b: &[f64], width: usize, height: usize) -> f64 {
+/// Means over windows in a row of the picture: of both pictures' values, of their squares, and of
+/// their products.
+type Means = [Vec<f64>; 5];
+
+/// The mean over all windows of a channel; as many rows are held as a window has.
+fn ssim_channel(pictures: [&RgbImage; 2], channel: usize) -> f64 {
     let (c1, c2) = ((0.01f64 * 255.0).powi(2), (0.03f64 * 255.0).powi(2));
-    let product =
-        |x: &[f64], y: &[f64]| -> Vec<f64> { x.iter().zip(y).map(|(x, y)| x * y).collect() };
-    let smooth = |plane: &[f64]| blur(plane, width, height);
-    let (mean_a, mean_b) = (smooth(a), smooth(b));
-    let (aa, bb, ab) = (smooth(&product(a, a)), smooth(&product(b, b)), smooth(&product(a, b)));
-    let count = mean_a.len() as f64;
-    (0..mean_a.len())
-        .map(|i| {
-            let (ma, mb) = (mean_a[i], mean_b[i]);
-            let (va, vb, cov) = (aa[i] - ma * ma, bb[i] - mb * mb, ab[i] - ma * mb);
-            ((2.0 * ma * mb + c1) * (2.0 * cov + c2)) / ((ma * ma + mb * mb + c1) * (va + vb + c2))
-        })
-        .sum::<f64>()
-        / count
+    let weights = gaussian();
+    let [width, height] = [pictures[0].width, pictures[0].height];
+    let (mut rows, mut total) = (VecDeque::<Means>::with_capacity(WINDOW), 0.0);
+    for y in 0..height {
+        if rows.len() == WINDOW {
+            rows.pop_front();
+        }
+        rows.push_back(row_means(pictures.map(|picture| row(picture, channel, y)), &weights));
+        if rows.len() < WINDOW {
+            continue;
+        }
+        let [mean_a, mean_b, aa, bb, ab] = column_means(&rows, &weights);
+        for x in 0..mean_a.len() {
+            let (ma, mb) = (mean_a[x], mean_b[x]);
+            let (va, vb, cov) = (aa[x] - ma * ma, bb[x] - mb * mb, ab[x] - ma * mb);
+            total += ((2.0 * ma * mb + c1) * (2.0 * cov + c2))
+                / ((ma * ma + mb * mb + c1) * (va + vb + c2));
+        }
+    }
+    total / ((width + 1 - WINDOW) * (height + 1 - WINDOW)) as f64
 }
 
-/// The Gaussian-weighted mean of every window that lies wholly inside.
-fn blur(plane: &[f64], width: usize, height: usize) -> Vec<f64> {
-    let weights: Vec<f64> = (0..WINDOW)
-        .map(|i| (-((i as f64 - (WINDOW / 2) as f64) / SIGMA).powi(2) / 2.0).exp())
-        .collect();
+fn row(picture: &RgbImage, channel: usize, y: usize) -> Vec<f64> {
+    let pixels = &picture.rgb[3 * y * picture.width..3 * (y + 1) * picture.width];
+    pixels.iter().skip(channel).step_by(3).map(|value| f64::from(*value)).collect()
+}
+
+/// The weights of a window's rows and columns, of sum 1.
+fn gaussian() -> [f64; WINDOW] {
+    let weights: [f64; WINDOW] =
+        std::array::from_fn(|i| (-((i as f64 - (WINDOW / 2) as f64) / SIGMA).powi(2) / 2.0).exp());
     let sum: f64 = weights.iter().sum();
-    let (out_width, out_height) = (width - WINDOW + 1, height - WINDOW + 1);
-    let mut rows = vec![0.0; out_width * height];
-    for y in 0..height {
-        for x in 0..out_width {
-            let window = &plane[y * width + x..][..WINDOW];
-            rows[y * out_width + x] =
-                window.iter().zip(&weights).map(|(v, w)| v * w).sum::<f64>() / sum;
+    weights.map(|weight| weight / sum)
+}
+
+fn row_means([a, b]: [Vec<f64>; 2], weights: &[f64; WINDOW]) -> Means {
+    let product = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).collect();
+    let (aa, bb, ab) = (product(&a, &a), product(&b, &b), product(&a, &b));
+    let mean = |window: &[f64]| window.iter().zip(weights).map(|(v, w)| v * w).sum();
+    [a, b, aa, bb, ab].map(|values: Vec<f64>| values.windows(WINDOW).map(mean).collect())
+}
+
+fn column_means(rows: &VecDeque<Means>, weights: &[f64; WINDOW]) -> Means {
+    std::array::from_fn(|of| {
+        let mut sums = vec![0.0; rows[0][of].len()];
+        for (row, weight) in rows.iter().zip(weights) {
+            sums.iter_mut().zip(&row[of]).for_each(|(sum, value)| *sum += value * weight);
         }
-    }
-    let mut out = vec![0.0; out_width * out_height];
-    for y in 0..out_height {
-        for x in 0..out_width {
-            let column = (0..WINDOW).map(|i| rows[(y + i) * out_width + x] * weights[i]);
-            out[y * out_width + x] = column.sum::<f64>() / sum;
-        }
-    }
-    out
+        sums
+    })
 }
 
 #[cfg(test)]

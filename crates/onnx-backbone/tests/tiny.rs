@@ -1,5 +1,4 @@
 //! The translated network gives what onnxruntime gives (`model/make_tiny.py`).
-#![cfg(feature = "onnx")]
 
 use burn::tensor::Device;
 use metrics::{extract, frechet_from_features};

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use reweight::NoiseLevel;
 use scheduler::{NoiseSchedule, SchedulerConfig, SchedulerKind, SigmaSpacing};
 
+use crate::latents_file::check_latents;
+use crate::request::{check_eta, check_guidance};
 use crate::{
     GenerationSettings, Guidance, ImageSource, NoiseKind, NoiseSource, Pipeline, PipelineError,
     SampleRequest, SchedulerChoice, read_latents,
@@ -100,8 +102,8 @@ impl Pipeline {
     /// Fills in what `settings` leave open.
     ///
     /// # Errors
-    /// [`PipelineError`] for a size or a number of samples or steps that cannot be served, or a
-    /// scheduler that is not implemented.
+    /// [`PipelineError`] for a size, a number of samples or steps, a guidance scale or an η that cannot
+    /// be served, or a scheduler that is not implemented.
     pub fn resolve(&self, settings: GenerationSettings) -> Result<Generation, PipelineError> {
         let (steps, guidance_scale) = self.recommended().unwrap_or(DEFAULTS);
         let default_size = self.default_size();
@@ -115,8 +117,14 @@ impl Pipeline {
                 )));
             }
         }
-        self.latent_size(size)?;
+        let [height, width] = self.latent_size(size)?;
+        if let Some(path) = &settings.initial_noise {
+            let channels = self.unet().config().in_channels;
+            check_latents(path, "noise", [settings.seeds.len(), channels, height, width])?;
+        }
         let guidance_scale = settings.guidance_scale.unwrap_or(guidance_scale);
+        check_guidance(guidance_scale)?;
+        check_eta(settings.eta)?;
         let batch = self.batch(size, guidance_scale > 1.0, settings.unet_batch)?;
         let mut scheduler_config = self.scheduler_config().clone();
         scheduler_config.eta = settings.eta;
@@ -138,6 +146,7 @@ impl Pipeline {
             }
             scheduler_config.sigma_spacing = spacing;
         }
+        scheduler_config.calls(scheduler, steps)?;
         Ok(Generation {
             prompt: settings.prompt,
             negative_prompt: settings.negative_prompt,

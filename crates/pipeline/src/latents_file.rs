@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
+use weights::WeightsFile;
 
 use crate::PipelineError;
 
@@ -34,6 +35,36 @@ pub fn write_latents(path: &Path, tensors: &[(&str, &Tensor<4>)]) -> Result<(), 
     Ok(files::write_atomically(path, bytes)?)
 }
 
+/// Checks by the header alone that a file has the tensor `name` in this shape.
+///
+/// # Errors
+/// As [`read_latents`], but for values.
+pub(crate) fn check_latents(
+    path: &Path,
+    name: &str,
+    shape: [usize; 4],
+) -> Result<(), PipelineError> {
+    let wrong = |reason: String| PipelineError::LatentsFile { path: path.into(), reason };
+    let file = WeightsFile::open(path)?;
+    let tensors = file.tensors();
+    match tensors.iter().find(|(found, _)| *found == name) {
+        Some((_, tensor)) => check_shape(name, tensor.shape(), shape).map_err(wrong),
+        None => Err(wrong(missing(name, tensors.iter().map(|(name, _)| name.as_str())))),
+    }
+}
+
+fn check_shape(name: &str, found: &[usize], expected: [usize; 4]) -> Result<(), String> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(format!("expected `{name}` of {expected:?}, found {found:?}")),
+    }
+}
+
+fn missing<'a>(name: &str, found: impl Iterator<Item = &'a str>) -> String {
+    let found: Vec<&str> = found.take(8).collect();
+    format!("expected a tensor `{name}`, found `{}`", found.join("`, `"))
+}
+
 /// Reads the tensor `name` of a file; it must have the shape `[batch, channels, height, width]`
 /// given, and finite values in f32, f16 or bf16.
 ///
@@ -46,15 +77,11 @@ pub fn read_latents(
     device: &Device,
 ) -> Result<Tensor<4>, PipelineError> {
     let wrong = |reason: String| PipelineError::LatentsFile { path: path.into(), reason };
+    check_latents(path, name, shape)?;
     let bytes = files::read(path)?;
     let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
-    let view = file.tensor(name).map_err(|_| {
-        let names: Vec<&str> = file.names().into_iter().take(8).collect();
-        wrong(format!("expected a tensor `{name}`, found `{}`", names.join("`, `")))
-    })?;
-    if view.shape() != shape {
-        return Err(wrong(format!("expected `{name}` of {shape:?}, found {:?}", view.shape())));
-    }
+    let view = file.tensor(name).map_err(|_| wrong(missing(name, file.names().into_iter())))?;
+    check_shape(name, view.shape(), shape).map_err(wrong)?;
     let dtype = match view.dtype() {
         Dtype::F32 => DType::F32,
         Dtype::F16 => DType::F16,
@@ -73,6 +100,7 @@ pub fn read_latents(
 mod tests {
     use super::*;
     use burn::tensor::Distribution;
+    use serde_json::json;
 
     #[test]
     fn read_latents_gives_what_was_written_and_names_what_is_wrong() {
@@ -88,5 +116,23 @@ mod tests {
         assert!(error.contains("found `noise`"), "{error}");
         std::fs::write(&path, "{}").unwrap();
         assert!(read("noise", [2, 4, 3, 5]).is_err());
+    }
+
+    #[test]
+    fn check_latents_refuses_a_large_file_of_another_shape_without_reading_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("1.safetensors");
+        let count: u64 = 1 << 34;
+        let info =
+            json!({"dtype": "F32", "shape": [1, 1, 1, count], "data_offsets": [0, 4 * count]});
+        let header = json!({"noise": info}).to_string();
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        std::fs::write(&path, &bytes).unwrap();
+        // Nothing but zeros that take no space.
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(bytes.len() as u64 + 4 * count).unwrap();
+        let error = check_latents(&path, "noise", [1, 4, 16, 16]).unwrap_err().to_string();
+        assert!(error.contains("[1, 4, 16, 16]") && error.contains("1.safetensors"), "{error}");
     }
 }

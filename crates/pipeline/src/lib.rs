@@ -40,7 +40,7 @@ pub use model::{MAX_PIXELS, Pipeline};
 pub use noise::{InitialNoise, NoiseKind, NoiseSource, initial_noise};
 pub use precision::Precision;
 pub use record::{ImageRecord, ImageUse, PictureRecord, RecordExtras};
-pub use request::{Guidance, SampleRequest};
+pub use request::{Guidance, MAX_GUIDANCE, SampleRequest};
 pub use sample::Control;
 pub use settings::{GenerationSettings, SchedulerChoice};
 pub use single_file::CHECKPOINT_METADATA;

@@ -132,22 +132,39 @@ impl SampleRequest {
                 self.scheduler.class_name(),
             ));
         }
-        if !(0.0..=1.0).contains(&eta) {
-            return refuse(format!("expected an η from 0 to 1, found {eta}"));
-        }
+        check_eta(eta)?;
         if samples != prompts {
             return refuse(format!(
                 "expected one noise sample per prompt, found {samples} for {prompts} prompts"
             ));
         }
         match &self.guidance {
-            Some(Guidance { scale, .. }) if !scale.is_finite() || *scale < 0.0 => {
-                refuse(format!("expected a guidance scale of 0 or more, found {scale}"))
-            }
             Some(Guidance { negative, .. }) if negative.batch() != prompts => {
                 refuse(format!("expected {prompts} negative samples, found {}", negative.batch()))
             }
-            _ => Ok(()),
+            Some(Guidance { scale, .. }) => check_guidance(*scale),
+            None => Ok(()),
         }
+    }
+}
+
+/// Largest guidance scale that is served; far beyond what gives a picture.
+pub const MAX_GUIDANCE: f64 = 10_000.0;
+
+/// Whether there can be such a guidance scale.
+pub(crate) fn check_guidance(scale: f64) -> Result<(), PipelineError> {
+    match (0.0..=MAX_GUIDANCE).contains(&scale) {
+        true => Ok(()),
+        false => Err(PipelineError::Request(format!(
+            "expected a guidance scale from 0 to {MAX_GUIDANCE}, found {scale}"
+        ))),
+    }
+}
+
+/// Whether there can be such an η of DDIM.
+pub(crate) fn check_eta(eta: f64) -> Result<(), PipelineError> {
+    match (0.0..=1.0).contains(&eta) {
+        true => Ok(()),
+        false => Err(PipelineError::Request(format!("expected an η from 0 to 1, found {eta}"))),
     }
 }

@@ -2,6 +2,8 @@
 
 #[cfg(unix)]
 mod cluster;
+#[cfg(target_os = "linux")]
+mod every_option;
 mod output;
 mod paper_path;
 mod report;

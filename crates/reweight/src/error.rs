@@ -19,12 +19,17 @@ pub enum ReweightError {
         reason: String,
     },
     /// A weight or threshold that makes no sense.
-    #[error("step {step}, block {block}: expected a finite weight of 0 or more, found {found}")]
+    #[error(
+        "step {step}, block {block}: expected a finite weight of 0 or more{at_most}, found {found}",
+        at_most = at_most(*most)
+    )]
     Weight {
         /// Inference step, from 0.
         step: usize,
         /// Block, from 0.
         block: usize,
+        /// The largest that is allowed; `f64::MAX` where any is.
+        most: f64,
         /// The value.
         found: f64,
     },
@@ -81,4 +86,8 @@ pub enum ReweightError {
         /// What the schedule has.
         found: usize,
     },
+}
+
+fn at_most(most: f64) -> String {
+    if most < f64::MAX { format!(", at most {most}") } else { String::new() }
 }

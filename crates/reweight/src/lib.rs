@@ -44,5 +44,5 @@ pub use range::WeightRange;
 pub use resample::Resampling;
 pub use run::PolicyRun;
 pub use scores::ImportanceScores;
-pub use weights::BlockWeights;
+pub use weights::{BlockWeights, MAX_WEIGHT};
 pub use window::StepWindow;

@@ -104,11 +104,20 @@ impl StepMatrix<f64> {
     /// # Errors
     /// [`ReweightError::Weight`] naming the first that is not.
     pub fn check_not_negative(&self) -> Result<(), ReweightError> {
-        let wrong = |value: &f64| !value.is_finite() || *value < 0.0;
+        self.check_at_most(f64::MAX)
+    }
+
+    /// Checks that every value is from 0 to `most`.
+    ///
+    /// # Errors
+    /// [`ReweightError::Weight`] naming the first that is not.
+    pub fn check_at_most(&self, most: f64) -> Result<(), ReweightError> {
+        let wrong = |value: &f64| !(0.0..=most).contains(value);
         match self.values.iter().position(wrong) {
             Some(at) => Err(ReweightError::Weight {
                 step: at / self.blocks,
                 block: at % self.blocks,
+                most,
                 found: self.values[at],
             }),
             None => Ok(()),

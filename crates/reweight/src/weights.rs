@@ -50,13 +50,16 @@ impl From<BlockWeights> for Stored {
     }
 }
 
+/// Largest weight of a block; the paper's are around 1.
+pub const MAX_WEIGHT: f64 = 1e6;
+
 impl BlockWeights {
     /// The given weights, nothing skipped.
     ///
     /// # Errors
-    /// [`ReweightError::Weight`] where a weight is negative or not finite.
+    /// [`ReweightError::Weight`] where a weight is negative, not finite or beyond [`MAX_WEIGHT`].
     pub fn new(weights: StepMatrix) -> Result<Self, ReweightError> {
-        weights.check_not_negative()?;
+        weights.check_at_most(MAX_WEIGHT)?;
         let (thresholds, modes) = (weights.map(|_| 0.0), weights.map(|_| BlockMode::Run));
         Ok(Self { weights, thresholds, modes })
     }

@@ -1,6 +1,5 @@
 //! The measures of a trained model's pictures, on models trained for a moment.
 
-use burn::tensor::Device;
 use burn::tensor::{Device, FloatDType};
 use metrics::ClipScorer;
 use pictures::Dataset;
@@ -36,7 +35,8 @@ fn quality_counts_pictures_and_refuses_foreign_ones() {
 
     let scorer = ScorerRecipe::from_file(common::recipe(folder, common::SCORER)).unwrap();
     let clip = folder.join("clip");
-    let trained = train_scorer_model(&scorer, &data, &work, &clip, &mut |_, _| {}).unwrap();
+    let trained =
+        train_scorer_model(&scorer, &data, &work, &clip, &Device::flex(), &mut |_, _| {}).unwrap();
     // The two of `validation/` and the one that was drawn.
     assert_eq!((trained.pairs, trained.held_out.pairs), (7, 3));
     let held_out = HeldOut::from_folder(&out).unwrap();

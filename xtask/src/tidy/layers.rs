@@ -2,7 +2,7 @@
 
 /// Crates from the lowest layer up; a crate may depend on those of lower layers only.
 const LAYERS: [&[&str]; 13] = [
-    &["charts", "icu", "kernels", "one-build", "one-build-examples", "terminal"],
+    &["charts", "hostile", "icu", "kernels", "one-build", "one-build-examples", "terminal"],
     &["files"],
     &["config"],
     &["scheduler", "hub", "weights"],

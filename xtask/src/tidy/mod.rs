@@ -9,12 +9,22 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
+use crate::project_root;
+
 /// What the command does.
 pub const ABOUT: &str = "Check the repository's own rules only";
 
 /// Runs the rules.
-pub fn run(root: &Path) -> anyhow::Result<ExitCode> {
-    check(root)?;
+pub fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    match arguments.first().map(String::as_str) {
+        None => {}
+        Some("--help" | "-h") => {
+            println!("{ABOUT}\n\nUsage: cargo xtask tidy");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(other) => bail!("expected no option, found `{other}`\n\nUsage: cargo xtask tidy"),
+    }
+    check(&project_root())?;
     println!("tidy");
     Ok(ExitCode::SUCCESS)
 }
@@ -96,6 +106,6 @@ fn check_tests(
 mod tests {
     #[test]
     fn repository_is_tidy() {
-        super::check(&crate::project_root()).unwrap();
+        super::check(&super::project_root()).unwrap();
     }
 }

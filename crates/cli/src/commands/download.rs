@@ -14,22 +14,27 @@ use hub_download::{DownloadOptions, plan};
 )]
 pub struct DownloadArgs {
     /// Presets and packages, as `--list` names them.
-    #[arg(required_unless_present = "list")]
+    #[arg(required_unless_present = "list", conflicts_with = "list")]
     names: Vec<String>,
     /// Print what there is, with licences, and what is here.
     #[arg(long)]
     list: bool,
     /// Print which files would be fetched, their sizes and licences.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["list", "verify", "workers"])]
     dry_run: bool,
     /// Weights: fp16, fp32 or single-file; the preset's own where absent.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "list")]
     variant: Option<Variant>,
     /// Hash files that are here already, too; their sizes are always compared.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "list")]
     verify: bool,
     /// Files fetched at a time.
-    #[arg(long, default_value_t = 4, value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
+    #[arg(
+        long,
+        default_value_t = 4,
+        conflicts_with = "list",
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=64)
+    )]
     workers: usize,
 }
 

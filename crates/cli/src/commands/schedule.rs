@@ -82,7 +82,7 @@ impl ScheduleArgs {
         let (fixed, ruled) = (self.kind == Kind::Static, self.kind == Kind::Empirical);
         let skips = self.kind == Kind::Skip;
         let probed = !fixed && !ruled && !skips;
-        let skip = self.skip.given().map(|(option, given)| (option, given, skips));
+        let skip = self.skip.given().into_iter().map(|(option, given)| (option, given, skips));
         for (option, given, read) in skip.into_iter().chain([
             ("--probe", self.probe.is_some(), probed || skips),
             ("--low", self.low.is_some(), probed || ruled),

@@ -79,13 +79,20 @@ impl SkipOptions {
     }
 
     /// Its options, and whether they are given.
-    pub fn given(&self) -> [(&'static str, bool); 8] {
-        [
+    pub fn given(&self) -> Vec<(&'static str, bool)> {
+        let plan = [
             ("--budget", self.budget.is_some()),
             ("--reuse", self.reuse),
             ("--measure-reuse", self.measure_reuse),
             ("--cost", self.cost.is_some()),
             ("--runs", self.runs.is_some()),
+        ];
+        [&plan[..], &self.of_loaded()].concat()
+    }
+
+    /// The options about the model that is timed or measured, and whether they are given.
+    fn of_loaded(&self) -> [(&'static str, bool); 3] {
+        [
             ("--lora", !self.loras.choices().is_empty()),
             ("--device", self.device.is_some()),
             ("--dtype", self.dtype.is_some()),
@@ -119,6 +126,10 @@ pub fn weights(
     if options.measure_reuse && !options.reuse {
         return Err(usage("--measure-reuse means nothing without --reuse"));
     }
+    let needed = runs > 0 || options.measure_reuse;
+    if let Some((name, _)) = options.of_loaded().iter().find(|(_, given)| *given && !needed) {
+        return Err(usage(format_args!("{name} means nothing where nothing is timed or measured")));
+    }
     let map = ImportanceMap::read(path)?;
     let losses = SkipLosses::from_map(&map).or_usage()?;
     let model = named_model(model, None)?;
@@ -133,7 +144,6 @@ pub fn weights(
         )));
     }
     let macs = SkipCosts::macs(&configs.unet, latents(&map, &configs)?, tokens(&configs))?;
-    let needed = runs > 0 || options.measure_reuse;
     let loaded = if needed { Some(Loaded::open(options, &model, &map)?) } else { None };
     if loaded.is_none() {
         terminal::note("nothing is timed: whether the map is of this model was not compared");

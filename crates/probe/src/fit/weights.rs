@@ -8,6 +8,9 @@ use super::solve::{Eigen, solve_within};
 use crate::ProbeError;
 use crate::span::Span;
 
+/// Largest ridge; every weight is 1 long before.
+const MAX_RIDGE: f64 = 1e6;
+
 /// How weights are fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,8 +62,11 @@ impl FitSettings {
     /// [`ProbeError::Config`] naming what is out of its range.
     pub fn check(&self) -> Result<(), ProbeError> {
         let refuse = |text: String| Err(ProbeError::Config(text));
-        if !(self.ridge.is_finite() && self.ridge >= 0.0) {
-            return refuse(format!("expected a ridge of 0 or more, found {}", self.ridge));
+        if !(0.0..=MAX_RIDGE).contains(&self.ridge) {
+            return refuse(format!(
+                "expected a ridge of 0 or more, at most {MAX_RIDGE}, found {}",
+                self.ridge
+            ));
         }
         if !(self.limit > 0.0 && self.limit <= 1.0) {
             return refuse(format!("expected a limit above 0 and at most 1, found {}", self.limit));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 use indicatif::ProgressBar;
 use metrics::ClipScorer;
 use pictures::Dataset;
@@ -42,13 +43,13 @@ struct QualityArgs {
     #[arg(long, requires = "scorer")]
     sheet: Option<PathBuf>,
     /// Pictures to sample, evenly spread over the captions the model was trained on.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = from_1_to(1_000_000))]
     pictures: usize,
     /// Inference steps.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = from_1_to(10_000))]
     steps: usize,
-    /// Guidance scale.
-    #[arg(long, default_value_t = 3.0)]
+    /// Guidance scale, 0 or 1 for none.
+    #[arg(long, default_value_t = 3.0, value_parser = guidance, allow_negative_numbers = true)]
     guidance: f64,
     /// Seed of the first picture.
     #[arg(long, default_value_t = 1000)]
@@ -56,6 +57,17 @@ struct QualityArgs {
     /// Device: cpu, cuda[:n] or wgpu[:n].
     #[arg(long, default_value = "cpu")]
     device: DeviceChoice,
+}
+
+fn from_1_to(most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=most)
+}
+
+fn guidance(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(scale) if (0.0..=pipeline::MAX_GUIDANCE).contains(&scale) => Ok(scale),
+        _ => Err(format!("expected a scale from 0 to {}", pipeline::MAX_GUIDANCE)),
+    }
 }
 
 fn main() -> ExitCode {

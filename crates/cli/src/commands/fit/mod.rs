@@ -120,8 +120,9 @@ pub fn run(args: FitArgs) -> anyhow::Result<()> {
     let plan = args.plan(sets.fitted, sets.pictures.len() - sets.fitted);
     plan.check(sets.pictures.len()).or_usage()?;
     let pipeline = args.model.load()?;
-    let mut evaluator =
-        PictureEvaluator::new(&pipeline, &sets.captioned()?, args.steps, args.unet_batch)?;
+    let pixels = sets.pixels(&pipeline)?;
+    let pictures = sets.captioned(&pixels);
+    let mut evaluator = PictureEvaluator::new(&pipeline, &pictures, args.steps, args.unet_batch)?;
     if let Some([a, b]) = evaluator.duplicates() {
         let [a, b] = [a, b].map(|at| sets.pictures[at].path.display());
         return Err(usage(format_args!("`{a}` and `{b}` are the same picture")));

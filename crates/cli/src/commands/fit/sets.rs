@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, bail};
 use clap::Args;
 use files::sha256_bytes;
 use pictures::{RgbImage, list_pictures};
+use pipeline::Pipeline;
 use probe::CaptionedPicture;
 
 use crate::commands::prompts::prompts;
@@ -39,9 +41,14 @@ pub struct PictureOptions {
 pub struct NamedPicture {
     /// File.
     pub path: PathBuf,
-    size: [usize; 2],
-    pixels: Vec<f32>,
+    picture: RgbImage,
     prompt: String,
+}
+
+impl NamedPicture {
+    fn channels(&self) -> Vec<f32> {
+        self.picture.to_signed().values
+    }
 }
 
 /// Pictures to fit on, then those to test on.
@@ -99,37 +106,40 @@ fn open(folder: &Path, prompt_file: Option<&Path>) -> anyhow::Result<Vec<NamedPi
     let beside = index.is_file().then_some(index.as_path());
     let prompts = prompts(&paths, prompt_file.or(beside))?;
     let open = |(path, prompt): (PathBuf, String)| {
-        let picture = RgbImage::open(&path)?;
-        let (size, pixels) = (picture.size(), picture.to_signed().values);
-        Ok(NamedPicture { path, size, pixels, prompt })
+        Ok(NamedPicture { picture: RgbImage::open(&path)?, path, prompt })
     };
     paths.into_iter().zip(prompts).map(open).collect()
 }
 
-impl NamedPicture {
-    fn captioned(&self) -> CaptionedPicture<'_> {
-        let Self { size, pixels, prompt, .. } = self;
-        CaptionedPicture { pixels, size: *size, prompt }
-    }
-}
-
 impl Sets {
-    /// The pictures as they are measured.
+    /// The channels of all pictures, in [-1, 1].
     ///
     /// # Errors
-    /// Naming the first of another size than the others.
-    pub fn captioned(&self) -> anyhow::Result<Vec<CaptionedPicture<'_>>> {
-        let [height, width] = self.pictures[0].size;
-        if let Some(odd) = self.pictures.iter().find(|picture| picture.size != [height, width]) {
-            anyhow::bail!(
-                "`{}`: expected {width}×{height} pixels as in `{}`, found {}×{}",
+    /// Naming the first of another size than the others, or of one that the pipeline does not serve;
+    /// before any becomes floats.
+    pub fn pixels(&self, pipeline: &Pipeline) -> anyhow::Result<Vec<Vec<f32>>> {
+        let first = &self.pictures[0];
+        let size @ [height, width] = first.picture.size();
+        pipeline.latent_size(size).with_context(|| format!("`{}`", first.path.display()))?;
+        if let Some(odd) = self.pictures.iter().find(|other| other.picture.size() != size) {
+            let [rows, columns] = odd.picture.size();
+            bail!(
+                "`{}`: expected {width}×{height} pixels as in `{}`, found {columns}×{rows}",
                 odd.path.display(),
-                self.pictures[0].path.display(),
-                odd.size[1],
-                odd.size[0]
+                first.path.display()
             );
         }
-        Ok(self.pictures.iter().map(NamedPicture::captioned).collect())
+        Ok(self.pictures.iter().map(NamedPicture::channels).collect())
+    }
+
+    /// The pictures as they are measured, with their channels.
+    pub fn captioned<'a>(&'a self, pixels: &'a [Vec<f32>]) -> Vec<CaptionedPicture<'a>> {
+        let captioned = |(named, pixels): (&'a NamedPicture, &'a Vec<f32>)| CaptionedPicture {
+            pixels,
+            size: named.picture.size(),
+            prompt: &named.prompt,
+        };
+        self.pictures.iter().zip(pixels).map(captioned).collect()
     }
 
     /// What tells these pictures from others.
@@ -141,7 +151,7 @@ impl Sets {
         let mut content = files::Sha256::new();
         for picture in &self.pictures {
             content.update(sha256_bytes(&picture.prompt));
-            let bytes: Vec<u8> = picture.pixels.iter().flat_map(|x| x.to_le_bytes()).collect();
+            let bytes: Vec<u8> = picture.channels().iter().flat_map(|x| x.to_le_bytes()).collect();
             content.update(sha256_bytes(bytes));
         }
         let (fitted, tested) = names.split_at(self.fitted);

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 use pipeline::{DeviceChoice, Precision};
 use reproduce::{Part, RunOptions, Scale, Shard};
@@ -75,10 +76,10 @@ pub(crate) struct ReproduceArgs {
     #[arg(long, default_value = "f32")]
     dtype: Precision,
     /// Most samples of one U-Net call of a probe.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = batch())]
     unet_batch: usize,
     /// Pictures sampled together [default: 1 on the CPU, 8 on a GPU].
-    #[arg(long)]
+    #[arg(long, value_parser = batch())]
     picture_batch: Option<usize>,
 }
 
@@ -170,12 +171,13 @@ impl ReproduceArgs {
         let device = self.device.open()?;
         let usual = if self.device == DeviceChoice::Cpu { 1 } else { 8 };
         let picture_batch = self.picture_batch.unwrap_or(usual);
-        if self.unet_batch == 0 || picture_batch == 0 {
-            bail!("expected batches above 0");
-        }
         let dtype = self.dtype.into();
         Ok(RunOptions { dtype, device, unet_batch: self.unet_batch, picture_batch })
     }
+}
+
+fn batch() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=1_000_000)
 }
 
 fn table(text: &str) -> Result<Named, String> {
@@ -216,6 +218,8 @@ mod tests {
             ("--table", "VII"),
             ("--figure", "5"),
             ("--shard", "3/2"),
+            ("--unet-batch", "0"),
+            ("--picture-batch", "18446744073709551615"),
         ] {
             let argument = format!("{option}={value}");
             let error = ReproduceArgs::try_parse_from(["reproduce", &argument]).err().unwrap();
