@@ -49,7 +49,7 @@ pub(crate) fn check_latents(
     let tensors = file.tensors();
     match tensors.iter().find(|(found, _)| *found == name) {
         Some((_, tensor)) => check_shape(name, tensor.shape(), shape).map_err(wrong),
-        None => Err(wrong(missing(name, tensors.iter().map(|(name, _)| name.as_str())))),
+        None => Err(wrong(missing(name, tensors.keys().map(String::as_str)))),
     }
 }
 
