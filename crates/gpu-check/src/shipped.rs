@@ -1,15 +1,13 @@
 //! The device itself, and the shipped model's work on it.
 
-use std::ops::Range;
 use std::process::Command;
 
 use anyhow::Context;
 use burn::tensor::{Device, FloatDType};
 use pipeline::Pipeline;
 use probe::{CounterDraws, ProbeConfig, ProbeState, UNetEvaluator, search};
-use trainer::{OptimizerRecipe, Steps};
-use unet_core::{UNet2DConditionConfig, UNet2DConditionModel};
-use workloads::{SHIPPED_UNET, normal, probe_request, shipped_folder};
+use unet_core::UNet2DConditionConfig;
+use workloads::{SHIPPED_UNET, TrainingStep, probe_request, shipped_folder};
 
 use crate::row::{Row, timed};
 
@@ -55,35 +53,13 @@ pub fn probe(device: &Device) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A training step as the trainer takes it.
+/// Training steps of the shipped U-Net.
 pub fn training(device: &Device) -> anyhow::Result<()> {
     let config = UNet2DConditionConfig::from_json(SHIPPED_UNET, "the shipped U-Net")?;
-    let training = device.clone().autodiff();
     for batch in [32, 256] {
-        let recipe = OptimizerRecipe {
-            steps: 100,
-            batch,
-            learning_rate: 1e-4,
-            warmup: 0,
-            betas: [0.9, 0.999],
-            weight_decay: 0.01,
-            gradient_clip: 1.0,
-            ema: 0.999,
-            checkpoint_every: 100,
-        };
-        let sample = normal::<4>([batch, 4, 16, 16], &training);
-        let context = normal::<3>([batch, 24, config.cross_attention_dim], &training);
-        let noise = normal::<4>([batch, 4, 16, 16], &training);
-        let loss = |model: &UNet2DConditionModel, samples: Range<usize>| {
-            let part = |range: Range<usize>| sample.clone().slice(range);
-            let context = context.clone().slice(samples.clone());
-            let output = model.forward(part(samples.clone()), &[500.0], context, None, None);
-            let share = samples.len() as f32 / batch as f32;
-            (output - noise.clone().slice(samples)).square().mean() * share
-        };
-        let mut steps = Steps::new(config.init(&training));
+        let mut step = TrainingStep::new(&config, batch, (16, 24), device);
         let row = timed(format!("batch {batch}"), device, || {
-            let (value, norm) = steps.step(&recipe, loss);
+            let (value, norm) = step.run();
             anyhow::ensure!(value.is_finite() && norm.is_finite(), "loss {value}, norm {norm}");
             Ok(())
         })?;

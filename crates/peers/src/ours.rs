@@ -1,6 +1,5 @@
 //! The work as this project does it, on random weights.
 
-use std::ops::Range;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -8,9 +7,8 @@ use autoencoder::AutoencoderKLConfig;
 use burn::tensor::{Device, Tensor};
 use clip::CLIPTextConfig;
 use probe::{CounterDraws, ProbeConfig, ProbeState, UNetEvaluator, search};
-use trainer::{OptimizerRecipe, Steps};
-use unet_core::{AddedConditioning, UNet2DConditionConfig, UNet2DConditionModel};
-use workloads::{normal, probe_request, shipped_pipeline};
+use unet_core::{AddedConditioning, UNet2DConditionConfig};
+use workloads::{TrainingStep, normal, probe_request, shipped_pipeline};
 
 use crate::work::Work;
 
@@ -31,7 +29,7 @@ pub fn measure(work: Work) -> anyhow::Result<Vec<f64>> {
             Ok(timed(work, || wait(model.decode(latents.clone()))))
         }
         Work::Probe => probe(),
-        Work::Training => training(work, &UNet2DConditionConfig::from_json(&config, &place)?),
+        Work::Training => Ok(training(work, &UNet2DConditionConfig::from_json(&config, &place)?)),
         _ => Ok(unet(work, &UNet2DConditionConfig::from_json(&config, &place)?)),
     }
 }
@@ -72,36 +70,11 @@ fn unet(work: Work, config: &UNet2DConditionConfig) -> Vec<f64> {
     })
 }
 
-/// A training step as the trainer takes it.
-fn training(work: Work, config: &UNet2DConditionConfig) -> anyhow::Result<Vec<f64>> {
-    let device = Device::flex().autodiff();
-    let (side, tokens) = sizes(work);
-    let sample = normal::<4>([work.batch(), 4, side, side], &device);
-    let context = normal::<3>([work.batch(), tokens, config.cross_attention_dim], &device);
-    let noise = normal::<4>([work.batch(), 4, side, side], &device);
-    let recipe = OptimizerRecipe {
-        steps: 1 + work.repeats(),
-        batch: work.batch(),
-        learning_rate: 1e-4,
-        warmup: 0,
-        betas: [0.9, 0.999],
-        weight_decay: 0.01,
-        gradient_clip: 1.0,
-        ema: 0.999,
-        checkpoint_every: 1,
-    };
-    let mut steps = Steps::new(config.init(&device));
-    let loss = |model: &UNet2DConditionModel, samples: Range<usize>| {
-        let sample = sample.clone().slice(samples.clone());
-        let context = context.clone().slice(samples.clone());
-        let output = model.forward(sample, &[500.0], context, None, None);
-        let share = samples.len() as f32 / work.batch() as f32;
-        (output - noise.clone().slice(samples)).square().mean() * share
-    };
-    let times = timed(work, || {
-        steps.step(&recipe, loss);
-    });
-    Ok(times)
+fn training(work: Work, config: &UNet2DConditionConfig) -> Vec<f64> {
+    let mut step = TrainingStep::new(config, work.batch(), sizes(work), &Device::flex());
+    timed(work, || {
+        step.run();
+    })
 }
 
 /// The probe itself: 15 rounds, 20 epochs, 4 candidates, 10 guided steps.

@@ -4,6 +4,8 @@
 
 mod shipped;
 mod tensors;
+mod training;
 
 pub use shipped::{SHIPPED_UNET, probe_request, shipped_folder, shipped_pipeline};
 pub use tensors::normal;
+pub use training::TrainingStep;
