@@ -100,7 +100,10 @@ impl Program {
                 "compiling `{}` and the libraries it needs{}: about {minutes} min on {cores} cores \
                  this once, seconds from then on",
                 self.binary,
-                if features.contains(&"cuda") { " with CUDA (some minutes more)" } else { "" },
+                match features.iter().find(|feature| ["cuda", "wgpu"].contains(feature)) {
+                    Some(gpu) => format!(" with {} (some minutes more)", gpu.to_uppercase()),
+                    None => String::new(),
+                },
             );
             if features.is_empty() && FIRST.contains(&self.package) {
                 let packages = FIRST.iter().flat_map(|package| ["--package", package]);
@@ -152,11 +155,12 @@ fn features(program: &Program, arguments: &[String]) -> Vec<&'static str> {
         Some(found.or_else(|| words.next()).unwrap_or_default())
     };
     let device = value("--device").or((program.package == "gpu-check").then_some("cuda"));
-    let on_cuda = device.is_some_and(|device| device.split(':').next() == Some("cuda"));
     // Where jobs are submitted from there need be no GPU.
     let elsewhere = ["--slurm", "--scripts"].iter().any(|option| value(option).is_some());
-    if on_cuda && (elsewhere || nvidia_driver_present()) {
-        features.push("cuda");
+    match device.and_then(|device| device.split(':').next()) {
+        Some("cuda") if elsewhere || nvidia_driver_present() => features.push("cuda"),
+        Some("wgpu") if elsewhere || vulkan_driver_present() => features.push("wgpu"),
+        _ => {}
     }
     if program.package == "reproduce" && value("--scale") == Some("paper") {
         features.push("download");
@@ -172,6 +176,20 @@ fn nvidia_driver_present() -> bool {
     !cfg!(target_os = "linux") || DEVICES.iter().any(|path| Path::new(path).exists())
 }
 
+/// Whether the machine seems to have a Vulkan driver, as [`nvidia_driver_present`]; other systems
+/// than Linux have an interface of their own.
+fn vulkan_driver_present() -> bool {
+    // Where the loader looks for drivers' manifests.
+    const VARIABLES: [&str; 2] = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"];
+    const FOLDERS: [&str; 3] =
+        ["/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/usr/share/vulkan/icd.d"];
+    let holds_any =
+        |folder| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    !cfg!(target_os = "linux")
+        || VARIABLES.iter().any(|name| std::env::var_os(name).is_some())
+        || FOLDERS.into_iter().any(holds_any)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,6 +203,7 @@ mod tests {
         assert!(features(reproduce, &words("--scale smoke --device cpu")).is_empty());
         assert!(features(reproduce, &words("--scales paper --scale")).is_empty());
         assert_eq!(features(reproduce, &words("--slurm --device cuda")), ["cuda"]);
+        assert_eq!(features(reproduce, &words("--slurm --device wgpu:1")), ["wgpu"]);
         assert!(features(reproduce, &words("--slurm --device cpu")).is_empty());
     }
 }

@@ -152,6 +152,10 @@ fn bad_input_gives_clear_errors() {
         let error = fail(&["generate", "a", "--model", &model, "--device", "cuda"]);
         assert!(error.contains("--features cuda"), "{error}");
     }
+    if !cfg!(feature = "wgpu") {
+        let error = fail(&["generate", "a", "--model", &model, "--device", "wgpu:1"]);
+        assert!(error.contains("--features wgpu"), "{error}");
+    }
 }
 
 #[test]

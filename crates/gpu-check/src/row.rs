@@ -42,7 +42,7 @@ impl Row {
     /// Whether a result is further from the CPU's than it may be.
     pub fn fails(&self) -> bool {
         // A NaN fails.
-        matches!(self, Self::Error { error, bound, .. } if !(error <= bound))
+        matches!(self, Self::Error { error, bound, .. } if error.partial_cmp(bound).is_none_or(|order| order.is_gt()))
     }
 
     /// Prints it as a line of JSON.

@@ -31,7 +31,7 @@ pub fn identity(device: &Device) -> anyhow::Result<()> {
 
 /// The shipped model on the device.
 pub fn pipeline(device: &Device, dtype: FloatDType) -> anyhow::Result<Pipeline> {
-    Ok(Pipeline::from_folder(&shipped_folder(), dtype, device)?)
+    Ok(Pipeline::from_folder(shipped_folder(), dtype, device)?)
 }
 
 /// One epoch of the paper's probe, 15 rounds of 4 candidates over 10 guided steps.

@@ -46,7 +46,7 @@ pub fn named<const D: usize>(
     };
     with(|recorder| recorder.path.push(entry));
     let output = part();
-    let data = output.to_data();
+    let data = copied(&output);
     with(|recorder| {
         let path = recorder.path.join(".");
         recorder.path.pop();
@@ -61,6 +61,13 @@ pub fn extra<const D: usize>(name: &str, value: impl FnOnce() -> Tensor<D>) {
     if active() {
         named(name, None, value);
     }
+}
+
+/// The values in memory of their own: some drivers' memory is written again while the pass goes on.
+fn copied<const D: usize>(output: &Tensor<D>) -> TensorData {
+    let data = output.to_data();
+    let bytes = data.as_bytes().to_vec();
+    TensorData::from_bytes_vec(bytes, data.shape().clone(), data.dtype())
 }
 
 fn active() -> bool {

@@ -1,9 +1,14 @@
 //! Which device a model runs on.
 
-use burn::tensor::Device;
+mod cuda;
+mod wgpu;
+
+use burn::tensor::{DType, Device, FloatDType};
 use serde::{Deserialize, Serialize};
 
-use crate::PipelineError;
+use crate::{PipelineError, Precision};
+
+pub use cuda::nvidia_driver_present;
 
 /// A device as a person names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -14,17 +19,21 @@ pub enum DeviceChoice {
     Cpu,
     /// An NVIDIA GPU, by its number.
     Cuda(usize),
+    /// A device that WGPU reaches by Vulkan, Metal or DirectX 12, by its number: GPUs of their own
+    /// first, processors that stand in for one last.
+    Wgpu(usize),
 }
 
 impl DeviceChoice {
     /// The device itself.
     ///
     /// # Errors
-    /// [`PipelineError::Device`] in a build without CUDA, or on a machine without that GPU.
+    /// [`PipelineError::Device`] in a build without that backend, or on a machine without that device.
     pub fn open(self) -> Result<Device, PipelineError> {
         match self {
             Self::Cpu => Ok(Device::flex()),
-            Self::Cuda(index) => cuda(index),
+            Self::Cuda(index) => cuda::open(index),
+            Self::Wgpu(index) => wgpu::open(index),
         }
     }
 
@@ -33,22 +42,31 @@ impl DeviceChoice {
         if *device == Device::flex() {
             return Some(Self::Cpu);
         }
-        #[cfg(feature = "cuda")]
-        return (0..MOST_GPUS).find(|index| *device == Device::cuda(*index)).map(Self::Cuda);
-        #[cfg(not(feature = "cuda"))]
-        None
+        cuda::index(device).map(Self::Cuda).or_else(|| wgpu::index(device).map(Self::Wgpu))
     }
 }
 
-/// GPUs of the largest machines.
-#[cfg(feature = "cuda")]
-const MOST_GPUS: usize = 16;
+/// Says so where `device` does not compute in `dtype`, which panics once it is asked to.
+///
+/// # Errors
+/// [`PipelineError::Device`].
+pub(crate) fn check_dtype(device: &Device, dtype: FloatDType) -> Result<(), PipelineError> {
+    if device.supports_dtype(dtype) {
+        return Ok(());
+    }
+    let device = DeviceChoice::of(device).map_or("this device".into(), |device| device.to_string());
+    let dtype = Precision::of(DType::from(dtype)).name();
+    Err(PipelineError::Device(format!(
+        "{device} does not compute in {dtype}: use another data type or `--device cpu`"
+    )))
+}
 
 impl std::fmt::Display for DeviceChoice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Wgpu(index) => write!(f, "wgpu:{index}"),
         }
     }
 }
@@ -56,16 +74,21 @@ impl std::fmt::Display for DeviceChoice {
 impl std::str::FromStr for DeviceChoice {
     type Err = PipelineError;
 
-    /// Reads `cpu`, `cuda` (the first GPU) or `cuda:n`.
+    /// Reads `cpu`, `cuda` or `wgpu` (the first such device), `cuda:n` or `wgpu:n`.
     fn from_str(text: &str) -> Result<Self, PipelineError> {
-        match text.split_once(':') {
-            None if text == "cpu" => Ok(Self::Cpu),
-            None if text == "cuda" => Ok(Self::Cuda(0)),
-            Some(("cuda", index)) => index.parse().map(Self::Cuda).map_err(|_| {
-                PipelineError::Device(format!("expected `cuda:n` with a number, found `{text}`"))
-            }),
+        let (name, index) = match text.split_once(':') {
+            None => (text, Some(0)),
+            Some((name, index)) => (name, index.parse().ok()),
+        };
+        match (name, index) {
+            ("cpu", _) if text == "cpu" => Ok(Self::Cpu),
+            ("cuda", Some(index)) => Ok(Self::Cuda(index)),
+            ("wgpu", Some(index)) => Ok(Self::Wgpu(index)),
+            ("cuda" | "wgpu", None) => Err(PipelineError::Device(format!(
+                "expected `{name}:n` with a number, found `{text}`"
+            ))),
             _ => Err(PipelineError::Device(format!(
-                "expected a device `cpu`, `cuda` or `cuda:n`, found `{text}`"
+                "expected a device `cpu`, `cuda`, `cuda:n`, `wgpu` or `wgpu:n`, found `{text}`"
             ))),
         }
     }
@@ -85,54 +108,26 @@ impl From<DeviceChoice> for String {
     }
 }
 
-/// Whether the machine seems to have an NVIDIA driver; only Linux can tell without asking it.
-pub fn nvidia_driver_present() -> bool {
-    // The driver's control device, and WSL's.
-    const DEVICES: [&str; 2] = ["/dev/nvidiactl", "/dev/dxg"];
-    !cfg!(target_os = "linux") || DEVICES.iter().any(|path| std::path::Path::new(path).exists())
-}
-
-/// What to do where there is no driver.
-const NO_DRIVER: &str = "this machine has no NVIDIA driver (no /dev/nvidiactl): install the \
-    driver and the CUDA toolkit's NVRTC library, so that `nvidia-smi` lists the GPU; then build \
-    with `--features cuda`, or use `--device cpu`";
-
-#[cfg(feature = "cuda")]
-fn cuda(index: usize) -> Result<Device, PipelineError> {
-    if !nvidia_driver_present() {
-        return Err(PipelineError::Device(NO_DRIVER.into()));
-    }
-    let found = Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec().len();
-    if index < found {
-        return Ok(Device::cuda(index));
-    }
-    Err(PipelineError::Device(format!(
-        "CUDA device {index} was asked for, {found} found: `nvidia-smi` must list the GPU, and the \
-         CUDA toolkit's NVRTC library must be installed; or use `--device cpu`"
-    )))
-}
-
-#[cfg(not(feature = "cuda"))]
-fn cuda(_index: usize) -> Result<Device, PipelineError> {
-    Err(PipelineError::Device(match nvidia_driver_present() {
-        true => "this build has no CUDA support: build with `--features cuda`, or use `--device \
-                 cpu`"
-            .into(),
-        false => NO_DRIVER.into(),
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn the_cpu_computes_in_every_precision() {
+        for precision in Precision::ALL {
+            check_dtype(&Device::flex(), precision.into()).unwrap();
+        }
+    }
+
+    #[test]
     fn from_str_reads_what_display_writes_and_nothing_else() {
-        for device in [DeviceChoice::Cpu, DeviceChoice::Cuda(0), DeviceChoice::Cuda(3)] {
+        use DeviceChoice::{Cpu, Cuda, Wgpu};
+        for device in [Cpu, Cuda(0), Cuda(3), Wgpu(0), Wgpu(2)] {
             assert_eq!(device.to_string().parse::<DeviceChoice>().unwrap(), device);
         }
-        assert_eq!("cuda".parse::<DeviceChoice>().unwrap(), DeviceChoice::Cuda(0));
-        for wrong in ["gpu", "cpu:9", "cuda:", "cuda:x", ""] {
+        assert_eq!("cuda".parse::<DeviceChoice>().unwrap(), Cuda(0));
+        assert_eq!("wgpu".parse::<DeviceChoice>().unwrap(), Wgpu(0));
+        for wrong in ["gpu", "cpu:9", "cpu:0", "cuda:", "cuda:x", "wgpu:", "wgpu:-1", ""] {
             assert!(wrong.parse::<DeviceChoice>().is_err(), "{wrong}");
         }
     }

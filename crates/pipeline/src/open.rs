@@ -8,6 +8,7 @@ use hub::Resolved;
 use lora::LoraChoice;
 use unet_core::UNet2DConditionModel;
 
+use crate::device::check_dtype;
 use crate::folder::read_index;
 use crate::merge::Merge;
 use crate::text_encoders::TextEncoders;
@@ -80,6 +81,7 @@ impl Pipeline {
         dtype: FloatDType,
         device: &Device,
     ) -> Result<Self, PipelineError> {
+        check_dtype(device, dtype)?;
         let index = read_index(folder)?;
         let configs = PipelineConfigs::from_folder(folder)?;
         let vae_dtype = if configs.vae.force_upcast { FloatDType::F32 } else { dtype };

@@ -4,6 +4,8 @@ mod bad_models;
 mod branches;
 mod diffusers;
 mod generation;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod gpu;
 mod half;
 mod image_to_image;
 mod lora;

@@ -16,7 +16,7 @@ enum Place {
     /// On the CPU, in shards.
     Shards(Shards),
     /// On a GPU, the batch as a whole; `State::optimizer` is behind until it is read.
-    Device(Resident),
+    Device(Box<Resident>),
 }
 
 /// Steps of AdamW on a module whose parameters require gradients.
@@ -37,7 +37,7 @@ impl<M: Module + Sync> Steps<M> {
     pub(crate) fn resume(module: M, state: State) -> Self {
         let device = module.devices().first().map(|device| device.clone().inner());
         let place = match device.filter(|device| *device != Device::flex()) {
-            Some(device) => Place::Device(Resident::new(&state.optimizer, &device)),
+            Some(device) => Place::Device(Box::new(Resident::new(&state.optimizer, &device))),
             None => Place::Shards(Shards::new()),
         };
         Self { module, place, state }

@@ -14,6 +14,7 @@ use hub::Manifest;
 use lora::LoraChoice;
 use weights::{Tensors, WeightsFile, load_tensors};
 
+use crate::device::check_dtype;
 use crate::merge::Merge;
 use crate::text_encoders::TextEncoders;
 use crate::{Pipeline, PipelineConfigs, PipelineError};
@@ -47,6 +48,7 @@ impl Pipeline {
         dtype: FloatDType,
         device: &Device,
     ) -> Result<Self, PipelineError> {
+        check_dtype(device, dtype)?;
         let file = WeightsFile::open(path)?;
         let tensors = file.tensors();
         let wrong = |reason: String| PipelineError::SingleFile { path: path.to_path_buf(), reason };

@@ -54,7 +54,7 @@ struct QualityArgs {
     /// Seed of the first picture.
     #[arg(long, default_value_t = 1000)]
     seed: u64,
-    /// Device: cpu, cuda or cuda:n.
+    /// Device: cpu, cuda[:n] or wgpu[:n].
     #[arg(long, default_value = "cpu")]
     device: DeviceChoice,
 }

@@ -34,7 +34,7 @@ struct TrainArgs {
     /// Stop after this stage of the pipeline.
     #[arg(long, value_enum, default_value = "all")]
     stage: Stage,
-    /// Device: cpu, cuda or cuda:n. Checkpoints of one can be gone on with on another.
+    /// Device: cpu, cuda[:n] or wgpu[:n]. Checkpoints of one can be gone on with on another.
     #[arg(long, default_value = "cpu")]
     device: DeviceChoice,
 }
