@@ -6,7 +6,18 @@ from runs import ROOT, fresh
 
 PROMPT = "a cartoon of a dragon"
 
-RECIPE = """
+OPTIMIZER = """steps = 12
+batch = 4
+learning_rate = 1e-3
+warmup = 2
+betas = [0.9, 0.99]
+weight_decay = 0.01
+gradient_clip = 1.0
+ema = 0.9
+checkpoint_every = 2
+"""
+
+RECIPE = f"""
 seed = 3
 
 [autoencoder]
@@ -20,16 +31,7 @@ mse_weight = 1.0
 kl_weight = 1e-6
 
 [autoencoder.optimizer]
-steps = 12
-batch = 4
-learning_rate = 1e-3
-warmup = 2
-betas = [0.9, 0.99]
-weight_decay = 0.01
-gradient_clip = 1.0
-ema = 0.9
-checkpoint_every = 2
-
+{OPTIMIZER}
 [diffusion]
 concepts = 3
 block_out_channels = [8, 8, 8, 8]
@@ -46,16 +48,7 @@ drop_style = 0.1
 min_snr_gamma = 5.0
 
 [diffusion.optimizer]
-steps = 12
-batch = 4
-learning_rate = 1e-3
-warmup = 2
-betas = [0.9, 0.99]
-weight_decay = 0.01
-gradient_clip = 1.0
-ema = 0.9
-checkpoint_every = 2
-"""
+{OPTIMIZER}"""
 
 
 def experiment(folder):

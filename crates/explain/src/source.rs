@@ -2,6 +2,7 @@
 
 use lora::LoraChoice;
 use serde_json::Value;
+use terminal::shell_word;
 
 /// How the model was named, so that what the page copies loads the same one.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,7 +22,7 @@ pub struct ModelSource {
 impl ModelSource {
     /// The arguments as a shell reads them.
     pub(crate) fn command(&self) -> String {
-        self.arguments.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+        self.arguments.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
     }
 
     /// Lines of Python that load it as `pipe`.
@@ -48,15 +49,6 @@ impl ModelSource {
             lines.push(format!("pipe.set_adapters({names:?}, adapter_weights={strengths:?})"));
         }
         lines.join("\n")
-    }
-}
-
-/// A word as one word of a shell's command.
-fn quoted(word: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,+@%".contains(letter);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.into(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 

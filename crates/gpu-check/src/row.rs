@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use workloads::median;
 
 /// A line of a part's output.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,12 +32,10 @@ impl Row {
         }
     }
 
-    /// The middle of the timed runs, in seconds.
+    /// Median of the timed runs, in seconds.
     pub fn median(&self) -> Option<f64> {
         let Self::Time { seconds, .. } = self else { return None };
-        let mut sorted = seconds.clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied()
+        Some(median(seconds))
     }
 
     /// Whether a result is further from the CPU's than it may be.

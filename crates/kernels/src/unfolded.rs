@@ -21,7 +21,7 @@ pub(crate) fn unfolded_conv2d(layer: &Conv2d, x: Tensor<4>, padding: [usize; 2])
         [taps.places(height + 2 * padding[0], rows), taps.places(width + 2 * padding[1], columns)];
     let weight: Tensor<3> =
         weight.permute([2, 3, 1, 0]).reshape([1, rows * columns * inputs, outputs]);
-    let x = taps.phases(x.permute([0, 2, 3, 1]), padding);
+    let x = taps.phases(x, padding);
     let per_row = batch * out_width * rows * columns * inputs;
     let strip = (MOST_UNFOLDED / per_row.max(1)).clamp(1, out_height.max(1));
     let strips: Vec<Tensor<3>> = (0..out_height)
@@ -31,14 +31,10 @@ pub(crate) fn unfolded_conv2d(layer: &Conv2d, x: Tensor<4>, padding: [usize; 2])
             taps.unfold(&x, [first, count], out_width).matmul(weight.clone())
         })
         .collect();
-    let y = match <[Tensor<3>; 1]>::try_from(strips) {
-        Ok([whole]) => whole,
-        Err(strips) => Tensor::cat(strips, 1),
-    };
-    let y = match &layer.bias {
-        Some(bias) => y + bias.val().reshape([1, 1, outputs]),
-        None => y,
-    };
+    let mut y = joined(strips, 1);
+    if let Some(bias) = &layer.bias {
+        y = y + bias.val().reshape([1, 1, outputs]);
+    }
     y.reshape([batch, out_height, out_width, outputs]).permute([0, 3, 1, 2])
 }
 
@@ -55,16 +51,25 @@ impl Taps {
         (padded - side) / self.stride + 1
     }
 
-    /// The padded input, its rows and columns cut into groups of one stride:
+    /// The padded input `[batch, channels, height, width]`, its rows and columns cut into groups of one stride:
     /// `[batch, ⌈height / stride⌉, stride, ⌈width / stride⌉, stride, channels]`.
-    fn phases(&self, x: Tensor<4>, padding: [usize; 2]) -> Tensor<6> {
-        let [batch, height, width, channels] = x.dims();
-        let stride = self.stride;
-        let [tall, wide] = [height + 2 * padding[0], width + 2 * padding[1]]
-            .map(|side| side.next_multiple_of(stride));
-        let after = [tall - height - padding[0], wide - width - padding[1]];
-        let x = zeros_around(zeros_around(x, 1, [padding[0], after[0]]), 2, [padding[1], after[1]]);
-        x.reshape([batch, tall / stride, stride, wide / stride, stride, channels])
+    fn phases(&self, mut x: Tensor<4>, padding: [usize; 2]) -> Tensor<6> {
+        let [batch, channels, height, width] = x.dims();
+        let (stride, [above, left]) = (self.stride, padding);
+        let [tall, wide] =
+            [height + 2 * above, width + 2 * left].map(|side| side.next_multiple_of(stride));
+        let (below, right) = (tall - height - above, wide - width - left);
+        if above + left + below + right > 0 {
+            x = x.pad((left, right, above, below), 0.0);
+        }
+        x.permute([0, 2, 3, 1]).reshape([
+            batch,
+            tall / stride,
+            stride,
+            wide / stride,
+            stride,
+            channels,
+        ])
     }
 
     /// `[batch, count · width, rows · columns · channels]`: what stands below the filter at `count`
@@ -84,25 +89,16 @@ impl Taps {
                 parts.push(part.reshape([batch, count * width, channels]));
             }
         }
-        match <[Tensor<3>; 1]>::try_from(parts) {
-            Ok([whole]) => whole,
-            Err(parts) => Tensor::cat(parts, 2),
-        }
+        joined(parts, 2)
     }
 }
 
-/// Zeros before and after along one dimension.
-fn zeros_around(x: Tensor<4>, dim: usize, [before, after]: [usize; 2]) -> Tensor<4> {
-    let (shape, options) = (x.dims(), (x.device(), x.dtype()));
-    let zeros = |count: usize| {
-        let mut shape = shape;
-        shape[dim] = count;
-        (count > 0).then(|| Tensor::zeros(shape, (&options.0, options.1)))
-    };
-    if before + after == 0 {
-        return x;
+/// The parts one after the other; one alone is not copied.
+fn joined(parts: Vec<Tensor<3>>, dim: usize) -> Tensor<3> {
+    match <[Tensor<3>; 1]>::try_from(parts) {
+        Ok([whole]) => whole,
+        Err(parts) => Tensor::cat(parts, dim),
     }
-    Tensor::cat(zeros(before).into_iter().chain([x]).chain(zeros(after)).collect(), dim)
 }
 
 #[cfg(test)]
@@ -149,7 +145,7 @@ mod tests {
         let device = Device::flex();
         let x = Tensor::<4>::random([1, 3, 9, 4], Distribution::Default, &device);
         let taps = Taps { size: [3, 3], stride: 2 };
-        let x = taps.phases(x.permute([0, 2, 3, 1]), [1, 1]);
+        let x = taps.phases(x, [1, 1]);
         let whole = taps.unfold(&x, [0, 5], 2);
         let strips = [[0, 2], [2, 2], [4, 1]].map(|strip| taps.unfold(&x, strip, 2));
         let error = (whole - Tensor::cat(strips.into(), 1)).abs().max().into_scalar::<f32>();

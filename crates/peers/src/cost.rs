@@ -9,10 +9,10 @@ use anyhow::Context;
 use burn::tensor::Device;
 use serde::Serialize;
 use unet_core::UNet2DConditionConfig;
-use workloads::{SHIPPED_UNET, normal};
+use workloads::{SHIPPED_UNET, median, normal};
 
 use crate::ours::wait;
-use crate::pairs::{Run, measured, median, peak_bytes};
+use crate::pairs::{Run, measured, peak_bytes};
 
 /// Batches and sizes whose whole table takes minutes.
 pub const DEFAULT: &str = "1x16,4x16,16x16,64x16,1x32,4x32,16x32,64x32,1x64,4x64,16x64,1x128,4x128";

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use serde::Serialize;
+use workloads::median;
 
-use crate::pairs::{Run, median};
+use crate::pairs::Run;
 use crate::work::Work;
 
 /// One work's times: medians over the pairs of each process's median.

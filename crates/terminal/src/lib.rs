@@ -5,6 +5,8 @@
 
 mod ending;
 mod output;
+mod shell;
 
 pub use ending::end;
 pub use output::{Closed, flush, json, line, note, pretty_json, visible, warn};
+pub use shell::shell_word;

@@ -11,6 +11,34 @@ fn norm(gradient: &[f32]) -> f64 {
     parts.iter().sum::<f64>().sqrt()
 }
 
+/// What an update of AdamW multiplies with, besides the decays of its moments.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Factors {
+    /// The learning rate by what the first moments lack of their sum.
+    pub(crate) scale: f64,
+    /// One by what the second moments lack of theirs.
+    pub(crate) unbias: f64,
+    /// Share that the values lose to weight decay.
+    pub(crate) shrink: f64,
+    /// Decay of the moving average.
+    pub(crate) keep: f64,
+}
+
+impl Factors {
+    /// Those of `step`, counted from 0.
+    pub(crate) fn at(recipe: &OptimizerRecipe, step: usize) -> Self {
+        let [beta1, beta2] = recipe.betas;
+        let count = step as i32 + 1;
+        let rate = recipe.learning_rate_at(step);
+        Self {
+            scale: rate / (1.0 - beta1.powi(count)),
+            unbias: 1.0 / (1.0 - beta2.powi(count)),
+            shrink: rate * recipe.weight_decay,
+            keep: recipe.ema_at(step),
+        }
+    }
+}
+
 /// AdamW over one flat vector, with gradient clipping and an exponential moving average.
 ///
 /// Flat, because a small model has hundreds of tiny tensors: one pass over a vector costs a
@@ -45,14 +73,10 @@ impl AdamW {
             let factor = (recipe.gradient_clip / norm) as f32;
             gradient.par_iter_mut().with_min_len(1 << 16).for_each(|g| *g *= factor);
         }
-        let [beta1, beta2] = recipe.betas;
-        let count = step as i32 + 1;
-        let rate = recipe.learning_rate_at(step);
-        let scale = (rate / (1.0 - beta1.powi(count))) as f32;
-        let unbias = (1.0 / (1.0 - beta2.powi(count))) as f32;
-        let decay = 1.0 - (rate * recipe.weight_decay) as f32;
-        let keep = recipe.ema_at(step) as f32;
-        let (beta1, beta2) = (beta1 as f32, beta2 as f32);
+        let [beta1, beta2] = recipe.betas.map(|beta| beta as f32);
+        let Factors { scale, unbias, shrink, keep } = Factors::at(recipe, step);
+        let [scale, unbias, keep] = [scale, unbias, keep].map(|factor| factor as f32);
+        let decay = 1.0 - shrink as f32;
         (&mut self.values, &mut self.average, &mut self.momentum, &mut self.variance, &gradient)
             .into_par_iter()
             .with_min_len(1 << 16)

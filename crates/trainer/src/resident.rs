@@ -4,7 +4,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::optimizer::AdamW;
+use crate::optimizer::{AdamW, Factors};
 use crate::{OptimizerRecipe, flat};
 
 /// AdamW's four vectors on a device.
@@ -63,16 +63,11 @@ impl Resident {
         let factor = (norm.clone().recip() * recipe.gradient_clip).clamp_max(1.0);
         let gradient = gradient * factor;
         let [beta1, beta2] = recipe.betas;
-        let count = step as i32 + 1;
-        let rate = recipe.learning_rate_at(step);
-        let scale = rate / (1.0 - beta1.powi(count));
-        let unbias = 1.0 / (1.0 - beta2.powi(count));
-        let decay = 1.0 - rate * recipe.weight_decay;
-        let keep = recipe.ema_at(step);
+        let Factors { scale, unbias, shrink, keep } = Factors::at(recipe, step);
         self.momentum = self.momentum.clone() * beta1 + gradient.clone() * (1.0 - beta1);
         self.variance = self.variance.clone() * beta2 + gradient.square() * (1.0 - beta2);
         let size = (self.variance.clone() * unbias).sqrt() + 1e-8;
-        self.values = self.values.clone() * decay - self.momentum.clone() / size * scale;
+        self.values = self.values.clone() * (1.0 - shrink) - self.momentum.clone() / size * scale;
         self.average = self.average.clone() * keep + self.values.clone() * (1.0 - keep);
         norm
     }

@@ -3,6 +3,8 @@
 mod backward;
 mod direct;
 mod fused;
+#[cfg(test)]
+mod reference;
 mod shifted;
 mod unfold;
 mod winograd;

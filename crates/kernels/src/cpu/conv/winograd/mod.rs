@@ -212,42 +212,7 @@ fn multiply<F: Filtering>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Values in [-1, 1), the same for the same seed.
-    fn values(count: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        };
-        (0..count).map(|_| next()).collect()
-    }
-
-    /// The convolution in f64.
-    fn reference(x: &[f32], w: &[f32], b: &[f32], shape: ConvShape) -> Vec<f64> {
-        let ([channels, height, width], outputs) = (shape.input, shape.output[0]);
-        let mut y = Vec::with_capacity(shape.batch * shape.output_len());
-        for sample in 0..shape.batch {
-            for output in 0..outputs {
-                for place in 0..height * width {
-                    let (row, column) = (place / width, place % width);
-                    let mut sum = f64::from(b[output]);
-                    for tap in 0..9 * channels {
-                        let (channel, dy, dx) = (tap / 9, tap / 3 % 3, tap % 3);
-                        let (row, column) =
-                            ((row + dy).wrapping_sub(1), (column + dx).wrapping_sub(1));
-                        if row < height && column < width {
-                            let at =
-                                ((sample * channels + channel) * height + row) * width + column;
-                            sum += f64::from(x[at]) * f64::from(w[output * channels * 9 + tap]);
-                        }
-                    }
-                    y.push(sum);
-                }
-            }
-        }
-        y
-    }
+    use crate::cpu::conv::reference::{reference, values};
 
     #[test]
     fn both_methods_are_within_the_measured_error_of_f64() {

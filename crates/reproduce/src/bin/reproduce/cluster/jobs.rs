@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use files::{AtomicFile, write_atomically};
 use minijinja::{Environment, context};
+use terminal::shell_word;
 
 use super::args::Array;
-use super::quote::{heredoc, label, quoted};
+use super::quote::{heredoc, label};
 use crate::args::ReproduceArgs;
 
 /// A job by what it does.
@@ -104,16 +105,16 @@ impl Jobs {
             let common = context! {
                 count => self.array.count,
                 name => self.name,
-                script => quoted(&script),
+                script => shell_word(&script),
                 ..values
             };
             templates.get_template(template)?.render(common)
         };
         let program = text(&self.folder.join("reproduce"));
-        let command = std::iter::once(&program).chain(&self.words).map(|word| quoted(word));
+        let command = std::iter::once(&program).chain(&self.words).map(|word| shell_word(word));
         let values = context! {
             command => command.collect::<Vec<_>>().join(" "),
-            progress => quoted(&text(&self.progress_folder())),
+            progress => shell_word(&text(&self.progress_folder())),
         };
         let mut scripts = vec![(self.folder.join("run.sh"), render("run", values)?)];
         for kind in Kind::ALL {
@@ -122,7 +123,7 @@ impl Jobs {
         let parallel = render("parallel", context! {})?;
         scripts.push((self.folder.join("parallel.sh"), parallel));
         let values = context! {
-            root => quoted(&text(&self.root)),
+            root => shell_word(&text(&self.root)),
             at_a_time => self.array.at_a_time.unwrap_or(self.array.count),
             script_in_yaml => heredoc(&script),
             gpu => self.gpu,
@@ -138,10 +139,10 @@ impl Jobs {
         let folder = self.folder.join("logs").display().to_string().replace('%', "%%");
         let array = array.then(|| format!("--array=1-{}{}", self.array.count, self.array.limit()));
         let options: Vec<String> =
-            array.into_iter().chain(self.options.iter().map(|option| quoted(option))).collect();
+            array.into_iter().chain(self.options.iter().map(|option| shell_word(option))).collect();
         context! {
             job_name => format!("{}-{}", self.name, kind.name()),
-            log => quoted(&format!("{folder}/{log}")),
+            log => shell_word(&format!("{folder}/{log}")),
             options,
             what => kind.name(),
         }

@@ -1,13 +1,4 @@
-//! Words as shells and YAML want them.
-
-/// A word as one word of a shell's command.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,+@%".contains(letter);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.into(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
+//! Texts as YAML and engines want them.
 
 /// A text as a string of YAML in a shell's here-document.
 pub(crate) fn heredoc(text: &str) -> String {
@@ -26,6 +17,8 @@ pub(crate) fn label(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use terminal::shell_word;
+
     use super::*;
 
     #[cfg(unix)]
@@ -36,7 +29,7 @@ mod tests {
             String::from_utf8(output.stdout).unwrap()
         };
         for word in ["", "a b", "it's", "$HOME", "`id`", "\\", "*", "\"", "a;b", "--gres=gpu:1"] {
-            assert_eq!(said(format!("printf %s {}", quoted(word))), word);
+            assert_eq!(said(format!("printf %s {}", shell_word(word))), word);
             let yaml = said(format!("cat <<END\n{}\nEND", heredoc(word)));
             assert_eq!(serde_json::from_str::<String>(&yaml).unwrap(), word);
         }

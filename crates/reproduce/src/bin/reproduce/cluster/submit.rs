@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
+use terminal::shell_word;
 
 use super::jobs::{Jobs, Kind};
 use super::queue::{Queue, sbatch, scancel};
-use super::quote::quoted;
 use crate::progress_file::Reached;
 
 /// Numbers of the jobs that were submitted.
@@ -172,7 +172,7 @@ pub(crate) fn commands(jobs: &Jobs) -> Vec<String> {
     };
     let typed = |kind: Kind| {
         let words = command(jobs, kind, &all, &after(kind));
-        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        let words: Vec<String> = words.iter().map(|word| shell_word(word)).collect();
         format!("sbatch {}", words.join(" "))
     };
     Kind::ALL.map(typed).into()
