@@ -1,5 +1,6 @@
 //! Activations, norms, convolutions and attention in the form that is fastest on the device at
-//! hand: kernels of our own for f32 on the CPU, burn's operations everywhere else.
+//! hand: kernels of our own for f32 on the CPU, burn's operations everywhere else. And the
+//! optimizer's arithmetic on vectors in the CPU's memory.
 
 #![warn(missing_docs)]
 // The one crate with code that the compiler cannot check: matrix products and outputs that tasks
@@ -14,6 +15,7 @@ mod device;
 mod extension;
 mod gradients;
 mod layer;
+pub mod optimizer;
 mod shapes;
 mod unfolded;
 mod workers;

@@ -1,15 +1,8 @@
 //! AdamW over all parameters as one vector.
 
-use rayon::prelude::*;
+use kernels::optimizer::{AdamWState, AdamWStep, norm, scale};
 
 use crate::OptimizerRecipe;
-
-/// The Euclidean norm, summed in parts of fixed size whatever the number of threads.
-fn norm(gradient: &[f32]) -> f64 {
-    let square = |part: &[f32]| part.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
-    let parts: Vec<f64> = gradient.par_chunks(1 << 12).with_min_len(8).map(square).collect();
-    parts.iter().sum::<f64>().sqrt()
-}
 
 /// What an update of AdamW multiplies with, besides the decays of its moments.
 #[derive(Debug, Clone, Copy)]
@@ -70,22 +63,23 @@ impl AdamW {
     ) -> f64 {
         let norm = norm(&gradient);
         if norm > recipe.gradient_clip {
-            let factor = (recipe.gradient_clip / norm) as f32;
-            gradient.par_iter_mut().with_min_len(1 << 16).for_each(|g| *g *= factor);
+            scale(&mut gradient, (recipe.gradient_clip / norm) as f32);
         }
-        let [beta1, beta2] = recipe.betas.map(|beta| beta as f32);
-        let Factors { scale, unbias, shrink, keep } = Factors::at(recipe, step);
-        let [scale, unbias, keep] = [scale, unbias, keep].map(|factor| factor as f32);
-        let decay = 1.0 - shrink as f32;
-        (&mut self.values, &mut self.average, &mut self.momentum, &mut self.variance, &gradient)
-            .into_par_iter()
-            .with_min_len(1 << 16)
-            .for_each(|(value, average, momentum, variance, gradient)| {
-                *momentum = beta1 * *momentum + (1.0 - beta1) * gradient;
-                *variance = beta2 * *variance + (1.0 - beta2) * gradient * gradient;
-                *value = decay * *value - scale * *momentum / ((*variance * unbias).sqrt() + 1e-8);
-                *average = keep * *average + (1.0 - keep) * *value;
-            });
+        let factors = Factors::at(recipe, step);
+        let update = AdamWStep {
+            betas: recipe.betas.map(|beta| beta as f32),
+            scale: factors.scale as f32,
+            unbias: factors.unbias as f32,
+            decay: 1.0 - factors.shrink as f32,
+            keep: factors.keep as f32,
+        };
+        let state = AdamWState {
+            values: &mut self.values,
+            average: &mut self.average,
+            momentum: &mut self.momentum,
+            variance: &mut self.variance,
+        };
+        update.apply(state, &gradient);
         norm
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use rayon::prelude::*;
+use kernels::optimizer::add;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::flat;
@@ -71,12 +71,7 @@ impl Shards {
         let mut total = results.next().unwrap_or_default();
         for (value, gradient) in results {
             total.0 += value;
-            total
-                .1
-                .par_iter_mut()
-                .zip(&gradient)
-                .with_min_len(1 << 16)
-                .for_each(|(sum, g)| *sum += g);
+            add(&mut total.1, &gradient);
         }
         total
     }

@@ -11,7 +11,7 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use crate::WeightsError;
-use crate::values::Float;
+use crate::values::{Float, Values};
 
 /// Largest header that is read; the one of the largest published model has a few megabytes.
 const MAX_HEADER: u64 = 100_000_000;
@@ -99,13 +99,11 @@ impl<'a> FileTensor<'a> {
         }
     }
 
-    /// Its bytes.
-    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+    /// Its values, which are of type `float`.
+    pub(crate) fn read(&self, float: Float) -> io::Result<Values> {
         let (begin, end) = self.info.data_offsets;
-        let mut bytes = vec![0; end - begin];
         let mut file = self.file.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(self.file.start + begin as u64))?;
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
+        Values::read(float, (end - begin) / float.size(), |bytes| file.read_exact(bytes))
     }
 }

@@ -102,7 +102,7 @@ impl<'a> StoredTensor<'a> {
         match self {
             Self::Safetensors(tensor) => {
                 let Some(float) = tensor.float() else { return Ok(None) };
-                Ok(Some(Values::decode(float, &tensor.read()?)))
+                tensor.read(float).map(Some)
             }
             Self::Torch(tensor) => {
                 let float = match tensor.dtype() {

@@ -1,6 +1,10 @@
 //! The values of one tensor, in the type they are stored in as long as nobody asks for another.
 
+use std::convert::Infallible;
+
 use burn::tensor::{DType, FloatDType, TensorData};
+use bytemuck::Pod;
+use half::prelude::{HalfFloatSliceExt, HalfFloatVecExt};
 use half::{bf16, f16};
 
 /// The float types that weights are stored in.
@@ -10,6 +14,17 @@ pub(crate) enum Float {
     BF16,
     F32,
     F64,
+}
+
+impl Float {
+    /// Bytes of one value.
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Self::F16 | Self::BF16 => 2,
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
 }
 
 /// Values of one of the types that weights are computed with.
@@ -39,18 +54,44 @@ macro_rules! each {
 }
 
 impl Values {
-    /// Little-endian bytes of type `float`; f64 becomes f32, the widest type that is computed with.
+    /// `count` values of type `float` whose little-endian bytes `fill` writes; f64 becomes f32, the
+    /// widest type that is computed with.
+    ///
+    /// # Errors
+    /// Those of `fill`.
+    pub(crate) fn read<E>(
+        float: Float,
+        count: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        fn filled<T: Pod, E>(
+            count: usize,
+            fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+        ) -> Result<Vec<T>, E> {
+            let mut values = vec![T::zeroed(); count];
+            let bytes = bytemuck::cast_slice_mut(&mut values);
+            fill(bytes)?;
+            swap_bytes::<T>(bytes);
+            Ok(values)
+        }
+        Ok(match float {
+            Float::F16 => Self::F16(filled(count, fill)?),
+            Float::BF16 => Self::BF16(filled(count, fill)?),
+            Float::F32 => Self::F32(filled(count, fill)?),
+            Float::F64 => {
+                Self::F32(filled::<f64, E>(count, fill)?.into_iter().map(|v| v as f32).collect())
+            }
+        })
+    }
+
+    /// The values whose little-endian bytes are `bytes`; what is too short for one is left out.
     pub(crate) fn decode(float: Float, bytes: &[u8]) -> Self {
-        fn read<T, const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> T) -> Vec<T> {
-            let (chunks, _) = bytes.as_chunks::<N>();
-            chunks.iter().map(|chunk| value(*chunk)).collect()
-        }
-        match float {
-            Float::F16 => Self::F16(read(bytes, f16::from_le_bytes)),
-            Float::BF16 => Self::BF16(read(bytes, bf16::from_le_bytes)),
-            Float::F32 => Self::F32(read(bytes, f32::from_le_bytes)),
-            Float::F64 => Self::F32(read(bytes, |chunk| f64::from_le_bytes(chunk) as f32)),
-        }
+        let count = bytes.len() / float.size();
+        let Ok(values) = Self::read(float, count, |out| -> Result<(), Infallible> {
+            out.copy_from_slice(&bytes[..count * float.size()]);
+            Ok(())
+        });
+        values
     }
 
     /// The values of a tensor that was read back from its device.
@@ -64,7 +105,12 @@ impl Values {
 
     /// Little-endian bytes.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        each!(self, values => values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        fn bytes<T: Pod>(values: &[T]) -> Vec<u8> {
+            let mut bytes = bytemuck::cast_slice(values).to_vec();
+            swap_bytes::<T>(&mut bytes);
+            bytes
+        }
+        each!(self, values => bytes(values))
     }
 
     pub(crate) fn is_finite(&self) -> bool {
@@ -90,26 +136,29 @@ impl Values {
         match (self, DType::from(dtype)) {
             (Self::F16(values), DType::F16) => Self::F16(values),
             (Self::BF16(values), DType::BF16) => Self::BF16(values),
-            (values, DType::F16) => {
-                Self::F16(values.into_f32().into_iter().map(f16::from_f32).collect())
-            }
-            (values, DType::BF16) => {
-                Self::BF16(values.into_f32().into_iter().map(bf16::from_f32).collect())
-            }
+            (values, DType::F16) => Self::F16(Vec::from_f32_slice(&values.into_f32())),
+            (values, DType::BF16) => Self::BF16(Vec::from_f32_slice(&values.into_f32())),
             (values, _) => Self::F32(values.into_f32()),
         }
     }
 
     pub(crate) fn into_f32(self) -> Vec<f32> {
         match self {
-            Self::F16(values) => values.into_iter().map(f16::to_f32).collect(),
-            Self::BF16(values) => values.into_iter().map(bf16::to_f32).collect(),
+            Self::F16(values) => values.to_f32_vec(),
+            Self::BF16(values) => values.to_f32_vec(),
             Self::F32(values) => values,
         }
     }
 
     pub(crate) fn into_data(self, shape: Vec<usize>) -> TensorData {
         each!(self, values => TensorData::new(values, shape))
+    }
+}
+
+/// Little-endian values to those of this machine, or back.
+fn swap_bytes<T>(bytes: &mut [u8]) {
+    if cfg!(target_endian = "big") {
+        bytes.chunks_exact_mut(size_of::<T>()).for_each(<[u8]>::reverse);
     }
 }
 
@@ -148,7 +197,8 @@ mod tests {
             .flat_map(|bits| bits.to_le_bytes())
             .collect();
         for (float, dtype) in [(Float::F16, FloatDType::F16), (Float::BF16, FloatDType::BF16)] {
-            let values = Values::decode(float, &bytes).transposed(2, 2).transposed(2, 2);
+            let values = Values::decode(float, &bytes);
+            let values = values.transposed(2, 2).transposed(2, 2);
             let data = values.cast(dtype).into_data(vec![2, 2]);
             assert_eq!(Values::of(data).to_bytes(), bytes);
         }
