@@ -33,17 +33,12 @@ impl Pipeline {
         sizes: Option<&SizeConditioning>,
         intervention: Option<&dyn Intervention>,
     ) -> Prediction {
-        let [batch, _, height, width] = input.dims();
-        let factor = self.vae().config().downscale();
-        let picture = SizeConditioning::of_picture([height * factor, width * factor]);
-        let added = conditioning.added(sizes.unwrap_or(&picture));
+        let batch = input.dims()[0];
         let doubled = conditioning.batch() == 2 * batch;
         let input = if doubled { input.repeat_dim(0, 2) } else { input };
-        let embeds = conditioning.embeds.clone();
-        let raw = self
-            .unet()
-            .forward(input, &[timestep], embeds, added.as_ref(), intervention)
-            .cast(DType::F32);
+        let samples: Vec<usize> = (0..conditioning.batch()).collect();
+        let raw =
+            self.predict_repeated(input, timestep, conditioning, &samples, sizes, intervention);
         let guided = if doubled {
             let negative = raw.clone().narrow(0, 0, batch);
             let positive = raw.clone().narrow(0, batch, batch);
@@ -52,6 +47,30 @@ impl Pipeline {
             raw.clone()
         };
         Prediction { raw, guided }
+    }
+
+    /// The U-Net's own prediction in f32 for each of `samples`, which are indices of those that
+    /// `input` and `conditioning` hold, and may repeat under different weights: what they have in
+    /// common is computed once ([`UNet2DConditionModel::forward_repeated`]).
+    ///
+    /// [`UNet2DConditionModel::forward_repeated`]: unet_core::UNet2DConditionModel::forward_repeated
+    pub fn predict_repeated(
+        &self,
+        input: Tensor<4>,
+        timestep: f64,
+        conditioning: &Conditioning,
+        samples: &[usize],
+        sizes: Option<&SizeConditioning>,
+        intervention: Option<&dyn Intervention>,
+    ) -> Tensor<4> {
+        let [_, _, height, width] = input.dims();
+        let factor = self.vae().config().downscale();
+        let picture = SizeConditioning::of_picture([height * factor, width * factor]);
+        let added = conditioning.added(sizes.unwrap_or(&picture));
+        let (added, embeds) = (added.as_ref(), conditioning.embeds.clone());
+        self.unet()
+            .forward_repeated(input, &[timestep], embeds, added, samples, intervention)
+            .cast(DType::F32)
     }
 
     /// The noise of which DDIM makes `latents`, `[batch, channels, height, width]` in f32, as far as its

@@ -1,5 +1,7 @@
 //! A real pipeline as the evaluator of candidates.
 
+use std::collections::BTreeSet;
+
 use burn::tensor::{Tensor, TensorData};
 use pipeline::{Conditioning, Pipeline, Prediction, SampleRequest, Trajectory};
 use reweight::StepWeights;
@@ -100,7 +102,13 @@ impl<'a> UNetEvaluator<'a> {
                     let input = input.clone().narrow(0, start, count);
                     self.pipeline.predict(input, info.timestep, &chosen, scale, sizes, seen)
                 };
-                parts.push(self.finite(info.step, "the teacher's prediction", None, predict)?);
+                parts.push(self.finite(
+                    info.step,
+                    "the teacher's prediction",
+                    None,
+                    predict,
+                    |p| &p.raw,
+                )?);
             }
             Prediction::joined(parts)
                 .ok_or_else(|| ProbeError::Config("expected a batch of at least one sample".into()))
@@ -120,15 +128,16 @@ impl<'a> UNetEvaluator<'a> {
 
 impl UNetEvaluator<'_> {
     /// The prediction under an intervention, or where it stops being finite.
-    fn finite(
+    fn finite<T>(
         &self,
         step: usize,
         what: &str,
         intervention: Option<&dyn Intervention>,
-        predict: impl Fn(Option<&dyn Intervention>) -> Prediction,
-    ) -> Result<Prediction, ProbeError> {
+        predict: impl Fn(Option<&dyn Intervention>) -> T,
+        raw: impl Fn(&T) -> &Tensor<4>,
+    ) -> Result<T, ProbeError> {
         let prediction = predict(intervention);
-        if is_finite(&prediction.raw) {
+        if is_finite(raw(&prediction)) {
             return Ok(prediction);
         }
         let finder = FirstNonFinite::new(intervention);
@@ -171,25 +180,30 @@ impl UNetEvaluator<'_> {
         let pairs: Vec<(usize, usize)> =
             (0..candidates.len()).flat_map(|c| (0..samples).map(move |s| (c, s))).collect();
         for chunk in pairs.chunks(self.unet_batch) {
+            let distinct: BTreeSet<usize> = chunk.iter().map(|(_, sample)| *sample).collect();
+            let distinct: Vec<usize> = distinct.into_iter().collect();
             let device = teacher.input.device();
-            let picked: Vec<i64> = chunk.iter().map(|(_, sample)| *sample as i64).collect();
-            let picked = Tensor::from_data(TensorData::new(picked, [chunk.len()]), &device);
+            let picked: Vec<i64> = distinct.iter().map(|sample| *sample as i64).collect();
+            let picked = Tensor::from_data(TensorData::new(picked, [distinct.len()]), &device);
             let chosen = Conditioning {
                 embeds: conditioning.embeds.clone().select(0, picked.clone()),
                 pooled: conditioning.pooled.clone().map(|pooled| pooled.select(0, picked.clone())),
             };
+            let input = teacher.input.clone().select(0, picked);
+            let rows: Vec<usize> =
+                chunk.iter().map(|(_, sample)| distinct.partition_point(|s| s < sample)).collect();
             let weights = chunk.iter().map(|(c, _)| candidates[*c].weights.to_vec()).collect();
             let thresholds =
                 chunk.iter().map(|(c, _)| candidates[*c].thresholds.to_vec()).collect();
             let student = StepWeights::new(weights, thresholds);
-            let input = teacher.input.clone().select(0, picked);
             let predict = |seen: Option<&dyn Intervention>| {
                 let (input, sizes) = (input.clone(), sizes.as_ref());
-                self.pipeline.predict(input, teacher.level.timestep, &chosen, 1.0, sizes, seen)
+                let timestep = teacher.level.timestep;
+                self.pipeline.predict_repeated(input, timestep, &chosen, &rows, sizes, seen)
             };
             let predicted =
-                self.finite(step, "the student's prediction", Some(&student), predict)?;
-            for ((candidate, sample), values) in chunk.iter().zip(per_sample(predicted.raw)) {
+                self.finite(step, "the student's prediction", Some(&student), predict, |p| p)?;
+            for ((candidate, sample), values) in chunk.iter().zip(per_sample(predicted)) {
                 see(*candidate, *sample, &values);
             }
         }

@@ -79,6 +79,10 @@ impl Intervention for StepWeights {
             keep: false,
         }
     }
+
+    fn only_scales_and_skips(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -1,18 +1,23 @@
 //! An intervention at one attention block, as its Transformers are run under it.
 
+use std::collections::BTreeSet;
+
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use layers::Transformer2DModel;
 
+use crate::flow::{Flow, indices, select};
 use crate::{BlockAction, BlockMode, BlockSite, Intervention, TransformerSite};
 
 /// An intervention at one attention block, prepared once for all its Transformers.
 pub(crate) struct ActiveBlock<'a> {
     intervention: &'a dyn Intervention,
     site: BlockSite,
-    /// `[batch, 1, 1, 1]`; absent where all are 1.
-    scale: Option<Tensor<4>>,
+    /// One factor per sample; absent where all are 1.
+    scale: Option<Vec<f32>>,
+    /// One mode per sample.
+    mode: Vec<BlockMode>,
     keep: bool,
-    plan: Plan,
+    options: (&'a Device, DType),
 }
 
 /// What is done with which samples.
@@ -34,17 +39,17 @@ impl<'a> ActiveBlock<'a> {
         intervention: &'a dyn Intervention,
         site: BlockSite,
         batch: usize,
-        device: &Device,
+        device: &'a Device,
         dtype: DType,
     ) -> Self {
         let BlockAction { scale, mode, keep } = intervention.attention_block(site, batch);
-        let scale = scale.filter(|scale| scale.iter().any(|factor| *factor != 1.0)).map(|scale| {
+        let scale = scale.filter(|scale| scale.iter().any(|factor| *factor != 1.0));
+        if let Some(scale) = &scale {
             assert_eq!(scale.len(), batch, "one scale factor per sample, {site:?}");
-            Tensor::from_data(TensorData::new(scale, [batch, 1, 1, 1]), (device, dtype))
-        });
+        }
         let mode = mode.unwrap_or_else(|| vec![BlockMode::Run; batch]);
         assert_eq!(mode.len(), batch, "one mode per sample, {site:?}");
-        Self { intervention, site, scale, keep, plan: Plan::new(&mode, device) }
+        Self { intervention, site, scale, mode, keep, options: (device, dtype) }
     }
 
     /// One Transformer under the intervention: run, skip or reuse, scale, rewrite.
@@ -53,29 +58,81 @@ impl<'a> ActiveBlock<'a> {
         transformer: &Transformer2DModel,
         layer: usize,
         hidden: Tensor<4>,
-        context: &Tensor<3>,
+        flow: &mut Flow<'_>,
     ) -> Tensor<4> {
+        if !flow.rows.are_samples() {
+            return self.forward_shared(transformer, hidden, flow);
+        }
         let [_, _, height, width] = hidden.dims();
         let site = TransformerSite { block: self.site, layer, resolution: [height, width] };
-        let hidden = match &self.plan {
+        let scale = self.scale.as_deref().map(|scale| self.factors(scale.iter().copied()));
+        let hidden = match Plan::new(&self.mode, self.options.0) {
             Plan::Whole(mode, samples) => {
-                let scale = self.scale.clone();
-                self.output(transformer, site, (*mode, samples), scale, hidden, context)
+                self.output(transformer, site, (mode, &samples), scale, hidden, &flow.context)
             }
             Plan::Parts(parts) => {
-                let Parts { parts, order } = &**parts;
-                let device = hidden.device();
+                let Parts { parts, order } = *parts;
                 let outputs = parts.iter().map(|(mode, samples)| {
-                    let chosen = indices(samples, &device);
-                    let scale = self.scale.clone().map(|scale| scale.select(0, chosen.clone()));
-                    let hidden = hidden.clone().select(0, chosen.clone());
-                    let context = context.clone().select(0, chosen);
+                    let scale = scale.clone().map(|scale| select(scale, samples));
+                    let hidden = select(hidden.clone(), samples);
+                    let context = select(flow.context.clone(), samples);
                     self.output(transformer, site, (*mode, samples), scale, hidden, &context)
                 });
-                Tensor::cat(outputs.collect(), 0).select(0, order.clone())
+                Tensor::cat(outputs.collect(), 0).select(0, order)
             }
         };
         self.intervention.transformer_output(site, hidden)
+    }
+
+    /// The same for samples of which some are alike: the Transformer sees each row once, then rows
+    /// part where their samples' factors or modes differ.
+    fn forward_shared(
+        &self,
+        transformer: &Transformer2DModel,
+        hidden: Tensor<4>,
+        flow: &mut Flow<'_>,
+    ) -> Tensor<4> {
+        let factor = |sample: usize| self.scale.as_ref().map_or(1.0, |scale| scale[sample]);
+        let runs = |sample: usize| self.mode[sample] == BlockMode::Run;
+        // Rows of which at least one sample runs, and where their outputs stand.
+        let of = flow.rows.of_samples();
+        let running: BTreeSet<usize> =
+            (0..of.len()).filter(|sample| runs(*sample)).map(|sample| of[sample]).collect();
+        let running: Vec<usize> = running.into_iter().collect();
+        if running.is_empty() {
+            return hidden;
+        }
+        let (input, context) = if running.len() == hidden.dims()[0] {
+            (hidden.clone(), flow.context.clone())
+        } else {
+            (select(hidden.clone(), &running), select(flow.context.clone(), &running))
+        };
+        let output = transformer.residual(input.clone(), &context) + input;
+        let parted = flow.rows.split(|sample| (runs(sample), factor(sample).to_bits()));
+        let samples =
+            parted.as_ref().map_or_else(|| flow.rows.samples(), |(rows, _)| rows.samples());
+        // Outputs come first, then what passes unchanged.
+        let source = |sample: &usize| match running.binary_search(&of[*sample]) {
+            Ok(place) if runs(*sample) => place,
+            _ => running.len() + of[*sample],
+        };
+        let sources: Vec<usize> = samples.iter().map(source).collect();
+        let passing = sources.iter().any(|source| *source >= running.len());
+        let pool = if passing { Tensor::cat(vec![output, hidden], 0) } else { output };
+        let factors =
+            samples.iter().map(|sample| if runs(*sample) { factor(*sample) } else { 1.0 });
+        let output = select(pool, &sources) * self.factors(factors);
+        if let Some((rows, from)) = parted {
+            flow.part(rows, &from);
+        }
+        output
+    }
+
+    /// `[factors, 1, 1, 1]`.
+    fn factors(&self, factors: impl Iterator<Item = f32>) -> Tensor<4> {
+        let factors: Vec<f32> = factors.collect();
+        let shape = [factors.len(), 1, 1, 1];
+        Tensor::from_data(TensorData::new(factors, shape), self.options)
     }
 
     /// The output for samples that are treated alike.
@@ -133,18 +190,13 @@ impl Plan {
     }
 }
 
-fn indices(values: &[usize], device: &Device) -> Tensor<1, Int> {
-    let values: Vec<i64> = values.iter().map(|value| *value as i64).collect();
-    let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count]), device)
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
     use std::collections::HashMap;
 
     use burn::tensor::Distribution;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::{UNet2DConditionConfig, UNet2DConditionModel};
@@ -206,6 +258,65 @@ mod tests {
         // The same inputs: what is reused is what would have been computed.
         assert_eq!(pass(Some(&modes), 700.0), pass(None, 700.0));
         assert_ne!(pass(Some(&modes), 100.0), pass(None, 100.0));
+    }
+
+    /// Scales and modes by block and sample.
+    struct Table {
+        scales: Vec<Vec<f32>>,
+        modes: Vec<Vec<BlockMode>>,
+        sharing: bool,
+    }
+
+    impl Intervention for Table {
+        fn attention_block(&self, site: BlockSite, batch: usize) -> BlockAction {
+            let (scale, mode) = (&self.scales[site.index], &self.modes[site.index]);
+            assert_eq!(scale.len(), batch);
+            BlockAction { scale: Some(scale.clone()), mode: Some(mode.clone()), keep: false }
+        }
+
+        fn only_scales_and_skips(&self) -> bool {
+            self.sharing
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Few scales and inputs, so that samples stay alike for some blocks.
+        #[test]
+        fn what_is_computed_once_for_several_samples_is_what_each_would_get(
+            inputs in prop::collection::vec(0usize..3, 1..9),
+            choices in prop::collection::vec(prop::collection::vec(0usize..8, 9), 7),
+        ) {
+            let unet = unet();
+            let blocks = unet.config().num_attention_blocks();
+            let pick = |block: usize, at: usize| choices[block][at];
+            let (pick, inputs) = (&pick, &inputs);
+            let scales = (0..blocks).map(|block| {
+                (0..inputs.len()).map(move |at| [1.0, 1.0, 1.0, 1.0, 0.9, 0.8, 1.0, 1.0][pick(block, at)])
+            });
+            let modes = (0..blocks).map(|block| {
+                (0..inputs.len()).map(move |at| match pick(block, at) {
+                    6 => BlockMode::Skip,
+                    _ => BlockMode::Run,
+                })
+            });
+            let mut table = Table {
+                scales: scales.map(Iterator::collect).collect(),
+                modes: modes.map(Iterator::collect).collect(),
+                sharing: true,
+            };
+            let (sample, context) = (normal([3, 4, 8, 8]), normal([3, 3, 8]));
+            let mut run = |sharing| {
+                table.sharing = sharing;
+                let (sample, context) = (sample.clone(), context.clone());
+                let timesteps = [700.0, 300.0, 300.0];
+                values(unet.forward_repeated(
+                    sample, &timesteps, context, None, inputs, Some(&table),
+                ))
+            };
+            prop_assert_eq!(run(true), run(false));
+        }
     }
 
     #[test]

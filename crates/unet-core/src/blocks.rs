@@ -9,7 +9,8 @@ use layers::{
 };
 
 use crate::active::ActiveBlock;
-use crate::{BlockKind, Intervention, SkipSite, UNet2DConditionConfig};
+use crate::flow::Flow;
+use crate::{BlockKind, SkipSite, UNet2DConditionConfig};
 
 /// One level on the way down: `DownBlock2D`, or `CrossAttnDownBlock2D` with Transformers.
 #[derive(Module, Debug)]
@@ -32,16 +33,6 @@ pub(crate) struct UpBlock {
     attentions: Vec<Transformer2DModel>,
     resnets: Vec<ResnetBlock2D>,
     upsamplers: Vec<Upsample2D>,
-}
-
-/// What every block of one forward pass is given.
-pub(crate) struct Conditions<'a> {
-    /// Time embedding through SiLU, `[batch, time_embed_dim]`.
-    pub(crate) temb: Tensor<2>,
-    /// Text context, `[batch, tokens, cross_attention_dim]`.
-    pub(crate) context: Tensor<3>,
-    pub(crate) intervention: Option<&'a dyn Intervention>,
-    pub(crate) model_channels: usize,
 }
 
 fn resnet(
@@ -77,13 +68,8 @@ fn transformer(
 }
 
 /// The `layer`th resnet of a block.
-fn residual(
-    resnet: &ResnetBlock2D,
-    layer: usize,
-    hidden: Tensor<4>,
-    conditions: &Conditions<'_>,
-) -> Tensor<4> {
-    named("resnets", layer, || resnet.forward(hidden, Some(&conditions.temb)))
+fn residual(resnet: &ResnetBlock2D, layer: usize, hidden: Tensor<4>, flow: &Flow<'_>) -> Tensor<4> {
+    named("resnets", layer, || resnet.forward(hidden, Some(&flow.temb)))
 }
 
 /// A Transformer, under the intervention where there is one.
@@ -92,11 +78,11 @@ fn attend(
     layer: usize,
     active: Option<&ActiveBlock<'_>>,
     hidden: Tensor<4>,
-    context: &Tensor<3>,
+    flow: &mut Flow<'_>,
 ) -> Tensor<4> {
     named("attentions", layer, || match active {
-        Some(active) => active.forward(transformer, layer, hidden, context),
-        None => transformer.forward(hidden, context),
+        Some(active) => active.forward(transformer, layer, hidden, flow),
+        None => transformer.forward(hidden, &flow.context),
     })
 }
 
@@ -119,24 +105,23 @@ impl DownBlock {
         }
     }
 
-    /// Pushes the output of every layer on `skips` and returns the last.
+    /// Keeps the output of every layer in `flow` and returns the last.
     pub(crate) fn forward(
         &self,
         mut hidden: Tensor<4>,
-        conditions: &Conditions<'_>,
+        flow: &mut Flow<'_>,
         active: Option<&ActiveBlock<'_>>,
-        skips: &mut Vec<Tensor<4>>,
     ) -> Tensor<4> {
         for (layer, resnet) in self.resnets.iter().enumerate() {
-            hidden = residual(resnet, layer, hidden, conditions);
+            hidden = residual(resnet, layer, hidden, flow);
             if let Some(transformer) = self.attentions.get(layer) {
-                hidden = attend(transformer, layer, active, hidden, &conditions.context);
+                hidden = attend(transformer, layer, active, hidden, flow);
             }
-            skips.push(hidden.clone());
+            flow.push_skip(hidden.clone());
         }
         for (index, downsampler) in self.downsamplers.iter().enumerate() {
             hidden = named("downsamplers", index, || downsampler.forward(hidden));
-            skips.push(hidden.clone());
+            flow.push_skip(hidden.clone());
         }
         hidden
     }
@@ -155,12 +140,12 @@ impl MidBlock {
     pub(crate) fn forward(
         &self,
         hidden: Tensor<4>,
-        conditions: &Conditions<'_>,
+        flow: &mut Flow<'_>,
         active: Option<&ActiveBlock<'_>>,
     ) -> Tensor<4> {
-        let hidden = residual(&self.resnets[0], 0, hidden, conditions);
-        let hidden = attend(&self.attentions[0], 0, active, hidden, &conditions.context);
-        residual(&self.resnets[1], 1, hidden, conditions)
+        let hidden = residual(&self.resnets[0], 0, hidden, flow);
+        let hidden = attend(&self.attentions[0], 0, active, hidden, flow);
+        residual(&self.resnets[1], 1, hidden, flow)
     }
 }
 
@@ -188,34 +173,28 @@ impl UpBlock {
         }
     }
 
-    /// Takes one entry of `skips` per layer, and enlarges to the size of the one after.
+    /// Takes one output of the way down per layer, and enlarges to the size of the one after.
     pub(crate) fn forward(
         &self,
         up_block: usize,
         mut hidden: Tensor<4>,
-        conditions: &Conditions<'_>,
+        flow: &mut Flow<'_>,
         active: Option<&ActiveBlock<'_>>,
-        skips: &mut Vec<Tensor<4>>,
     ) -> Tensor<4> {
         for (layer, resnet) in self.resnets.iter().enumerate() {
-            let Some(mut skip) = skips.pop() else {
-                unreachable!("the way down pushed one skip per layer")
-            };
-            if let Some(intervention) = conditions.intervention {
-                let site = SkipSite { up_block, layer, model_channels: conditions.model_channels };
+            let mut skip = flow.pop_skip();
+            if let Some(intervention) = flow.intervention {
+                let site = SkipSite { up_block, layer, model_channels: flow.model_channels };
                 (hidden, skip) = intervention.skip_connection(site, hidden, skip);
             }
             hidden = Tensor::cat(vec![hidden, skip], 1);
-            hidden = residual(resnet, layer, hidden, conditions);
+            hidden = residual(resnet, layer, hidden, flow);
             if let Some(transformer) = self.attentions.get(layer) {
-                hidden = attend(transformer, layer, active, hidden, &conditions.context);
+                hidden = attend(transformer, layer, active, hidden, flow);
             }
         }
         for (index, upsampler) in self.upsamplers.iter().enumerate() {
-            let size = skips.last().map(|skip| {
-                let [_, _, height, width] = skip.dims();
-                [height, width]
-            });
+            let size = flow.next_size();
             hidden = named("upsamplers", index, || upsampler.forward(hidden, size));
         }
         hidden

@@ -82,6 +82,12 @@ pub trait Intervention {
         BlockAction::default()
     }
 
+    /// Whether [`Self::attention_block`] is all that it overrides, and asks neither to keep nor to
+    /// reuse: then samples with the same input that were treated alike so far are computed once.
+    fn only_scales_and_skips(&self) -> bool {
+        false
+    }
+
     /// Takes the residual (output − input, unscaled) of a Transformer that ran, where
     /// [`BlockAction::keep`] asks for it: `[samples.len(), channels, height, width]`, `samples`
     /// the positions in the batch. Guidance's two halves are samples of their own.

@@ -31,8 +31,10 @@ mod config_json;
 mod cost;
 mod embeddings;
 mod error;
+mod flow;
 mod intervention;
 mod load;
+mod rows;
 mod table;
 mod unet;
 

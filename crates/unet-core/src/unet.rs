@@ -8,8 +8,10 @@ use kernels::{conv2d, group_norm, group_norm_silu, silu};
 use layers::trace::{extra, named};
 
 use crate::active::ActiveBlock;
-use crate::blocks::{Conditions, DownBlock, MidBlock, UpBlock};
+use crate::blocks::{DownBlock, MidBlock, UpBlock};
 use crate::embeddings::{TimestepEmbedding, sinusoidal};
+use crate::flow::{Flow, select};
+use crate::rows::Rows;
 use crate::table::Stage;
 use crate::{Intervention, UNet2DConditionConfig};
 
@@ -101,43 +103,77 @@ impl UNet2DConditionModel {
         added: Option<&AddedConditioning>,
         intervention: Option<&dyn Intervention>,
     ) -> Tensor<4> {
-        let batch = sample.dims()[0];
+        let samples: Vec<usize> = (0..sample.dims()[0]).collect();
+        self.forward_repeated(sample, timesteps, context, added, &samples, intervention)
+    }
+
+    /// The prediction for each of `inputs`, which are indices of samples and may repeat; the batch
+    /// that the intervention sees are those.
+    ///
+    /// Under an intervention that only scales and skips
+    /// ([`Intervention::only_scales_and_skips`]), what is the same for several of them is computed
+    /// once: all that comes before the first block that treats them differently. Whatever the
+    /// repetitions, a prediction is what [`Self::forward`] gives, on the CPU bit by bit.
+    ///
+    /// # Shapes
+    /// As [`Self::forward`]; the output is `[inputs.len(), in_channels, height, width]`.
+    ///
+    /// # Panics
+    /// As [`Self::forward`], and for an index beyond the samples.
+    pub fn forward_repeated(
+        &self,
+        sample: Tensor<4>,
+        timesteps: &[f64],
+        context: Tensor<3>,
+        added: Option<&AddedConditioning>,
+        inputs: &[usize],
+        intervention: Option<&dyn Intervention>,
+    ) -> Tensor<4> {
         let device = sample.device();
         let dtype = self.dtype();
-        let temb = self.embed_time(timesteps, batch, added, (&device, dtype));
-        let conditions = Conditions {
-            temb: silu(temb),
-            context: context.cast(dtype),
-            intervention,
-            model_channels: self.config.block_out_channels[0],
+        let temb = silu(self.embed_time(timesteps, sample.dims()[0], added, (&device, dtype)));
+        let (mut sample, context) = (sample.cast(dtype), context.cast(dtype));
+        let shared = intervention.is_none_or(|intervention| intervention.only_scales_and_skips());
+        let (rows, first) = if shared {
+            Rows::by(inputs)
+        } else {
+            (Rows::each(inputs.len()), (0..inputs.len()).collect())
         };
+        let chosen: Vec<usize> = first.iter().map(|at| inputs[*at]).collect();
+        let mut conditions = (temb, context);
+        if !chosen.iter().copied().eq(0..sample.dims()[0]) {
+            sample = select(sample, &chosen);
+            conditions = (select(conditions.0, &chosen), select(conditions.1, &chosen));
+        }
+        let model_channels = self.config.block_out_channels[0];
+        let mut flow = Flow::new(conditions, rows, intervention, model_channels);
         let stages = self.config.stages();
         let (down, rest) = stages.split_at(self.down_blocks.len());
         let (mid, up) = rest.split_at(1);
         let active = |stage: &Stage| {
             let (intervention, site) = (intervention?, stage.site?);
-            Some(ActiveBlock::new(intervention, site, batch, &device, dtype))
+            Some(ActiveBlock::new(intervention, site, inputs.len(), &device, dtype))
         };
-        let mut hidden = named("conv_in", None, || conv2d(&self.conv_in, sample.cast(dtype)));
-        let mut skips = vec![hidden.clone()];
+        let mut hidden = named("conv_in", None, || conv2d(&self.conv_in, sample));
+        flow.push_skip(hidden.clone());
         for (level, (block, stage)) in self.down_blocks.iter().zip(down).enumerate() {
             let active = active(stage);
-            hidden = named("down_blocks", level, || {
-                block.forward(hidden, &conditions, active.as_ref(), &mut skips)
-            });
+            hidden =
+                named("down_blocks", level, || block.forward(hidden, &mut flow, active.as_ref()));
         }
         let mid = mid.first().and_then(active);
         hidden =
-            named("mid_block", None, || self.mid_block.forward(hidden, &conditions, mid.as_ref()));
+            named("mid_block", None, || self.mid_block.forward(hidden, &mut flow, mid.as_ref()));
         for (level, (block, stage)) in self.up_blocks.iter().zip(up).enumerate() {
             let active = active(stage);
             hidden = named("up_blocks", level, || {
-                block.forward(level, hidden, &conditions, active.as_ref(), &mut skips)
+                block.forward(level, hidden, &mut flow, active.as_ref())
             });
         }
         extra("conv_norm_out", || group_norm(&self.conv_norm_out, hidden.clone()));
         let normed = group_norm_silu(&self.conv_norm_out, hidden);
-        named("conv_out", None, || conv2d(&self.conv_out, normed))
+        let output = named("conv_out", None, || conv2d(&self.conv_out, normed));
+        if flow.rows.are_samples() { output } else { select(output, flow.rows.of_samples()) }
     }
 
     /// The time embedding, with SDXL's additional embedding added; `[batch, time_embed_dim]`.
