@@ -14,6 +14,7 @@ mod cpu;
 mod device;
 mod extension;
 mod gradients;
+mod lanes;
 mod layer;
 pub mod optimizer;
 mod shapes;
@@ -22,5 +23,6 @@ mod workers;
 
 pub use activation::{geglu, gelu, quick_gelu, silu};
 pub use convolution::{conv2d, doubled_conv2d, group_norm_silu_conv2d};
+pub use lanes::Lanes;
 pub use layer::{attention, group_norm, group_norm_silu, layer_norm, linear, linear_to_features};
 pub use workers::on_workers;

@@ -3,7 +3,7 @@
 use rayon::ThreadPoolBuilder;
 
 /// Stack of a worker: as large as a main thread's usually is.
-const STACK: usize = 8 << 20;
+pub(crate) const STACK: usize = 8 << 20;
 
 /// Runs `work` on one of the threads that the kernels share, and waits for it.
 ///

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use kernels::Lanes;
 use pipeline::{Conditioning, Pipeline, Prediction, SampleRequest, Trajectory};
 use reweight::StepWeights;
 use scheduler::NoiseSchedule;
@@ -10,6 +12,10 @@ use unet_core::Intervention;
 
 use crate::non_finite::{FirstNonFinite, is_finite};
 use crate::{Candidate, DifferenceEvaluator, Evaluator, NoiseLevel, ProbeError};
+
+/// Largest network of which each thread runs a part of the batch by itself: its weights, which each
+/// then reads alone, fit in the processor's cache.
+const MOST_PARAMETERS_IN_LANES: usize = 16_000_000;
 
 /// One step of the teacher's trajectory.
 #[derive(Debug)]
@@ -28,6 +34,8 @@ struct TeacherStep {
 pub struct UNetEvaluator<'a> {
     pipeline: &'a Pipeline,
     unet_batch: usize,
+    /// Where a small network is run several times at once.
+    lanes: Option<Lanes>,
     batches: Vec<(Conditioning, Option<pipeline::SizeConditioning>, Vec<TeacherStep>)>,
     calls: usize,
 }
@@ -56,7 +64,10 @@ impl<'a> UNetEvaluator<'a> {
         if calls.iter().any(|count| *count != calls[0]) {
             return Err(ProbeError::Config("expected the same steps for every batch".into()));
         }
-        let mut evaluator = Self { pipeline, unet_batch, batches: Vec::new(), calls: 0 };
+        let small = *pipeline.device() == Device::flex()
+            && pipeline.unet().num_params() <= MOST_PARAMETERS_IN_LANES;
+        let lanes = small.then(Lanes::as_many_as_workers);
+        let mut evaluator = Self { pipeline, unet_batch, lanes, batches: Vec::new(), calls: 0 };
         for batch in batches {
             let teacher = evaluator.teacher(batch)?;
             evaluator.batches.push((batch.unet_conditioning(), batch.sizes, teacher));
@@ -173,41 +184,61 @@ impl UNetEvaluator<'_> {
         candidates: &[Candidate<'_>],
         see: &mut dyn FnMut(usize, usize, &[f32]),
     ) -> Result<usize, ProbeError> {
-        let (conditioning, sizes, steps) = &self.batches[batch];
-        let teacher = &steps[step];
-        let samples = teacher.raw.len();
+        let samples = self.batches[batch].2[step].raw.len();
         // Candidates times samples, cut into U-Net calls wherever they fill up.
         let pairs: Vec<(usize, usize)> =
             (0..candidates.len()).flat_map(|c| (0..samples).map(move |s| (c, s))).collect();
         for chunk in pairs.chunks(self.unet_batch) {
-            let distinct: BTreeSet<usize> = chunk.iter().map(|(_, sample)| *sample).collect();
-            let distinct: Vec<usize> = distinct.into_iter().collect();
-            let device = teacher.input.device();
-            let picked: Vec<i64> = distinct.iter().map(|sample| *sample as i64).collect();
-            let picked = Tensor::from_data(TensorData::new(picked, [distinct.len()]), &device);
-            let chosen = Conditioning {
-                embeds: conditioning.embeds.clone().select(0, picked.clone()),
-                pooled: conditioning.pooled.clone().map(|pooled| pooled.select(0, picked.clone())),
+            let lanes = self.lanes.as_ref().filter(|lanes| chunk.len() >= 2 * lanes.count());
+            let predicted: Vec<Vec<f32>> = match lanes {
+                None => self.predict_pairs(batch, step, candidates, chunk)?,
+                Some(lanes) => {
+                    let end = |lane: usize| chunk.len() * lane / lanes.count();
+                    let part = |lane: usize| &chunk[end(lane)..end(lane + 1)];
+                    let parts =
+                        lanes.map(|lane| self.predict_pairs(batch, step, candidates, part(lane)));
+                    parts.into_iter().collect::<Result<Vec<_>, _>>()?.concat()
+                }
             };
-            let input = teacher.input.clone().select(0, picked);
-            let rows: Vec<usize> =
-                chunk.iter().map(|(_, sample)| distinct.partition_point(|s| s < sample)).collect();
-            let weights = chunk.iter().map(|(c, _)| candidates[*c].weights.to_vec()).collect();
-            let thresholds =
-                chunk.iter().map(|(c, _)| candidates[*c].thresholds.to_vec()).collect();
-            let student = StepWeights::new(weights, thresholds);
-            let predict = |seen: Option<&dyn Intervention>| {
-                let (input, sizes) = (input.clone(), sizes.as_ref());
-                let timestep = teacher.level.timestep;
-                self.pipeline.predict_repeated(input, timestep, &chosen, &rows, sizes, seen)
-            };
-            let predicted =
-                self.finite(step, "the student's prediction", Some(&student), predict, |p| p)?;
-            for ((candidate, sample), values) in chunk.iter().zip(per_sample(predicted)) {
+            for ((candidate, sample), values) in chunk.iter().zip(predicted) {
                 see(*candidate, *sample, &values);
             }
         }
         Ok(pairs.len())
+    }
+
+    /// The raw predictions for these candidates and samples, in one call of the U-Net.
+    fn predict_pairs(
+        &self,
+        batch: usize,
+        step: usize,
+        candidates: &[Candidate<'_>],
+        pairs: &[(usize, usize)],
+    ) -> Result<Vec<Vec<f32>>, ProbeError> {
+        let (conditioning, sizes, steps) = &self.batches[batch];
+        let teacher = &steps[step];
+        let distinct: BTreeSet<usize> = pairs.iter().map(|(_, sample)| *sample).collect();
+        let distinct: Vec<usize> = distinct.into_iter().collect();
+        let device = teacher.input.device();
+        let picked: Vec<i64> = distinct.iter().map(|sample| *sample as i64).collect();
+        let picked = Tensor::from_data(TensorData::new(picked, [distinct.len()]), &device);
+        let chosen = Conditioning {
+            embeds: conditioning.embeds.clone().select(0, picked.clone()),
+            pooled: conditioning.pooled.clone().map(|pooled| pooled.select(0, picked.clone())),
+        };
+        let input = teacher.input.clone().select(0, picked);
+        let rows: Vec<usize> =
+            pairs.iter().map(|(_, sample)| distinct.partition_point(|s| s < sample)).collect();
+        let weights = pairs.iter().map(|(c, _)| candidates[*c].weights.to_vec()).collect();
+        let thresholds = pairs.iter().map(|(c, _)| candidates[*c].thresholds.to_vec()).collect();
+        let student = StepWeights::new(weights, thresholds);
+        let predict = |seen: Option<&dyn Intervention>| {
+            let (input, sizes) = (input.clone(), sizes.as_ref());
+            let timestep = teacher.level.timestep;
+            self.pipeline.predict_repeated(input, timestep, &chosen, &rows, sizes, seen)
+        };
+        let what = "the student's prediction";
+        self.finite(step, what, Some(&student), predict, |raw| raw).map(per_sample)
     }
 }
 

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use kernels::Lanes;
 use kernels::optimizer::add;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::flat;
 
@@ -18,15 +18,12 @@ pub(crate) const SHARDS: usize = 2;
 /// Small tensors leave most of a parallel operation's time in its overhead; one thread per shard
 /// keeps all processors busy instead.
 pub(crate) struct Shards {
-    pools: Vec<ThreadPool>,
+    lanes: Lanes,
 }
 
 impl Shards {
     pub(crate) fn new() -> Self {
-        let pool = |_| ThreadPoolBuilder::new().num_threads(1).build();
-        let pools = (0..SHARDS).map(pool).collect::<Result<_, _>>();
-        // Without threads of its own every shard runs where it is called from.
-        Self { pools: pools.unwrap_or_default() }
+        Self { lanes: Lanes::new(SHARDS) }
     }
 
     /// Loss and gradient: the sums of what `loss` gives for each shard's samples.
@@ -49,25 +46,7 @@ impl Shards {
             let value = f64::from(loss.clone().into_scalar::<f32>());
             (value, flat::gradients(&module, &loss.backward()))
         };
-        let results: Vec<(f64, Vec<f32>)> = std::thread::scope(|scope| {
-            let handles: Vec<_> = (0..SHARDS)
-                .map(|index| {
-                    let shard = &shard;
-                    scope.spawn(move || match self.pools.get(index) {
-                        Some(pool) => pool.install(|| shard(index)),
-                        None => shard(index),
-                    })
-                })
-                .collect();
-            handles
-                .into_iter()
-                .map(|handle| match handle.join() {
-                    Ok(result) => result,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                })
-                .collect()
-        });
-        let mut results = results.into_iter();
+        let mut results = self.lanes.map(shard).into_iter();
         let mut total = results.next().unwrap_or_default();
         for (value, gradient) in results {
             total.0 += value;
