@@ -4,7 +4,8 @@ use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 use burn_flex::FlexTensor;
 
-use crate::cpu::{activation, attention, conv, linear, norm};
+use crate::cpu::activation::{geglu_backward, gelu_backward, silu_backward};
+use crate::cpu::{attention, conv, linear, norm};
 use crate::extension::{LayerOps, tensor, values};
 use crate::shapes::{attention_shape, conv_shape, dims, last, norm_shape};
 
@@ -83,10 +84,10 @@ impl LayerGradients for Flex {
         silu: bool,
     ) -> [FlexTensor; 3] {
         let shape = norm_shape(&x, groups, epsilon, silu);
-        let (x_dims, channels) = (x.layout().shape().clone(), last(&gamma));
-        values!(x, gamma, beta, dy);
-        let (dx, dgamma, dbeta) = norm::backward(x, gamma, beta, dy.to_vec(), shape);
-        [tensor(dx, x_dims), tensor(dgamma, [channels]), tensor(dbeta, [channels])]
+        let channels = last(&gamma);
+        values!(x, gamma, beta);
+        let (dx, [dgamma, dbeta]) = in_place(dy, |dy| norm::backward(x, gamma, beta, dy, shape));
+        [dx, tensor(dgamma, [channels]), tensor(dbeta, [channels])]
     }
 
     fn layer_attention_backward(
@@ -108,12 +109,22 @@ impl LayerGradients for Flex {
         dy: FlexTensor,
     ) -> FlexTensor {
         let (shape, inner) = (x.layout().shape().clone(), last(&dy));
-        values!(x, dy);
-        let dx = match operation {
-            Elementwise::Geglu => activation::geglu_backward(x, dy, inner),
-            Elementwise::Silu => activation::silu_backward(x, dy.to_vec()),
-            Elementwise::Gelu => activation::gelu_backward(x, dy),
+        values!(x);
+        let backward = match operation {
+            Elementwise::Silu => return in_place(dy, |dy| silu_backward(x, dy)).0,
+            Elementwise::Geglu => |x: &[f32], dy: &[f32], inner| geglu_backward(x, dy, inner),
+            Elementwise::Gelu => |x: &[f32], dy: &[f32], _| gelu_backward(x, dy),
         };
-        tensor(dx, shape)
+        values!(dy);
+        tensor(backward(x, dy, inner), shape)
     }
+}
+
+/// A tensor whose values `work` has changed, in its own memory where nobody else holds it; and what
+/// `work` gives.
+fn in_place<R>(tensor: FlexTensor, work: impl FnOnce(&mut [f32]) -> R) -> (FlexTensor, R) {
+    let mut tensor = if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() };
+    let count = tensor.layout().shape().num_elements();
+    let result = work(&mut tensor.storage_mut::<f32>()[..count]);
+    (tensor, result)
 }

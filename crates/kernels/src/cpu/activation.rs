@@ -173,12 +173,11 @@ pub(crate) fn silu(mut x: Vec<f32>) -> Vec<f32> {
     x
 }
 
-/// Gradient of SiLU.
-pub(crate) fn silu_backward(x: &[f32], mut dy: Vec<f32>) -> Vec<f32> {
+/// Gradient of SiLU, in the place of the output's.
+pub(crate) fn silu_backward(x: &[f32], dy: &mut [f32]) {
     dy.par_chunks_mut(CHUNK)
         .zip(x.par_chunks(CHUNK))
         .for_each(|(dy, x)| silu_backward_in_place(dy, x));
-    dy
 }
 
 /// The exact GELU of every element.

@@ -152,22 +152,21 @@ pub(crate) fn backward(
     [input, output]: [usize; 2],
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let rows = dy.len() / output.max(1);
-    let mut dx = vec![0.0; rows * input];
-    if dx.is_empty() {
-        return (dx, vec![0.0; input * output], vec![0.0; output]);
+    if rows * input == 0 {
+        return (Vec::new(), vec![0.0; input * output], vec![0.0; output]);
     }
-    dx.par_chunks_mut(TILE_ROWS * input).zip(dy.par_chunks(TILE_ROWS * output)).for_each(
-        |(dx, dy)| {
-            let rows = dy.len() / output;
-            matmul(
-                (dx, Matrix::new(rows, input)),
-                (dy, Matrix::new(rows, output)),
-                (w, Matrix::new(input, output).transposed()),
-                1.0,
-                false,
-            );
-        },
-    );
+    let mut dx = Unwritten::new(rows * input);
+    let out = dx.shared();
+    dy.par_chunks(TILE_ROWS * output).enumerate().for_each(|(tile, dy)| {
+        let rows = dy.len() / output;
+        let first = tile * TILE_ROWS * input;
+        let place = Place { out, first, shape: Matrix::new(rows, input) };
+        let weights = (w, Matrix::new(input, output).transposed());
+        // SAFETY: tasks have different rows.
+        unsafe { matmul_into(place, (dy, Matrix::new(rows, output)), weights, 1.0, false) };
+    });
+    // SAFETY: the tasks have written all rows.
+    let dx = unsafe { dx.written() };
     (dx, weight_gradient(x, dy, [input, output]), bias_gradient(dy, output))
 }
 

@@ -119,12 +119,12 @@ pub(crate) fn backward(
     x: &[f32],
     gamma: &[f32],
     beta: &[f32],
-    mut dy: Vec<f32>,
+    dy: &mut [f32],
     shape: NormShape,
-) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+) -> [Vec<f32>; 2] {
     let sample = shape.run() * shape.groups;
     if sample == 0 {
-        return (dy, vec![0.0; gamma.len()], vec![0.0; beta.len()]);
+        return [vec![0.0; gamma.len()], vec![0.0; beta.len()]];
     }
     let task = TASK_ELEMENTS.div_ceil(sample) * sample;
     let parts: Vec<[Vec<f32>; 2]> = dy
@@ -139,8 +139,7 @@ pub(crate) fn backward(
         }
         total
     };
-    let (dgamma, dbeta) = (total(0), total(1));
-    (dy, dgamma, dbeta)
+    [total(0), total(1)]
 }
 
 /// Replaces `dy` of some samples by the gradient of `x`; returns their shares of the gradients of
