@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 
-use crate::command::{cargo, output};
+use crate::command::{WrongUse, cargo, output};
 use crate::project_root;
 
 /// What the command does.
@@ -131,7 +131,11 @@ pub fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
             name if SUBJECTS.iter().any(|subject| subject.library == name) => {
                 chosen.insert(name);
             }
-            other => bail!("there is no library or option `{other}`\n\n{HELP}"),
+            other => {
+                return Err(
+                    WrongUse(format!("there is no library or option `{other}`\n\n{HELP}")).into()
+                );
+            }
         }
     }
     println!("| library | crates compiled | of them this project's |\n|---|---|---|");

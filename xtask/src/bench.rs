@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
+use crate::command::WrongUse;
 use crate::programs::cargo_here;
 use crate::project_root;
 
@@ -30,7 +31,9 @@ pub fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
                 return Ok(ExitCode::SUCCESS);
             }
             known if BENCHES.contains(&known) => command.args(["--bench", known]),
-            other => bail!("there is no benchmark `{other}`\n\n{HELP}"),
+            other => {
+                return Err(WrongUse(format!("there is no benchmark `{other}`\n\n{HELP}")).into());
+            }
         };
     }
     if names.is_empty() {

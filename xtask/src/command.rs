@@ -1,8 +1,21 @@
-//! Starting other programs, cargo first of all.
+//! How commands are used, and start other programs, cargo first of all.
 
+use std::fmt;
 use std::process::Command;
 
 use anyhow::{Context, bail};
+
+/// Arguments that a command does not take.
+#[derive(Debug)]
+pub struct WrongUse(pub String);
+
+impl fmt::Display for WrongUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WrongUse {}
 
 /// The cargo that runs this program; else the one that is found.
 pub fn cargo() -> Command {

@@ -62,6 +62,22 @@ fn main() -> ExitCode {
     };
     run(command, rest).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        ExitCode::from(if error.is::<command::WrongUse>() { 2 } else { 1 })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{command::WrongUse, run};
+
+    #[test]
+    fn options_that_there_are_not_are_wrong_use() {
+        for command in ["bench", "validate", "tidy", "alone", "dist"] {
+            let error = run(command, &["--nonsense".into()]).unwrap_err();
+            assert!(
+                error.is::<WrongUse>() && error.to_string().contains("--nonsense"),
+                "{command}"
+            );
+        }
+    }
 }

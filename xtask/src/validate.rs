@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
+use crate::command::WrongUse;
 use crate::{command, project_root, tidy};
 
 /// What the command does.
@@ -22,7 +23,7 @@ pub fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
                 println!("{ABOUT}\n\n{HELP}");
                 return Ok(ExitCode::SUCCESS);
             }
-            other => bail!("there is no option `{other}`\n\n{HELP}"),
+            other => return Err(WrongUse(format!("there is no option `{other}`\n\n{HELP}")).into()),
         }
     }
     tidy::check(&project_root())?;

@@ -117,3 +117,34 @@ fn pictures_that_cannot_be_used_are_named_with_the_reason() {
     let error = fail(&["generate", "a", "--model", &model, "--strength", "0.5"]);
     assert!(error.contains("--image"), "{error}");
 }
+
+#[test]
+fn explain_makes_a_picture_again_as_edit_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, source) = (text(&model()), dragon());
+    let (edited, page) = (text(&folder.path().join("edit")), text(&folder.path().join("page")));
+    let (of_source, to) = ("pixel art of a dragon", "a cartoon of a dragon");
+    let common = ["--model", &model, "--steps", "2"];
+    let edit = ["edit", &source, "--prompt", of_source, "--to", to, "--out", &edited];
+    succeed(&[&edit[..], &common].concat());
+    let asked = ["explain", to, "--image", &source, "--source-prompt", of_source, "--out", &page];
+    let explain = [&asked[..], &common].concat();
+    let euler = fail(&[&explain[..], &["--scheduler", "euler"]].concat());
+    assert!(euler.contains("expected --scheduler ddim"), "{euler}");
+    let seeds = fail(&[&explain[..], &["--seeds", "1"]].concat());
+    assert!(seeds.contains("cannot be used with"), "{seeds}");
+    succeed(&[&explain[..], &["--dry-run"]].concat());
+    assert!(!folder.path().join("page").exists());
+    // What is there is gone on from.
+    for _ in 0..2 {
+        succeed(&explain);
+    }
+    let picture = |path: &str| RgbImage::open(folder.path().join(path)).unwrap();
+    assert_eq!(picture("page/pictures/0-vanilla.png"), picture("edit/edited.png"));
+    let html = std::fs::read_to_string(folder.path().join("page/index.html")).unwrap();
+    assert!(html.contains(of_source) && html.contains("--initial-noise"));
+    // Another picture's page is another page.
+    let other = text(&black(folder.path(), [64, 64]));
+    let asked = ["explain", to, "--image", &other, "--out", &page];
+    assert!(fail(&[&asked[..], &common].concat()).contains("another page"));
+}

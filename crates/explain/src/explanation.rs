@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use metrics::ClipScorer;
-use pipeline::{Generation, NoiseSource, Pipeline};
+use pipeline::{Generation, ImageRecord, NoiseSource, Pipeline};
 use probe::{
     Cost, Estimates, Estimator, ImportanceMap, ProbeConfig, ProbeError, Subject, UNetEvaluator,
     block_labels,
@@ -31,6 +31,8 @@ pub struct Question<'a> {
     pub pipeline: &'a Pipeline,
     /// Prompt, seeds of the pictures, steps, guidance.
     pub generation: &'a Generation,
+    /// The picture whose inversion the initial noise is, where there is one.
+    pub image: Option<ImageRecord>,
     /// What scores pictures against the prompt.
     pub scorer: Option<&'a ClipScorer>,
     /// What tells this question from others: prompt, seeds, steps, model.
@@ -161,6 +163,7 @@ impl Question<'_> {
         let studio = Studio {
             pipeline: self.pipeline,
             generation: self.generation,
+            image: self.image.as_ref(),
             scorer: self.scorer,
             model_sha256: self.model_sha256,
             unet_batch: self.unet_batch,

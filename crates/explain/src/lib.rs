@@ -9,6 +9,7 @@ mod error;
 mod explanation;
 mod page;
 mod picture;
+mod sampling;
 mod source;
 mod state;
 mod variant;

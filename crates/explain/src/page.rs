@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::explanation::{Explanation, PICTURES, Question};
 use crate::variant::FACTORS;
-use crate::{ExplainError, drawing, words};
+use crate::{ExplainError, drawing, sampling, words};
 
 /// The page, in which everything but drawings and data is escaped.
 const TEMPLATE: &str = include_str!("page.html");
@@ -29,6 +29,7 @@ pub(crate) fn page(question: &Question<'_>, answer: &Explanation) -> Result<Stri
         steps => answer.importance.steps.len(),
         guidance => question.generation.guidance_scale,
         seeds => question.generation.noise.seeds,
+        image => question.image,
         version => env!("CARGO_PKG_VERSION"),
         milliseconds => format!("{:.1}", answer.milliseconds),
         summary => answer.summary,
@@ -70,7 +71,11 @@ fn data(question: &Question<'_>, answer: &Explanation) -> Result<String, Explain
     let data = json!({
         "prompt": question.generation.prompt,
         "model": question.source.command(),
+        "image": question.image.is_some(),
         "source": question.source.snippet(),
+        "sampling": sampling::options(question.generation),
+        "scheduler": sampling::scheduler(question.generation),
+        "arguments": sampling::arguments(question.generation),
         "negative": question.generation.negative_prompt,
         "guidance": question.generation.guidance_scale,
         "inferenceSteps": question.generation.steps,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use metrics::{ClipScorer, EQUAL_PSNR, psnr};
 use pictures::RgbImage;
-use pipeline::{Generation, Pipeline, SampleRequest};
+use pipeline::{Generation, ImageRecord, Pipeline, SampleRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::{ExplainError, Variant};
@@ -31,6 +31,7 @@ pub struct Shown {
 pub(crate) struct Studio<'a> {
     pub(crate) pipeline: &'a Pipeline,
     pub(crate) generation: &'a Generation,
+    pub(crate) image: Option<&'a ImageRecord>,
     pub(crate) scorer: Option<&'a ClipScorer>,
     pub(crate) model_sha256: &'a str,
     pub(crate) unet_batch: usize,
@@ -71,8 +72,9 @@ impl Studio<'_> {
                 };
                 let policy = variant.map(|variant| variant.policy(steps, blocks)).transpose()?;
                 let intervention = serde_json::to_value(policy.unwrap_or_default())?;
-                let record =
+                let mut record =
                     self.pipeline.record(self.generation, self.model_sha256, seed, intervention);
+                record.extras.image = self.image.cloned();
                 files::write_atomically(self.folder.join(&file), record.to_png(picture)?)?;
                 let psnr = psnr(picture, beside)?.min(EQUAL_PSNR);
                 shown.push(Shown { variant: *variant, seed, file, psnr, score });

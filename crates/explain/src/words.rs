@@ -107,10 +107,13 @@ impl Explanation {
                 self.milliseconds
             ));
         }
-        let seeds = self.pictures.len();
+        let seeds = match self.pictures.len() {
+            1 => "of one run".into(),
+            count => format!("means of {count} seeds"),
+        };
         words.push(format!(
             "PSNR: 40 dB and more can hardly be seen, below 20 dB it is another picture. Scores are \
-             means of {seeds} seeds, too few to tell which block makes better pictures."
+             {seeds}, too few to tell which block makes better pictures."
         ));
         words
     }

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use burn::tensor::{Device, FloatDType};
 use explain::{FACTORS, ModelSource, Progress, Question};
-use pipeline::{Generation, GenerationSettings, Pipeline};
+use pipeline::{Generation, GenerationSettings, NoiseKind, Pipeline, SchedulerChoice};
 use probe::ProbeConfig;
+use scheduler::{SchedulerKind, SigmaSpacing};
 use serde_json::{Value, json};
 
 fn pipeline() -> Pipeline {
@@ -29,6 +30,7 @@ fn question<'a>(pipeline: &'a Pipeline, generation: &'a Generation, out: &'a Pat
     Question {
         pipeline,
         generation,
+        image: None,
         scorer: None,
         facts: json!({ "prompt": generation.prompt, "seeds": [1] }),
         model_sha256: "0123456789abcdef",
@@ -70,6 +72,7 @@ fn answer_shows_every_variant_and_survives_interruption() {
     let shown = data(&page);
     assert_eq!(shown["prompt"], generation.prompt);
     assert_eq!(shown["model"], "--model 'emoji sd'");
+    assert_eq!((&shown["sampling"], &shown["arguments"]), (&json!(""), &json!("")));
     let source = shown["source"].as_str().unwrap();
     assert!(source.contains("StableDiffusionPipeline.from_pretrained(\"emoji sd\")"), "{source}");
     assert!(!page.contains("Kendall"), "no vote was asked for");
@@ -123,4 +126,36 @@ fn answer_shows_every_variant_and_survives_interruption() {
         Question { facts: json!({ "prompt": "else" }), ..question(&pipeline, &generation, &cut) };
     let error = other.answer(&mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("state.json") && error.contains("another page"), "{error}");
+}
+
+#[test]
+fn what_the_page_copies_samples_as_its_pictures_were() {
+    let pipeline = pipeline();
+    let settings = GenerationSettings {
+        prompt: "a".into(),
+        negative_prompt: Some("it's \"b\"".into()),
+        seeds: vec![1],
+        steps: Some(2),
+        noise: NoiseKind::TorchCpu,
+        sampler_noise: Some(NoiseKind::Counter),
+        scheduler: SchedulerChoice::Kind(SchedulerKind::DpmSolverMultistepSde),
+        sigmas: Some(SigmaSpacing::Karras),
+        width: Some(96),
+        ..GenerationSettings::default()
+    };
+    let generation = pipeline.resolve(settings).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let asked = question(&pipeline, &generation, folder.path());
+    asked.answer(&mut |_| ()).unwrap();
+    let shown = data(&std::fs::read_to_string(folder.path().join("index.html")).unwrap());
+    assert_eq!(
+        shown["sampling"],
+        "--scheduler dpm++2m-sde --sigmas karras --noise torch-cpu --sampler-noise counter \
+         --height 64 --width 96"
+    );
+    assert_eq!(shown["arguments"], ", negative_prompt=\"it's \\\"b\\\"\", height=64, width=96");
+    let scheduler = shown["scheduler"].as_str().unwrap();
+    let from = "DPMSolverMultistepScheduler.from_config(pipe.scheduler.config, \
+                algorithm_type=\"sde-dpmsolver++\", use_karras_sigmas=True)";
+    assert!(scheduler.ends_with(from), "{scheduler}");
 }

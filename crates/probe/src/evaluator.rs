@@ -66,7 +66,7 @@ impl<'a> UNetEvaluator<'a> {
         }
         let small = *pipeline.device() == Device::flex()
             && pipeline.unet().num_params() <= MOST_PARAMETERS_IN_LANES;
-        let lanes = small.then(Lanes::as_many_as_workers);
+        let lanes = small.then(Lanes::as_many_as_workers).filter(|lanes| lanes.count() > 1);
         let mut evaluator = Self { pipeline, unet_batch, lanes, batches: Vec::new(), calls: 0 };
         for batch in batches {
             let teacher = evaluator.teacher(batch)?;

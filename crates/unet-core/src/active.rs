@@ -196,7 +196,6 @@ mod tests {
     use std::collections::HashMap;
 
     use burn::tensor::Distribution;
-    use proptest::prelude::*;
 
     use super::*;
     use crate::{UNet2DConditionConfig, UNet2DConditionModel};
@@ -258,65 +257,6 @@ mod tests {
         // The same inputs: what is reused is what would have been computed.
         assert_eq!(pass(Some(&modes), 700.0), pass(None, 700.0));
         assert_ne!(pass(Some(&modes), 100.0), pass(None, 100.0));
-    }
-
-    /// Scales and modes by block and sample.
-    struct Table {
-        scales: Vec<Vec<f32>>,
-        modes: Vec<Vec<BlockMode>>,
-        sharing: bool,
-    }
-
-    impl Intervention for Table {
-        fn attention_block(&self, site: BlockSite, batch: usize) -> BlockAction {
-            let (scale, mode) = (&self.scales[site.index], &self.modes[site.index]);
-            assert_eq!(scale.len(), batch);
-            BlockAction { scale: Some(scale.clone()), mode: Some(mode.clone()), keep: false }
-        }
-
-        fn only_scales_and_skips(&self) -> bool {
-            self.sharing
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
-
-        /// Few scales and inputs, so that samples stay alike for some blocks.
-        #[test]
-        fn what_is_computed_once_for_several_samples_is_what_each_would_get(
-            inputs in prop::collection::vec(0usize..3, 1..9),
-            choices in prop::collection::vec(prop::collection::vec(0usize..8, 9), 7),
-        ) {
-            let unet = unet();
-            let blocks = unet.config().num_attention_blocks();
-            let pick = |block: usize, at: usize| choices[block][at];
-            let (pick, inputs) = (&pick, &inputs);
-            let scales = (0..blocks).map(|block| {
-                (0..inputs.len()).map(move |at| [1.0, 1.0, 1.0, 1.0, 0.9, 0.8, 1.0, 1.0][pick(block, at)])
-            });
-            let modes = (0..blocks).map(|block| {
-                (0..inputs.len()).map(move |at| match pick(block, at) {
-                    6 => BlockMode::Skip,
-                    _ => BlockMode::Run,
-                })
-            });
-            let mut table = Table {
-                scales: scales.map(Iterator::collect).collect(),
-                modes: modes.map(Iterator::collect).collect(),
-                sharing: true,
-            };
-            let (sample, context) = (normal([3, 4, 8, 8]), normal([3, 3, 8]));
-            let mut run = |sharing| {
-                table.sharing = sharing;
-                let (sample, context) = (sample.clone(), context.clone());
-                let timesteps = [700.0, 300.0, 300.0];
-                values(unet.forward_repeated(
-                    sample, &timesteps, context, None, inputs, Some(&table),
-                ))
-            };
-            prop_assert_eq!(run(true), run(false));
-        }
     }
 
     #[test]

@@ -215,3 +215,77 @@ impl UNet2DConditionModel {
         temb + named("add_embedding", None, || embedding.forward(joined))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Distribution;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{BlockAction, BlockMode, BlockSite};
+
+    /// Scales and modes by block and sample.
+    struct Table {
+        scales: Vec<Vec<f32>>,
+        modes: Vec<Vec<BlockMode>>,
+        sharing: bool,
+    }
+
+    impl Intervention for Table {
+        fn attention_block(&self, site: BlockSite, batch: usize) -> BlockAction {
+            let (scale, mode) = (&self.scales[site.index], &self.modes[site.index]);
+            assert_eq!(scale.len(), batch);
+            BlockAction { scale: Some(scale.clone()), mode: Some(mode.clone()), keep: false }
+        }
+
+        fn only_scales_and_skips(&self) -> bool {
+            self.sharing
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Few scales and inputs, so that samples stay alike for some blocks.
+        #[test]
+        fn what_is_computed_once_for_several_samples_is_what_each_would_get(
+            inputs in prop::collection::vec(0usize..3, 1..9),
+            choices in prop::collection::vec(prop::collection::vec(0usize..8, 9), 7),
+        ) {
+            const TINY: &str = r#"{"block_out_channels": [8, 16, 16, 16], "layers_per_block": 1,
+                "attention_head_dim": [1, 2, 2, 2], "cross_attention_dim": 8, "norm_num_groups": 4,
+                "use_linear_projection": true}"#;
+            let config = UNet2DConditionConfig::from_json(TINY, "a tiny model's").unwrap();
+            let device = Device::flex();
+            let unet = config.init(&device);
+            let blocks = unet.config().num_attention_blocks();
+            let pick = |block: usize, at: usize| choices[block][at];
+            let (pick, inputs) = (&pick, &inputs);
+            let scales = (0..blocks).map(|block| {
+                (0..inputs.len()).map(move |at| [1.0, 1.0, 1.0, 1.0, 0.9, 0.8, 1.0, 1.0][pick(block, at)])
+            });
+            let modes = (0..blocks).map(|block| {
+                (0..inputs.len()).map(move |at| match pick(block, at) {
+                    6 => BlockMode::Skip,
+                    _ => BlockMode::Run,
+                })
+            });
+            let mut table = Table {
+                scales: scales.map(Iterator::collect).collect(),
+                modes: modes.map(Iterator::collect).collect(),
+                sharing: true,
+            };
+            let normal = Distribution::Normal(0.0, 1.0);
+            let sample = Tensor::<4>::random([3, 4, 8, 8], normal, &device);
+            let context = Tensor::<3>::random([3, 3, 8], normal, &device);
+            let mut run = |sharing| {
+                table.sharing = sharing;
+                let (sample, context) = (sample.clone(), context.clone());
+                let timesteps = [700.0, 300.0, 300.0];
+                unet.forward_repeated(sample, &timesteps, context, None, inputs, Some(&table))
+                    .into_data()
+            };
+            prop_assert_eq!(run(true), run(false));
+        }
+    }
+}

@@ -6,9 +6,9 @@ mod notices;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
-use crate::command::{cargo, output, succeed};
+use crate::command::{WrongUse, cargo, output, succeed};
 use crate::project_root;
 
 /// What the command does.
@@ -52,12 +52,14 @@ pub fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     while let Some(word) = words.next() {
         match word.as_str() {
             "--check" => checks = true,
-            "--out" => out = words.next().context("--out needs a folder")?.into(),
+            "--out" => {
+                out = words.next().ok_or_else(|| WrongUse("--out needs a folder".into()))?.into()
+            }
             "--help" | "-h" => {
                 println!("{ABOUT}\n\n{HELP}");
                 return Ok(ExitCode::SUCCESS);
             }
-            other => bail!("there is no option `{other}`\n\n{HELP}"),
+            other => return Err(WrongUse(format!("there is no option `{other}`\n\n{HELP}")).into()),
         }
     }
     std::fs::create_dir_all(&out).with_context(|| format!("`{}`", out.display()))?;

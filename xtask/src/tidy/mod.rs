@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
+use crate::command::WrongUse;
 use crate::project_root;
 
 /// What the command does.
@@ -22,7 +23,10 @@ pub fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
             println!("{ABOUT}\n\nUsage: cargo xtask tidy");
             return Ok(ExitCode::SUCCESS);
         }
-        Some(other) => bail!("expected no option, found `{other}`\n\nUsage: cargo xtask tidy"),
+        Some(other) => {
+            let usage = "Usage: cargo xtask tidy";
+            return Err(WrongUse(format!("expected no option, found `{other}`\n\n{usage}")).into());
+        }
     }
     check(&project_root())?;
     println!("tidy");

@@ -13,8 +13,8 @@ use reweight::Policy;
 use serde_json::{Value, json};
 
 use crate::commands::applied::AppliedOptions;
-use crate::commands::source::SourcePicture;
-use crate::commands::{progress_bar, sample};
+use crate::commands::sample;
+use crate::commands::source::{SourcePicture, inverted};
 use crate::failure::OrUsage;
 use crate::options::{ModelOptions, steps};
 use crate::outputs::{OutputOptions, Outputs};
@@ -152,18 +152,6 @@ pub fn run(args: EditArgs) -> anyhow::Result<()> {
          {reconstruction:.2} dB; the autoencoder alone with {autoencoder:.2} dB",
         args.steps, args.source_guidance, of_target.guidance_scale
     ))
-}
-
-/// The noise that DDIM makes `latents` of under a request, with progress on standard error.
-fn inverted(
-    pipeline: &Pipeline,
-    request: &SampleRequest,
-    latents: Tensor<4>,
-) -> anyhow::Result<Tensor<4>> {
-    let bar = progress_bar(request.calls()? as u64, "inverting");
-    let noise = pipeline.invert(request, latents, &mut |_| bar.inc(1))?;
-    bar.finish_and_clear();
-    Ok(noise)
 }
 
 /// The one picture that latents stand for.

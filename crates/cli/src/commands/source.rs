@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use anyhow::Context;
+use burn::tensor::Tensor;
 use pictures::RgbImage;
-use pipeline::{EncodedPicture, Pipeline};
+use pipeline::{EncodedPicture, Pipeline, SampleRequest};
+
+use crate::commands::progress_bar;
 
 /// A picture as it was read, and which.
 pub struct SourcePicture<'a> {
@@ -38,4 +41,17 @@ impl<'a> SourcePicture<'a> {
         };
         pipeline.encode_picture(&self.picture).with_context(named)
     }
+}
+
+/// The noise that DDIM makes `latents` of under a request, with progress on standard
+/// error.
+pub fn inverted(
+    pipeline: &Pipeline,
+    request: &SampleRequest,
+    latents: Tensor<4>,
+) -> anyhow::Result<Tensor<4>> {
+    let bar = progress_bar(request.calls()? as u64, "inverting");
+    let noise = pipeline.invert(request, latents, &mut |_| bar.inc(1))?;
+    bar.finish_and_clear();
+    Ok(noise)
 }
