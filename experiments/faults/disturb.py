@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Disturbs commands by their surroundings, and compares what they end with to an undisturbed run. Linux, as root.
 
-Usage: disturb.py [--flips 10] [--seed 1] [--work FOLDER] [SUBJECT…]
+Usage: disturb.py [--flips 10] [--only KIND]… [--seed 1] [--work FOLDER] [SUBJECT…]
 
 twice      two processes with the same folder at once
 full       a disk that is full at a random point; then the same command with room
@@ -23,7 +23,7 @@ import tempfile
 
 from kill import whole
 from runs import difference, fresh, kill_after, report, run, start, tree
-from subjects import ALL, folder_of
+from subjects import ALL, WAITING, folder_of
 
 SHARE = 0.7
 
@@ -50,7 +50,7 @@ def twice(name, work, expected, taken, draws, flips):
 def full(name, work, expected, taken, draws, flips):
     rows = []
     folder = fresh(work / f"{name}-full")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder], check=True)
     try:
         command = ALL[name](folder)
         filler = folder / "filler"
@@ -84,7 +84,8 @@ def killed(name, work, taken, draws):
     """A folder as a kill leaves it, and the command."""
     folder = folder_of(work, name)
     command = ALL[name](folder)
-    kill_after(start(command, work / "home", stdout=subprocess.DEVNULL), draws.uniform(0.3, 1) * SHARE * taken)
+    process = start(command, work / "home", stdout=subprocess.DEVNULL)
+    kill_after(process, draws.uniform(0.3, 1) * SHARE * taken, name in WAITING)
     return folder, command
 
 
@@ -120,6 +121,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("subjects", nargs="*", metavar="SUBJECT", default=list(ALL))
     arguments.add_argument("--flips", type=int, default=10)
+    arguments.add_argument("--only", action="append", choices=DISTURBANCES, default=[])
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--work", type=pathlib.Path)
     chosen = arguments.parse_args()
@@ -128,9 +130,9 @@ def main():
         work = (chosen.work or pathlib.Path(temporary)).resolve()
         for name in chosen.subjects:
             expected, taken = whole(name, work)
-            for kind, disturb in DISTURBANCES.items():
+            for kind in chosen.only or DISTURBANCES:
                 draws = random.Random(f"{chosen.seed} {name} {kind}")
-                verdicts = disturb(name, work, expected, taken, draws, chosen.flips)
+                verdicts = DISTURBANCES[kind](name, work, expected, taken, draws, chosen.flips)
                 rows.append({"subject": name, "disturbance": kind, "verdicts": verdicts})
                 print(rows[-1], flush=True)
         report(work / "disturb.jsonl", rows)

@@ -3,8 +3,9 @@
 
 Usage: kill.py [--moments 20] [--seed 1] [--work FOLDER] [SUBJECT…]
 
-A moment is an amount of processor time, drawn evenly from 0 to most of what the whole command takes; a command is killed
-and started again until it ends by itself, then it is compared and a new one begins, until there were as many moments.
+A moment is an amount of processor time, of commands that wait for others of time by the clock, drawn evenly from 0 to
+most of what the whole command takes; a command is killed and started again until it ends by itself, then it is compared
+and a new one begins, until there were as many moments.
 """
 
 import argparse
@@ -16,21 +17,23 @@ import tempfile
 import time
 
 from runs import difference, kill_after, report, run, start, tree
-from subjects import ALL, folder_of
+from subjects import ALL, WAITING, folder_of
 
 # Of the time that the whole takes; below 1, so that most runs are killed.
 SHARE = 0.8
 
 
 def whole(name, work):
-    """The results of a run that is left alone, and the processor time it took."""
+    """The results of a run that is left alone, and the time it took, as moments are measured."""
     folder = folder_of(work, f"{name}-whole")
+    begun = time.monotonic()
     process = start(ALL[name](folder), work / "home", stdout=(folder / "said").open("wb"))
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         sys.exit(f"{name}: {(folder / 'said').read_text()[-2000:]}")
-    return tree(folder / "out"), usage.ru_utime + usage.ru_stime
+    taken = time.monotonic() - begun if name in WAITING else usage.ru_utime + usage.ru_stime
+    return tree(folder / "out"), taken
 
 
 def subject(name, work, moments, seed):
@@ -46,7 +49,7 @@ def subject(name, work, moments, seed):
             process = start(command, work / "home", stdout=(folder / "said").open("wb"))
             if killed >= moments:
                 process.wait()
-            elif kill_after(process, draws.uniform(0, SHARE * taken)):
+            elif kill_after(process, draws.uniform(0, SHARE * taken), name in WAITING):
                 killed, here = killed + 1, here + 1
                 continue
             if process.returncode != 0:

@@ -38,10 +38,13 @@ def environment(home):
 
 
 def start(command, home, **more):
-    """Starts one of the programs in the repository."""
-    command = [str(BIN / command[0]), *map(str, command[1:])]
+    """Starts one of the programs in the repository; variables may stand before it, as in a shell: `NAME=value`."""
+    words = list(map(str, command))
+    at = next(place for place, word in enumerate(words) if "=" not in word)
+    variables = dict(word.split("=", 1) for word in words[:at])
+    command = [str(BIN / words[at]), *words[at + 1:]]
     more = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "cwd": ROOT} | more
-    return subprocess.Popen(command, env=environment(home), **more)
+    return subprocess.Popen(command, env=environment(home) | variables, **more)
 
 
 def run(command, home, **more):
@@ -62,10 +65,12 @@ def processor_time(process):
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def kill_after(process, seconds):
-    """Kills a process once it has taken so much processor time; whether it was still running."""
+def kill_after(process, seconds, by_clock=False):
+    """Kills a process once it has taken so much processor time, or once so much time has passed; whether it was still
+    running."""
+    begun = time.monotonic()
     while (taken := processor_time(process)) is not None:
-        if taken >= seconds:
+        if (time.monotonic() - begun if by_clock else taken) >= seconds:
             process.send_signal(signal.SIGKILL)
             process.wait()
             return process.returncode == -signal.SIGKILL

@@ -2,6 +2,7 @@
 
 import shutil
 
+import hub
 from runs import ROOT, fresh
 
 PROMPT = "a cartoon of a dragon"
@@ -108,8 +109,14 @@ def train(folder):
     return ["train", "--data", pictures, "--recipe", recipe, "--work", folder / "work", "--out", folder / "out"]
 
 
+def download(folder):
+    return [f"HF_ENDPOINT={hub.slow().address}", f"HF_HOME={folder / 'out'}", *hub.DOWNLOAD]
+
+
 ALL = {subject.__name__: subject for subject in
-       (generate, importance, probe, explain, table, students, train)}
+       (generate, importance, probe, explain, table, students, train, download)}
+# Those that mostly wait for another process.
+WAITING = {"download"}
 
 
 def folder_of(work, name):

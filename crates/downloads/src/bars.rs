@@ -3,15 +3,43 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use hub_download::DownloadEvent;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
+
+/// Where no bar is seen, how far a file is is told first after this time, then after twice as long
+/// each time.
+const FIRST_LINE: Duration = Duration::from_secs(4);
+/// The longest such time.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
 /// A bar for each file on its way.
 #[derive(Default)]
 pub(crate) struct Bars {
     all: MultiProgress,
-    files: Mutex<BTreeMap<String, ProgressBar>>,
+    files: Mutex<BTreeMap<String, OnItsWay>>,
+}
+
+/// A file on its way.
+struct OnItsWay {
+    bar: ProgressBar,
+    /// When how far it is was told last, and after what time it is told again.
+    told: Instant,
+    silence: Duration,
+}
+
+impl OnItsWay {
+    /// How far it is, where that is due.
+    fn line(&mut self, bytes: u64) -> Option<String> {
+        if self.told.elapsed() < self.silence {
+            return None;
+        }
+        (self.told, self.silence) = (Instant::now(), (2 * self.silence).min(LONGEST_SILENCE));
+        let whole = self.bar.length().filter(|length| *length > 0);
+        let whole = whole.map_or_else(String::new, |length| format!(" of {}", HumanBytes(length)));
+        Some(format!("{}: {}{whole}", self.bar.message(), HumanBytes(bytes)))
+    }
 }
 
 impl Bars {
@@ -44,11 +72,15 @@ impl Bars {
                 )
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
                 let bar = ProgressBar::new(*size).with_style(style).with_position(*resumed);
-                files.insert(file.to_string(), self.all.add(bar.with_message(file.to_string())));
+                let bar = self.all.add(bar.with_message(file.to_string()));
+                let on_its_way = OnItsWay { bar, told: Instant::now(), silence: FIRST_LINE };
+                files.insert(file.to_string(), on_its_way);
             }
             DownloadEvent::Advanced { file, bytes } => {
-                if let Some(bar) = files.get(*file) {
-                    bar.set_position(*bytes);
+                let Some(on_its_way) = files.get_mut(*file) else { return };
+                on_its_way.bar.set_position(*bytes);
+                if let Some(line) = on_its_way.line(*bytes).filter(|_| self.all.is_hidden()) {
+                    say(line);
                 }
             }
             DownloadEvent::Damaged { file, reason } => {
@@ -61,12 +93,30 @@ impl Bars {
                 say(format!("{file}: {reason}; again in {} s", pause.as_secs()));
             }
             DownloadEvent::Finished { file, verified } => {
-                if let Some(bar) = files.remove(*file) {
+                if let Some(OnItsWay { bar, .. }) = files.remove(*file) {
                     bar.finish_and_clear();
                 }
                 let hash = if *verified { "hash verified" } else { "no hash is known of it" };
                 say(format!("{file}: complete, {hash}"));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_ever_more_rarely() {
+        let bar = ProgressBar::hidden().with_message("f");
+        bar.set_length(4096);
+        let mut file = OnItsWay { bar, told: Instant::now(), silence: Duration::ZERO };
+        assert_eq!(file.line(1024).as_deref(), Some("f: 1.00 KiB of 4.00 KiB"));
+        file.silence = LONGEST_SILENCE;
+        assert_eq!(file.line(2048), None);
+        file.told -= LONGEST_SILENCE;
+        assert!(file.line(2048).is_some());
+        assert_eq!(file.silence, LONGEST_SILENCE);
     }
 }

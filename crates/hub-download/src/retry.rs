@@ -7,6 +7,9 @@ use crate::options::{DownloadEvent, DownloadOptions, Listener};
 /// Longest pause a server may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// Bytes of a file that count as progress.
+pub(crate) const LEAST_PROGRESS: u64 = 1 << 13;
+
 /// The failures of one file so far.
 pub(crate) struct Retry<'a> {
     file: &'a str,
@@ -32,11 +35,15 @@ impl<'a> Retry<'a> {
     /// Counts a failure that left `bytes` of the file here; says so, pauses and returns `true`
     /// where it should be tried again.
     ///
-    /// Only more bytes than there ever were count as progress: a server that breaks off, refuses
-    /// to go on there and breaks off again has an end.
+    /// Only [`LEAST_PROGRESS`] more bytes than there were at the last progress count as such: a server
+    /// that breaks off, refuses to go on there and breaks off again has an end, and so has one that
+    /// sends a byte at a time.
     pub(crate) fn again(&mut self, bytes: u64, reason: &str, asked: Option<Duration>) -> bool {
-        self.failures = if bytes > self.most { 1 } else { self.failures + 1 };
-        self.most = self.most.max(bytes);
+        let progress = bytes >= self.most.saturating_add(LEAST_PROGRESS);
+        self.failures = if progress { 1 } else { self.failures + 1 };
+        if progress {
+            self.most = bytes;
+        }
         if self.failures >= self.attempts {
             return false;
         }
@@ -62,12 +69,15 @@ mod tests {
         let options =
             DownloadOptions { attempts: 3, pause: Duration::ZERO, ..DownloadOptions::default() };
         let mut retry = Retry::new("f", 10, &options, &|_| {});
-        assert!(retry.again(100, "broke", None));
+        assert!(retry.again(100_000, "broke", None));
         assert!(retry.again(0, "416", None));
-        assert!(!retry.again(100, "broke", None), "the same bytes again are no progress");
+        assert!(!retry.again(100_000, "broke", None), "the same bytes again are no progress");
         let mut retry = Retry::new("f", 0, &options, &|_| {});
-        for bytes in 1..20 {
-            assert!(retry.again(bytes, "broke", None));
+        for part in 1..20 {
+            assert!(retry.again(part * LEAST_PROGRESS, "broke", None));
         }
+        let mut retry = Retry::new("f", 0, &options, &|_| {});
+        assert!(retry.again(1, "dripped", None) && retry.again(2, "dripped", None));
+        assert!(!retry.again(3, "dripped", None), "a byte is no progress");
     }
 }

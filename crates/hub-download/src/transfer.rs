@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use files::folder_of;
 use ureq::Response;
@@ -10,7 +11,7 @@ use ureq::Response;
 use crate::http::{Client, Failure};
 use crate::job::Job;
 use crate::options::{DownloadEvent, DownloadOptions, Listener};
-use crate::retry::Retry;
+use crate::retry::{LEAST_PROGRESS, Retry};
 use hub::HubError;
 
 /// Gathers a file's bytes in its partial file, attempt after attempt, until all are there.
@@ -29,7 +30,7 @@ pub(crate) fn gather(
     listen(DownloadEvent::Started { file: name, size, resumed });
     let mut retry = Retry::new(name, resumed, options, listen);
     loop {
-        let (reason, pause) = match attempt(job, client, &partial, listen) {
+        let (reason, pause) = match attempt(job, client, &partial, options.silence, listen) {
             Ok(()) => return Ok(()),
             Err(Failure::Final(error)) => return Err(error),
             Err(Failure::Passing { reason, pause }) => (reason, pause),
@@ -57,6 +58,7 @@ fn attempt(
     job: &Job<'_>,
     client: &Client,
     partial: &Path,
+    silence: Duration,
     listen: Listener<'_>,
 ) -> Result<(), Failure> {
     let (expected, gathered) = (job.expected.size(), job.gathered());
@@ -73,7 +75,7 @@ fn attempt(
         let reason = format!("expected {expected} bytes, the server offers {total}");
         return Err(lie(job, reason).into());
     }
-    receive(job, partial, response, start, expected.or(total), listen)
+    receive(job, partial, response, (start, expected.or(total)), silence, listen)
 }
 
 /// The first byte that an answer brings, and the bytes the whole file has.
@@ -96,18 +98,20 @@ fn offered(response: &Response, from: u64) -> Result<(u64, Option<u64>), String>
     }
 }
 
-/// Appends a body to the partial file, cut to `start` bytes, until `size` bytes are there.
+/// Appends a body to the partial file, cut to `start` bytes, until `size` bytes are there. A server
+/// that sends next to nothing for as long as it may be silent is silent.
 fn receive(
     job: &Job<'_>,
     partial: &Path,
     response: Response,
-    start: u64,
-    size: Option<u64>,
+    (start, size): (u64, Option<u64>),
+    silence: Duration,
     listen: Listener<'_>,
 ) -> Result<(), Failure> {
     let mut file = append(partial, start).map_err(HubError::at(partial))?;
     let mut reader = response.into_reader();
     let (mut bytes, mut buffer) = (start, vec![0; 1 << 17]);
+    let (mut since, mut before) = (Instant::now(), start);
     loop {
         let read = match reader.read(&mut buffer) {
             Ok(0) => break,
@@ -124,6 +128,14 @@ fn receive(
         }
         file.write_all(&buffer[..read]).map_err(HubError::at(partial))?;
         listen(DownloadEvent::Advanced { file: &job.file.path, bytes });
+        if since.elapsed() >= silence {
+            let (came, time) = (bytes - before, since.elapsed().as_secs());
+            if came < LEAST_PROGRESS && size != Some(bytes) {
+                let reason = format!("only {came} bytes came in {time} s");
+                return Err(Failure::Passing { reason, pause: None });
+            }
+            (since, before) = (Instant::now(), bytes);
+        }
     }
     file.sync_data().map_err(HubError::at(partial))?;
     match size.filter(|size| bytes < *size) {
