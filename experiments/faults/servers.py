@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Downloads from servers that stall, truncate, refuse, redirect or lie; then, into the same cache, from a good one.
 
-Usage: servers.py [--list] [--limit 180] [--at-once 4] [--work FOLDER] [CASE…]
+Usage: servers.py [--list] [--limit 520] [--at-once 4] [--work FOLDER] [CASE…]
 
 Within five seconds of the trouble there must be a line about it, within the limit an end. An end with 0 must leave the
 files that the server has, any end no other file under a real name; the second download must end with all of them. The
@@ -262,7 +262,7 @@ def run_case(name, work, limit):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("cases", nargs="*", metavar="CASE", default=list(CASES))
-    arguments.add_argument("--limit", type=float, default=180)
+    arguments.add_argument("--limit", type=float, default=520)
     arguments.add_argument("--at-once", type=int, default=4)
     arguments.add_argument("--list", action="store_true")
     arguments.add_argument("--work", type=pathlib.Path)
