@@ -143,8 +143,11 @@ fn explain_makes_a_picture_again_as_edit_does() {
     assert_eq!(picture("page/pictures/0-vanilla.png"), picture("edit/edited.png"));
     let html = std::fs::read_to_string(folder.path().join("page/index.html")).unwrap();
     assert!(html.contains(of_source) && html.contains("--initial-noise"));
-    // Another picture's page is another page.
+    // Another picture's page is another page, whose noise stays what it is.
+    let noise = || std::fs::read(folder.path().join("page/inverted.safetensors")).unwrap();
+    let before = noise();
     let other = text(&black(folder.path(), [64, 64]));
     let asked = ["explain", to, "--image", &other, "--out", &page];
     assert!(fail(&[&asked[..], &common].concat()).contains("another page"));
+    assert_eq!(noise(), before);
 }

@@ -31,6 +31,14 @@ impl Question<'_> {
         Ok(files::write_atomically(self.out.join(STATE), serde_json::to_string(state)?)?)
     }
 
+    /// Checks that what an interrupted run kept, if there was one, is of the same question.
+    ///
+    /// # Errors
+    /// [`ExplainError::State`] where it is of another or cannot be read.
+    pub fn check_kept(&self) -> Result<(), ExplainError> {
+        self.kept().map(drop)
+    }
+
     /// What an interrupted run of the same question kept, as far as its pictures are there.
     pub(crate) fn kept(&self) -> Result<State, ExplainError> {
         let path = self.out.join(STATE);

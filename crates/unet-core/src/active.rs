@@ -1,5 +1,6 @@
 //! An intervention at one attention block, as its Transformers are run under it.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
@@ -8,7 +9,7 @@ use layers::Transformer2DModel;
 use crate::flow::{Flow, indices, select};
 use crate::{BlockAction, BlockMode, BlockSite, Intervention, TransformerSite};
 
-/// An intervention at one attention block, prepared once for all its Transformers.
+/// An intervention at one attention block, asked once for all its Transformers.
 pub(crate) struct ActiveBlock<'a> {
     intervention: &'a dyn Intervention,
     site: BlockSite,
@@ -18,6 +19,15 @@ pub(crate) struct ActiveBlock<'a> {
     mode: Vec<BlockMode>,
     keep: bool,
     options: (&'a Device, DType),
+    /// Made when the first Transformer sees a row for each sample.
+    apart: OnceCell<Apart>,
+}
+
+/// What is done with samples that have a row each.
+struct Apart {
+    /// `[batch, 1, 1, 1]`; absent where all are 1.
+    scale: Option<Tensor<4>>,
+    plan: Plan,
 }
 
 /// What is done with which samples.
@@ -49,7 +59,8 @@ impl<'a> ActiveBlock<'a> {
         }
         let mode = mode.unwrap_or_else(|| vec![BlockMode::Run; batch]);
         assert_eq!(mode.len(), batch, "one mode per sample, {site:?}");
-        Self { intervention, site, scale, mode, keep, options: (device, dtype) }
+        let (options, apart) = ((device, dtype), OnceCell::new());
+        Self { intervention, site, scale, mode, keep, options, apart }
     }
 
     /// One Transformer under the intervention: run, skip or reuse, scale, rewrite.
@@ -65,20 +76,24 @@ impl<'a> ActiveBlock<'a> {
         }
         let [_, _, height, width] = hidden.dims();
         let site = TransformerSite { block: self.site, layer, resolution: [height, width] };
-        let scale = self.scale.as_deref().map(|scale| self.factors(scale.iter().copied()));
-        let hidden = match Plan::new(&self.mode, self.options.0) {
+        let Apart { scale, plan } = self.apart.get_or_init(|| Apart {
+            scale: self.scale.as_deref().map(|scale| self.factors(scale.iter().copied())),
+            plan: Plan::new(&self.mode, self.options.0),
+        });
+        let scale = scale.clone();
+        let hidden = match plan {
             Plan::Whole(mode, samples) => {
-                self.output(transformer, site, (mode, &samples), scale, hidden, &flow.context)
+                self.output(transformer, site, (*mode, samples), scale, hidden, &flow.context)
             }
             Plan::Parts(parts) => {
-                let Parts { parts, order } = *parts;
+                let Parts { parts, order } = &**parts;
                 let outputs = parts.iter().map(|(mode, samples)| {
                     let scale = scale.clone().map(|scale| select(scale, samples));
                     let hidden = select(hidden.clone(), samples);
                     let context = select(flow.context.clone(), samples);
                     self.output(transformer, site, (*mode, samples), scale, hidden, &context)
                 });
-                Tensor::cat(outputs.collect(), 0).select(0, order)
+                Tensor::cat(outputs.collect(), 0).select(0, order.clone())
             }
         };
         self.intervention.transformer_output(site, hidden)

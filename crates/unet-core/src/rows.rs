@@ -14,11 +14,6 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// A row for each of `batch` samples.
-    pub(crate) fn each(batch: usize) -> Self {
-        Self { of: (0..batch).collect(), count: batch }
-    }
-
     /// Samples with the same key have the same row. Besides, a sample of each row.
     pub(crate) fn by<K: Eq + Hash>(keys: impl IntoIterator<Item = K>) -> (Self, Vec<usize>) {
         let mut rows = HashMap::new();
@@ -83,7 +78,7 @@ mod tests {
         assert_eq!((finer.of_samples(), from), (&[0, 1, 2, 1, 0][..], vec![0, 1, 0]));
         assert_eq!((finer.samples(), rows.of_rows(&finer)), (vec![0, 1, 2], vec![0, 1, 0]));
         let (each, _) = finer.split(|sample| sample).unwrap();
-        assert_eq!(each, Rows::each(5));
+        assert_eq!(each, Rows::by(0..5).0);
         assert!(each.are_samples() && !finer.are_samples());
     }
 }

@@ -134,11 +134,7 @@ impl UNet2DConditionModel {
         let temb = silu(self.embed_time(timesteps, sample.dims()[0], added, (&device, dtype)));
         let (mut sample, context) = (sample.cast(dtype), context.cast(dtype));
         let shared = intervention.is_none_or(|intervention| intervention.only_scales_and_skips());
-        let (rows, first) = if shared {
-            Rows::by(inputs)
-        } else {
-            (Rows::each(inputs.len()), (0..inputs.len()).collect())
-        };
+        let (rows, first) = if shared { Rows::by(inputs) } else { Rows::by(0..inputs.len()) };
         let chosen: Vec<usize> = first.iter().map(|at| inputs[*at]).collect();
         let mut conditions = (temb, context);
         if !chosen.iter().copied().eq(0..sample.dims()[0]) {

@@ -88,6 +88,9 @@ pub fn run(args: ExplainArgs) -> anyhow::Result<()> {
         None => args.sampling.or_seeds(&SEEDS),
     };
     let mut generation = sampling.resolve(&pipeline)?;
+    if source.is_some() {
+        check_invertible(&generation)?;
+    }
     let source_prompt = args.source_prompt.unwrap_or_else(|| generation.prompt.clone());
     let image = source.as_ref().map(|source| ImageRecord {
         sha256: source.sha256.clone(),
@@ -100,15 +103,13 @@ pub fn run(args: ExplainArgs) -> anyhow::Result<()> {
     facts["model_sha256"] = sha256.as_str().into();
     facts["scorer"] = scorer.fingerprint().into();
     if let Some(image) = &image {
-        check_invertible(&generation)?;
         facts["image"] = serde_json::to_value(image)?;
     }
     if args.vote {
         ProbeConfig::paper().check(generation.calls()?).or_usage()?;
     }
-    if let Some(source) = source.as_ref().filter(|_| !args.dry_run) {
-        invert(&pipeline, &generation, source, source_prompt, &noise_path)?;
-        generation.initial_noise = Some(noise_path);
+    if source.is_some() {
+        generation.initial_noise = Some(noise_path.clone());
     }
     let question = Question {
         pipeline: &pipeline,
@@ -125,15 +126,20 @@ pub fn run(args: ExplainArgs) -> anyhow::Result<()> {
     let pictures = question.picture_files()?.into_iter();
     let pictures = pictures.fold(Outputs::new(), |all, path| all.with(path, Kind::Picture));
     pictures.check([], &args.output)?;
-    let Plan { unet_samples, pictures } = question.plan()?;
+    let plan = question.plan()?;
+    let Plan { unet_samples, pictures } = plan;
     if args.dry_run {
         return match args.json {
-            true => terminal::json(&json!(question.plan()?)),
+            true => terminal::json(&json!(plan)),
             false => terminal::line(format_args!(
                 "{}{unet_samples} samples of the U-Net and {pictures} pictures; nothing was done",
                 if args.vote { "at least " } else { "" }
             )),
         };
+    }
+    question.check_kept()?;
+    if let Some(source) = &source {
+        invert(&pipeline, &generation, source, source_prompt, &noise_path)?;
     }
     let bar = progress_bar(unet_samples as u64, "explaining");
     let answer = question.answer(&mut |progress| bar.set_position(progress.done as u64))?;
@@ -145,6 +151,8 @@ pub fn run(args: ExplainArgs) -> anyhow::Result<()> {
     terminal::line(format_args!("written to {}", args.out.join("index.html").display()))
 }
 
+/// That DDIM's inversion goes back the sampler's steps.
+///
 /// # Errors
 /// For a sampler whose steps DDIM's inversion does not go back.
 fn check_invertible(generation: &Generation) -> anyhow::Result<()> {
@@ -167,8 +175,13 @@ fn invert(
     path: &Path,
 ) -> anyhow::Result<()> {
     let latents = source.encode(pipeline)?.mean();
-    let of_source =
-        Generation { prompt, negative_prompt: None, guidance_scale: 1.0, ..generation.clone() };
+    let of_source = Generation {
+        prompt,
+        negative_prompt: None,
+        guidance_scale: 1.0,
+        initial_noise: None,
+        ..generation.clone()
+    };
     let noise = inverted(pipeline, &pipeline.request(&of_source, 0..1)?, latents.clone())?;
     Ok(write_latents(path, &[("noise", &noise), ("latents", &latents)])?)
 }

@@ -43,8 +43,7 @@ impl<'a> SourcePicture<'a> {
     }
 }
 
-/// The noise that DDIM makes `latents` of under a request, with progress on standard
-/// error.
+/// The noise that DDIM makes `latents` of under a request, with progress on standard error.
 pub fn inverted(
     pipeline: &Pipeline,
     request: &SampleRequest,
