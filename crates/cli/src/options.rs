@@ -20,7 +20,7 @@ use crate::loras::LoraOptions;
 /// Which model, where.
 #[derive(Args)]
 pub struct ModelOptions {
-    /// Preset (sd-turbo, sdxl-turbo, sd-2.1-base, sd-2.1, sdxl-base), folder of a diffusers
+    /// Preset (sd-turbo, sdxl-turbo, sd-2.1-base, sd-2.1, sdxl-base, sd-1.5), folder of a diffusers
     /// pipeline, or checkpoint in one file.
     /// [default: the shipped model `emoji-sd`].
     #[arg(long)]

@@ -7,12 +7,13 @@ use serde::Deserialize;
 use crate::{HubError, Manifest};
 
 /// The manifests that are built in.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     include_str!("../../../models/sd-turbo.toml"),
     include_str!("../../../models/sdxl-turbo.toml"),
     include_str!("../../../models/sd-2.1-base.toml"),
     include_str!("../../../models/sd-2.1.toml"),
     include_str!("../../../models/sdxl-base.toml"),
+    include_str!("../../../models/sd-1.5.toml"),
 ];
 const METRICS: &str = include_str!("../../../models/metrics.toml");
 

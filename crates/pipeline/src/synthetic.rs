@@ -30,7 +30,11 @@ pub fn write_synthetic(
     let suffix = if dtype == Dtype::F16 { ".fp16" } else { "" };
     let diffusers = format!("diffusion_pytorch_model{suffix}.safetensors");
     let transformers = format!("model{suffix}.safetensors");
-    weights(&configs.unet.init(&device), &folder.join("unet").join(&diffusers), dtype, seed)?;
+    let mut unet = outline(&configs.unet.init(&device));
+    for tensor in &mut unet {
+        tensor.shape = configs.unet.stored_shape(&tensor.name, std::mem::take(&mut tensor.shape));
+    }
+    write_random(&folder.join("unet").join(&diffusers), &unet, dtype, seed)?;
     weights(&configs.vae.init(&device), &folder.join("vae").join(&diffusers), dtype, seed)?;
     for (config, part) in configs.text.iter().zip(["text_encoder", "text_encoder_2"]) {
         weights(&config.init(&device), &folder.join(part).join(&transformers), dtype, seed)?;
@@ -76,6 +80,12 @@ pub fn tiny(preset: &Manifest) -> Manifest {
     const TEXT: usize = 32;
     let mut tiny = preset.clone();
     let texts = if tiny.config.contains_key("text_encoder_2") { 2 } else { 1 };
+    let levels = if texts == 2 { 3 } else { 4 };
+    // SD 1.x has the same number at every level.
+    let heads = match tiny.config.get("unet").and_then(|unet| unet.get("attention_head_dim")) {
+        Some(same @ Value::Number(_)) => same.clone(),
+        _ => json!([1, 2, 2, 4][..levels]),
+    };
     let mut set = |part: &str, values: &[(&str, Value)]| {
         if let Some(Value::Object(config)) = tiny.config.get_mut(part) {
             for (key, value) in values {
@@ -85,12 +95,11 @@ pub fn tiny(preset: &Manifest) -> Manifest {
             }
         }
     };
-    let levels = if texts == 2 { 3 } else { 4 };
     set(
         "unet",
         &[
             ("block_out_channels", json!(CHANNELS[..levels])),
-            ("attention_head_dim", json!([1, 2, 2, 4][..levels])),
+            ("attention_head_dim", heads),
             ("cross_attention_dim", json!(TEXT * texts)),
             ("transformer_layers_per_block", json!([1, 1, 2])),
             ("addition_time_embed_dim", json!(8)),

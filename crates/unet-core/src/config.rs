@@ -68,6 +68,19 @@ impl UNet2DConditionConfig {
         self.block_out_channels.len()
     }
 
+    /// The shape in which diffusers stores the tensor `name`, whose shape here is `shape`: where
+    /// `use_linear_projection` is false, a Transformer's `proj_in` and `proj_out` are 1×1
+    /// convolutions.
+    pub fn stored_shape(&self, name: &str, mut shape: Vec<usize>) -> Vec<usize> {
+        let projection = ["proj_in.weight", "proj_out.weight"]
+            .iter()
+            .any(|end| name.strip_suffix(end).is_some_and(|path| path.ends_with('.')));
+        if projection && !self.use_linear_projection {
+            shape.extend([1, 1]);
+        }
+        shape
+    }
+
     /// Channels of the time embedding.
     pub fn time_embed_dim(&self) -> usize {
         4 * self.block_out_channels[0]

@@ -46,12 +46,13 @@ def pack() -> Any:
 def load(comfy: Any, checkpoint: Path) -> Any:
     """The U-Net of a tiny model in one file, as a `MODEL`.
 
-    ComfyUI knows models by their sizes; it is told of these two.
+    ComfyUI knows models by their sizes; it is told of these.
     """
     import comfy.supported_models as known
     from tiny_models import SIZE, TEXT
 
     for base, changes in [
+        (known.SD15, {"model_channels": 64, "context_dim": TEXT}),
         (known.SD20, {"model_channels": 64, "context_dim": TEXT}),
         (
             known.SDXL,

@@ -13,7 +13,7 @@ from schedules import STEPS, freeu, schedules, weights
 
 #: Largest difference of latents that is allowed; theirs are of the order of 10.
 TOLERANCE = 1e-3
-BLOCKS = {"sd": 7, "sdxl": 5}
+BLOCKS = {"sd1": 7, "sd": 7, "sdxl": 5}
 NAMES = [name for name in schedules(1) if name != "vanilla"]
 
 

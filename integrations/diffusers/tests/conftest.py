@@ -29,13 +29,28 @@ def shipped(diffusers):
     return _loaded(diffusers, SHIPPED)
 
 
-@pytest.fixture(scope="session")
-def sdxl_folder(diffusers, tmp_path_factory):
+def _written(shape, tmp_path_factory):
     from tiny_models import write_tiny_model
 
-    folder = tmp_path_factory.mktemp("tiny-sdxl")
-    write_tiny_model(folder, "sdxl")
+    folder = tmp_path_factory.mktemp(f"tiny-{shape}")
+    write_tiny_model(folder, shape)
     return folder
+
+
+@pytest.fixture(scope="session")
+def sd1_folder(diffusers, tmp_path_factory):
+    return _written("sd1", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def sd1(diffusers, sd1_folder):
+    """A model of SD 1.x's shape with a few random channels."""
+    return _loaded(diffusers, sd1_folder)
+
+
+@pytest.fixture(scope="session")
+def sdxl_folder(diffusers, tmp_path_factory):
+    return _written("sdxl", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,15 @@ def test_sd_gives_the_same_latents(shipped, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_sd_1_gives_the_same_latents(sd1, sd1_folder, tmp_path, name):
+    document = schedules(7)[name]
+    generated = generate(tmp_path, sd1_folder, document)
+    assert difference(sd1, generated, loaded(document)) < TOLERANCE / 10
+    if document is not None:
+        assert difference(sd1, generated, None) > TOLERANCE
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_sdxl_gives_the_same_latents(sdxl, sdxl_folder, tmp_path, name):
     document = schedules(5)[name]
     generated = generate(tmp_path, sdxl_folder, document)

@@ -1,4 +1,4 @@
-"""Models of the shapes of SD 2.x and SDXL with few channels and random weights, and the shipped
+"""Models of the shapes of SD 1.x, 2.x and SDXL with few channels and random weights, and the shipped
 model's tokenizer."""
 
 import shutil
@@ -27,17 +27,26 @@ SIZE = 256
 
 DOWN, ATTENTION = "DownBlock2D", "CrossAttnDownBlock2D"
 SHAPES = {
+    "sd1": {
+        "block_out_channels": (64, 64, 128, 128),
+        "down_block_types": (ATTENTION, ATTENTION, ATTENTION, DOWN),
+        "attention_head_dim": 8,
+        "cross_attention_dim": TEXT,
+        "use_linear_projection": False,
+    },
     "sd": {
         "block_out_channels": (64, 64, 128, 128),
         "down_block_types": (ATTENTION, ATTENTION, ATTENTION, DOWN),
         "attention_head_dim": (1, 1, 2, 2),
         "cross_attention_dim": TEXT,
+        "use_linear_projection": True,
     },
     "sdxl": {
         "block_out_channels": (64, 128, 128),
         "down_block_types": (DOWN, ATTENTION, ATTENTION),
         "attention_head_dim": (1, 2, 2),
         "cross_attention_dim": 2 * TEXT,
+        "use_linear_projection": True,
         "transformer_layers_per_block": (1, 1, 2),
         "addition_embed_type": "text_time",
         "addition_time_embed_dim": SIZE,
@@ -47,14 +56,13 @@ SHAPES = {
 
 
 def write_tiny_model(folder: Path, shape: str) -> None:
-    """Writes a pipeline folder of diffusers, the same each time; `shape` is `sd` or `sdxl`."""
+    """Writes a pipeline folder of diffusers, the same each time; `shape` is one of `SHAPES`."""
     torch.manual_seed(0)
     config = SHAPES[shape]
     down = config["down_block_types"]
     unet = UNet2DConditionModel(
         sample_size=16,
         up_block_types=[name.replace("Down", "Up") for name in reversed(down)],
-        use_linear_projection=True,
         **config,
     )
     text = CLIPTextConfig(
@@ -65,7 +73,7 @@ def write_tiny_model(folder: Path, shape: str) -> None:
         num_attention_heads=2,
         max_position_embeddings=24,
         projection_dim=TEXT,
-        hidden_act="gelu",
+        hidden_act="quick_gelu" if shape == "sd1" else "gelu",
         bos_token_id=2046,
         eos_token_id=2047,
         pad_token_id=2047,

@@ -5,7 +5,7 @@ use std::path::Path;
 use clip::CLIPTextModel;
 use weights::{Collected, KeyMap, StoredDtype};
 
-use super::parts::{TEXT_SD2, TEXT_SDXL, TEXT_SDXL_2};
+use super::parts::{TEXT_SD1, TEXT_SD2, TEXT_SDXL, TEXT_SDXL_2};
 use super::text_names::{open_clip_names, transformers_names};
 use super::unet_names::unet_names;
 use super::vae_names::vae_names;
@@ -27,18 +27,11 @@ impl Pipeline {
     /// The file appears complete or not at all. All of its values are held meanwhile.
     ///
     /// # Errors
-    /// [`PipelineError::SingleFile`] for SD 1.x, which is not implemented;
+    /// [`PipelineError::SingleFile`] for a tensor that such files have no name for;
     /// [`PipelineError::Weights`] where the file cannot be written or a value does not fit `dtype`.
     pub fn write_single_file(&self, path: &Path, dtype: StoredDtype) -> Result<(), PipelineError> {
         let wrong = |reason: String| PipelineError::SingleFile { path: path.to_path_buf(), reason };
         let config = self.unet().config();
-        if !config.use_linear_projection {
-            return Err(wrong(
-                "expected a model like SD 2.x or SDXL, found one like SD 1.x, whose checkpoints in \
-                 one file are not implemented"
-                    .into(),
-            ));
-        }
         let part = |collected: Collected, names: KeyMap| {
             let nameless = collected.names().find(|name| !names.gives(name)).map(String::from);
             match nameless {
@@ -46,22 +39,34 @@ impl Pipeline {
                 None => Ok(collected.restored(&names)?),
             }
         };
-        let mut whole = part(Collected::of(self.unet(), dtype), unet_names(config))?;
+        let mut unet = Collected::of(self.unet(), dtype);
+        for name in unet.names().map(String::from).collect::<Vec<_>>() {
+            if let Some(shape) = unet.shape_mut(&name) {
+                *shape = config.stored_shape(&name, std::mem::take(shape));
+            }
+        }
+        let mut whole = part(unet, unet_names(config))?;
         let vae = part(Collected::of(self.vae(), dtype), vae_names(self.vae().config()))?;
         whole = whole.with(as_convolutions(vae));
-        for (encoder, names) in text_names(&self.text) {
+        for (encoder, names) in text_names(&self.text, config.use_linear_projection) {
             whole = whole.with(part(Collected::of(encoder, dtype), names)?);
         }
         Ok(whole.write(path, &CHECKPOINT_METADATA)?)
     }
 }
 
-/// The text encoders, and the names under which such files have them.
-fn text_names(text: &TextEncoders) -> Vec<(&CLIPTextModel, KeyMap)> {
+/// The text encoders, and the names under which such files have them. SD 1.x is told from SD 2.x by
+/// the projections of its Transformers, which are convolutions.
+fn text_names(text: &TextEncoders, linear: bool) -> Vec<(&CLIPTextModel, KeyMap)> {
     let open_clip =
         |encoder: &CLIPTextModel, prefix| open_clip_names(encoder.config()).under(prefix);
     match text {
-        TextEncoders::Single { encoder, .. } => vec![(encoder, open_clip(encoder, TEXT_SD2))],
+        TextEncoders::Single { encoder, .. } if linear => {
+            vec![(encoder, open_clip(encoder, TEXT_SD2))]
+        }
+        TextEncoders::Single { encoder, .. } => {
+            vec![(encoder, transformers_names().under(TEXT_SD1))]
+        }
         TextEncoders::Double { encoders, .. } => {
             let [first, second] = &**encoders;
             vec![

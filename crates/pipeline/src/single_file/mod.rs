@@ -27,7 +27,7 @@ impl Pipeline {
     /// (such files hold none).
     ///
     /// Without a preset it is told by the tensors where that is possible: SDXL's count as
-    /// `sdxl-base`; those of SD 2.x do not say whether they predict noise or velocity.
+    /// `sdxl-base`, those of SD 1.x as `sd-1.5`; those of SD 2.x do not say whether they predict noise or velocity.
     ///
     /// # Errors
     /// [`PipelineError`] naming the file and what is wrong with it.

@@ -10,6 +10,8 @@ use super::unet_names::unet_names;
 use super::vae_names::vae_names;
 
 const UNET: &str = "model.diffusion_model.";
+/// OpenAI's encoder in SD 1.x, under transformers' names.
+pub(super) const TEXT_SD1: &str = "cond_stage_model.transformer.";
 /// OpenCLIP's encoder in SD 2.x.
 pub(super) const TEXT_SD2: &str = "cond_stage_model.model.";
 /// OpenAI's encoder in SDXL, under transformers' names.
@@ -58,14 +60,13 @@ pub(super) fn guess(tensors: &Tensors<'_>) -> Result<&'static str, String> {
     if tensors.keys().any(|name| name.starts_with(TEXT_SDXL_2)) {
         return Ok("sdxl-base");
     }
+    if width == Some(&768) && tensors.keys().any(|name| name.starts_with(TEXT_SD1)) {
+        return Ok("sd-1.5");
+    }
     let named = tensors.keys().next().map_or("nothing", String::as_str);
     Err(match width {
         Some(1024) => "an SD 2.x checkpoint does not say whether it predicts noise or velocity: \
                        name the preset it is like (`--base sd-turbo`, `sd-2.1-base` or `sd-2.1`)"
-            .into(),
-        Some(768) => "SD 1.x checkpoints in one file are not implemented: convert it to a \
-                      diffusers folder (`StableDiffusionPipeline.from_single_file(…)\
-                      .save_pretrained(…)`)"
             .into(),
         _ => format!("expected tensors that begin with `{UNET}`, found `{named}` first"),
     })
@@ -85,7 +86,9 @@ impl<'a> Parts<'a> {
         for (config, open_clip) in text.iter().zip([TEXT_SD2, TEXT_SDXL_2]) {
             let mut tensors = take(open_clip_names(config).under(open_clip))?;
             if encoders.is_empty() {
-                tensors.extend(take(transformers_names().under(TEXT_SDXL))?);
+                for prefix in [TEXT_SD1, TEXT_SDXL] {
+                    tensors.extend(take(transformers_names().under(prefix))?);
+                }
             }
             encoders.push(tensors);
         }

@@ -2,7 +2,7 @@
 
 pip install torch diffusers==0.32.1 transformers==4.47.1; python make.py FOLDER NAME, where FOLDER is a pipeline
 folder, such as `cargo xtask random-model PRESET --tiny --out FOLDER` writes. names-sd.json was made of sd-turbo,
-names-sdxl.json of sdxl-base, both tiny.
+names-sdxl.json of sdxl-base, names-sd1.json of sd-1.5, all tiny.
 
 The names of the one file are formed here and then checked: every tensor carries a number of its own through diffusers'
 conversion functions, which must give each module exactly the tensors it has, in its shapes. An entry is the checkpoint's
@@ -21,6 +21,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 folder, name = Path(sys.argv[1]), sys.argv[2]
 sdxl = (folder / "text_encoder_2").exists()
+sd1 = not json.loads((folder / "unet/config.json").read_text()).get("use_linear_projection", False)
 
 
 def config(part):
@@ -117,6 +118,7 @@ same(convert.convert_ldm_vae_checkpoint(dict(file), vae_config), tensors, "vae")
 entries += [["first_stage_model." + vae_name(key, vae_config), "vae/" + key] for key in tensors]
 
 parts = [("text_encoder_2", "conditioner.embedders.1.model.")] if sdxl else [("text_encoder", "cond_stage_model.model.")]
+parts = [] if sd1 else parts
 for part, prefix in parts:
     kind = CLIPTextModelWithProjection if sdxl else CLIPTextModel
     module = kind(CLIPTextConfig.from_dict(config(part)))
@@ -140,9 +142,9 @@ for part, prefix in parts:
     if not sdxl:
         converted = {key: value for key, value in converted.items() if key != "text_projection.weight"}
     same(converted, tensors, part)
-if sdxl:
+if sdxl or sd1:
     module = CLIPTextModel(CLIPTextConfig.from_dict(config("text_encoder")))
-    prefix = "conditioner.embedders.0.transformer."
+    prefix = "cond_stage_model.transformer." if sd1 else "conditioner.embedders.0.transformer."
     tensors = {key: value for key, value in numbered(module).items() if not key.endswith("position_ids")}
     same(convert.convert_ldm_clip_checkpoint({prefix + key: value for key, value in tensors.items()}), tensors, "text_encoder")
     entries += [[prefix + key, "text_encoder/" + key] for key in tensors]
