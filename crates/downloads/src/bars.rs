@@ -92,6 +92,9 @@ impl Bars {
             DownloadEvent::Retrying { file, reason, pause } => {
                 say(format!("{file}: {reason}; again in {} s", pause.as_secs()));
             }
+            DownloadEvent::OtherSource { package, reason, next } => {
+                say(format!("{package}: {reason}; {next} is asked instead"));
+            }
             DownloadEvent::Finished { file, verified } => {
                 if let Some(OnItsWay { bar, .. }) = files.remove(*file) {
                     bar.finish_and_clear();

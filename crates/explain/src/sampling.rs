@@ -41,10 +41,12 @@ pub(crate) fn scheduler(generation: &Generation) -> String {
         Some((class, _)) => (class, ", algorithm_type=\"sde-dpmsolver++\""),
         None => (kind.class_name(), ""),
     };
+    // Each turns off what the model's own configuration may turn on.
     let spacing = match sigmas {
-        Some(SigmaSpacing::Karras) => ", use_karras_sigmas=True",
-        Some(SigmaSpacing::Exponential) => ", use_exponential_sigmas=True",
-        _ => "",
+        Some(SigmaSpacing::Timesteps) => ", use_karras_sigmas=False, use_exponential_sigmas=False",
+        Some(SigmaSpacing::Karras) => ", use_karras_sigmas=True, use_exponential_sigmas=False",
+        Some(SigmaSpacing::Exponential) => ", use_karras_sigmas=False, use_exponential_sigmas=True",
+        None => "",
     };
     format!(
         "from diffusers import {class}\npipe.scheduler = \

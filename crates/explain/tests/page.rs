@@ -156,6 +156,7 @@ fn what_the_page_copies_samples_as_its_pictures_were() {
     assert_eq!(shown["arguments"], ", negative_prompt=\"it's \\\"b\\\"\", height=64, width=96");
     let scheduler = shown["scheduler"].as_str().unwrap();
     let from = "DPMSolverMultistepScheduler.from_config(pipe.scheduler.config, \
-                algorithm_type=\"sde-dpmsolver++\", use_karras_sigmas=True)";
+                algorithm_type=\"sde-dpmsolver++\", use_karras_sigmas=True, \
+                use_exponential_sigmas=False)";
     assert!(scheduler.ends_with(from), "{scheduler}");
 }

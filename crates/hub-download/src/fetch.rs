@@ -74,9 +74,10 @@ fn gathered(
         job.expected.check(&partial, Look::Whole)
     };
     let discard = |error: HubError| match error {
-        HubError::Different { .. } => {
+        HubError::Different { expected, found, .. } => {
             std::fs::remove_file(&partial).map_err(HubError::at(&partial))?;
-            Err(error)
+            let found = format!("{found} in what {} sent, which was not kept", job.url);
+            Err(HubError::Different { path: job.target.clone(), expected, found })
         }
         _ => Err(error),
     };

@@ -85,7 +85,11 @@ impl Client {
             ureq::Error::Status(416, _) if from > 0 => Failure::Range,
             ureq::Error::Status(status, response) => self.refusal(url, status, &response),
             ureq::Error::Transport(error) => {
-                Failure::Passing { reason: error.to_string(), pause: None }
+                // It begins with the address that was asked, which the caller says where it matters.
+                let text = error.to_string();
+                let asked = error.url().map(|address| format!("{address}: "));
+                let reason = asked.and_then(|start| text.strip_prefix(&start).map(String::from));
+                Failure::Passing { reason: reason.unwrap_or(text), pause: None }
             }
         })
     }

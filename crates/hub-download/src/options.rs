@@ -84,6 +84,15 @@ pub enum DownloadEvent<'a> {
         /// When the next attempt begins.
         pause: Duration,
     },
+    /// A source does not have the files; the next is asked.
+    OtherSource {
+        /// The package.
+        package: &'a str,
+        /// What is wrong with the source.
+        reason: &'a str,
+        /// Repository and revision that is asked next.
+        next: &'a str,
+    },
     /// It is complete, and its hash is right.
     Finished {
         /// The file.

@@ -73,11 +73,18 @@ pub fn download(
         return run(jobs, &client, options, listen);
     }
     let mut failures = Vec::new();
-    for source in &sources {
+    for (place, source) in sources.iter().enumerate() {
         match survey(manifest, source, &files, (&cache, &client), options, listen) {
             Ok(jobs) => return run(jobs, &client, options, listen),
             // Withdrawn or locked: another source may still have it.
-            Err(error @ HubError::Server { .. }) => failures.push(error),
+            Err(error @ HubError::Server { .. }) => {
+                if let Some(Source { repository, revision }) = sources.get(place + 1) {
+                    let next = format!("{repository}@{revision}");
+                    let (package, reason) = (manifest.name.as_str(), &*error.to_string());
+                    listen(DownloadEvent::OtherSource { package, reason, next: &next });
+                }
+                failures.push(error);
+            }
             Err(error) => return Err(error),
         }
     }

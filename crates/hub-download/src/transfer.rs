@@ -41,14 +41,14 @@ pub(crate) fn gather(
             }
         };
         if !retry.again(job.gathered(), &reason, pause) {
-            return Err(lie(
-                job,
-                format!(
-                    "{reason}; {} bytes are kept in `{}`, the same command goes on there",
-                    job.gathered(),
+            let kept = match job.gathered() {
+                0 => String::new(),
+                bytes => format!(
+                    "; {bytes} bytes are kept in `{}`, the same command goes on there",
                     partial.display()
                 ),
-            ));
+            };
+            return Err(lie(job, format!("{reason}{kept}")));
         }
     }
 }

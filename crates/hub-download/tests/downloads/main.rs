@@ -72,6 +72,12 @@ fn download_interrupted_goes_on_where_it_was() {
     let error = get(&first).unwrap_err().to_string();
     assert!(error.contains("50000 bytes are kept"), "{error}");
     assert_clean(&first);
+    // Nobody listens any more: nothing is kept, and the address is said once.
+    let empty = tempfile::tempdir().unwrap();
+    let absent = settings(empty.path(), &dead);
+    drop(dead);
+    let error = get(&absent).unwrap_err().to_string();
+    assert!(!error.contains("kept") && error.matches("http://").count() == 1, "{error}");
     let server = Server::start(|asked, _| hub(asked));
     let second = settings(folder.path(), &server);
     let resumed = std::sync::Mutex::new(Vec::new());
@@ -140,7 +146,15 @@ fn download_withdrawn_repository_is_taken_from_an_alternative() {
     let mut manifest = manifest();
     manifest.alternatives =
         vec![hub::Source { repository: "copy/m".into(), revision: "main".into() }];
-    let paths = download(&manifest, &options(), &own, &|_| {}).unwrap();
+    let said = std::sync::Mutex::new(Vec::new());
+    let paths = download(&manifest, &options(), &own, &|event| {
+        if let DownloadEvent::OtherSource { package, reason, next } = event {
+            said.lock().unwrap().push(format!("{package} {reason} {next}"));
+        }
+    })
+    .unwrap();
+    let said = said.into_inner().unwrap();
+    assert!(matches!(&said[..], [one] if one.contains("404") && one.ends_with(" copy/m@main")));
     assert!(paths[0].starts_with(own.hub_cache.join("models--copy--m")));
     assert_eq!(std::fs::read(&paths[1]).unwrap(), content());
 }
