@@ -7,6 +7,7 @@ twice      two processes with the same folder at once
 full       a disk that is full at a random point; then the same command with room
 read-only  a folder that cannot be written
 times      file times in 1970 and 2100, between a kill and going on
+clock      a clock that jumps by years, back and forth, all the time (Debian's package `faketime`)
 flips      one random bit flipped in every file that a killed run has left, then the same command
 
 A command that a disturbance stops must say which file, and must not panic; one that ends with 0 must have the results of
@@ -14,6 +15,7 @@ an undisturbed run.
 """
 
 import argparse
+import itertools
 import os
 import pathlib
 import random
@@ -99,6 +101,33 @@ def times(name, work, expected, taken, draws, flips):
     return rows
 
 
+def clock(name, work, expected, taken, draws, flips):
+    libraries = sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not libraries:
+        return ["no libfaketime"]
+    rows = []
+    for jumps in (["-30y", "+0"], ["+70y", "+0"], ["-3y", "+3y"]):
+        folder = folder_of(work, name)
+        shown = folder / "clock"
+        shown.write_text("+0")
+        # What only goes forward, as pauses and time limits need it, goes on doing so.
+        jumping = [f"LD_PRELOAD={libraries[0]}", f"FAKETIME_TIMESTAMP_FILE={shown}", "FAKETIME_NO_CACHE=1",
+                   "FAKETIME_DONT_FAKE_MONOTONIC=1", "NO_FAKE_STAT=1"]
+        process = start([*jumping, *ALL[name](folder)], work / "home", stdout=(folder / "said").open("wb"))
+        for jump in itertools.cycle(jumps):
+            aside = folder / "clock.next"
+            aside.write_text(jump)
+            aside.rename(shown)
+            try:
+                process.wait(timeout=0.2)
+                break
+            except subprocess.TimeoutExpired:
+                pass
+        said = (folder / "said").read_text(errors="replace")
+        rows.append(judged(process.returncode, said, expected, folder))
+    return rows
+
+
 def flips(name, work, expected, taken, draws, flips):
     rows = []
     for _ in range(flips):
@@ -114,7 +143,8 @@ def flips(name, work, expected, taken, draws, flips):
     return rows
 
 
-DISTURBANCES = {"twice": twice, "full": full, "read-only": read_only, "times": times, "flips": flips}
+DISTURBANCES = {"twice": twice, "full": full, "read-only": read_only, "times": times, "clock": clock,
+                "flips": flips}
 
 
 def main():
