@@ -72,6 +72,24 @@ impl AutoencoderKLConfig {
         Ok(Self::read(Keys::from_json(text, file)?)?)
     }
 
+    /// Values that decoding holds at once for each picture, at the least, from latents of that height
+    /// and width: the features of the level that takes most. Sizes beyond any machine count as the
+    /// largest number.
+    pub fn decoded_features(&self, latents: [usize; 2]) -> usize {
+        let levels = self.block_out_channels.len();
+        let of_level = |level: usize| {
+            let enlarged = 1 << (levels - 1 - level);
+            let own = self.block_out_channels[level];
+            let below = self.block_out_channels.get(level + 1).unwrap_or(&own);
+            let positions = latents.iter().fold(1, |product: usize, side| {
+                product.saturating_mul(side.saturating_mul(enlarged))
+            });
+            // What comes from below, what the residual block makes of it, and its shortcut.
+            positions.saturating_mul(below.saturating_add(2 * own))
+        };
+        (0..levels).map(of_level).max().unwrap_or(0)
+    }
+
     fn read(mut keys: Keys) -> Result<Self, ConfigError> {
         let default = Self::default();
         let channels = 1..=MAX_CHANNELS;

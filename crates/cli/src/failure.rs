@@ -22,13 +22,19 @@ impl std::error::Error for Usage {}
 
 /// Marks errors as wrong uses.
 pub trait OrUsage<T> {
-    /// The value, or its error as a wrong use.
+    /// The value, or its error as a wrong use; a machine with too little memory stays a failure.
     fn or_usage(self) -> anyhow::Result<T>;
 }
 
 impl<T, E: Into<anyhow::Error>> OrUsage<T> for Result<T, E> {
     fn or_usage(self) -> anyhow::Result<T> {
-        self.map_err(|error| Usage(error.into()).into())
+        self.map_err(|error| {
+            let error = error.into();
+            match error.downcast_ref() {
+                Some(pipeline::PipelineError::Memory { .. }) => error,
+                _ => Usage(error).into(),
+            }
+        })
     }
 }
 

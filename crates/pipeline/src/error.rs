@@ -13,6 +13,8 @@ use scheduler::SchedulerError;
 use unet_core::UNetError;
 use weights::WeightsError;
 
+use crate::DeviceChoice;
+
 /// What can go wrong between a prompt and a picture.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
@@ -75,6 +77,24 @@ pub enum PipelineError {
     /// A request that cannot be served.
     #[error("{0}")]
     Request(String),
+    /// The device has less memory than something takes.
+    #[error(
+        "{what} take at least {:.1} GiB, found {:.1} GiB free on {device}: {advice}",
+        *needed as f64 / f64::from(1 << 30),
+        *free as f64 / f64::from(1 << 30)
+    )]
+    Memory {
+        /// What takes the memory, in the plural.
+        what: String,
+        /// Bytes it takes, at the least.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+        /// Which device.
+        device: DeviceChoice,
+        /// What can be done.
+        advice: &'static str,
+    },
     /// The device or data type is not to be had.
     #[error("{0}")]
     Device(String),

@@ -12,7 +12,7 @@ use crate::device::check_dtype;
 use crate::folder::read_index;
 use crate::merge::Merge;
 use crate::text_encoders::TextEncoders;
-use crate::{Pipeline, PipelineConfigs, PipelineError};
+use crate::{Pipeline, PipelineConfigs, PipelineError, Precision};
 
 impl Pipeline {
     /// Loads what `name` stands for: a diffusers pipeline folder, a checkpoint in one file, or a
@@ -84,6 +84,7 @@ impl Pipeline {
         check_dtype(device, dtype)?;
         let index = read_index(folder)?;
         let configs = PipelineConfigs::from_folder(folder)?;
+        configs.check_memory(Precision::of(dtype.into()), device)?;
         let vae_dtype = if configs.vae.force_upcast { FloatDType::F32 } else { dtype };
         let merge = Merge::new(loras, &configs, device)?;
         let unet = folder.join("unet");

@@ -34,6 +34,7 @@ mod error;
 mod flow;
 mod intervention;
 mod load;
+mod memory;
 mod rows;
 mod table;
 mod unet;

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use clap::Args;
-use pipeline::PipelineConfigs;
+use pipeline::{DeviceChoice, PipelineConfigs, Precision};
 use serde_json::{Value, json};
 use unet_core::{PartCost, parameter_count};
 
@@ -36,6 +36,12 @@ pub struct InspectArgs {
     /// Height in pixels; the model's own where absent.
     #[arg(long, value_parser = side())]
     height: Option<usize>,
+    /// Device whose memory is asked about: cpu, cuda[:n] or wgpu[:n].
+    #[arg(long, default_value = "cpu")]
+    device: DeviceChoice,
+    /// Data type of the weights on it: f32, f16 or bf16.
+    #[arg(long, default_value = "f32")]
+    dtype: Precision,
     #[command(flatten)]
     loras: LoraOptions,
     /// Print JSON.
@@ -50,6 +56,7 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
     let size = [args.height.unwrap_or(height), args.width.unwrap_or(width)];
     let latents = size.map(|side| side.div_ceil(configs.vae.downscale()));
     let mut facts = facts(&configs, size, latents);
+    facts["memory"] = memory(&configs, size, args.device, args.dtype);
     let choices = args.loras.choices();
     if !choices.is_empty() {
         let of = (&*model, args.base.as_deref());
@@ -112,6 +119,25 @@ fn facts(configs: &PipelineConfigs, size: [usize; 2], latents: [usize; 2]) -> Va
     })
 }
 
+/// What the model takes of a device's memory, and what is free there.
+fn memory(
+    configs: &PipelineConfigs,
+    size: [usize; 2],
+    device: DeviceChoice,
+    dtype: Precision,
+) -> Value {
+    let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let need = configs.memory(size, dtype);
+    json!({
+        "device": device,
+        "dtype": dtype,
+        "weights_mebibytes": mebibytes(need.weights),
+        "unet_sample_mebibytes": mebibytes(need.unet_sample),
+        "picture_mebibytes": mebibytes(need.picture),
+        "free_mebibytes": device.free_memory().map(mebibytes),
+    })
+}
+
 fn print(facts: &Value) -> anyhow::Result<()> {
     let number = |value: &Value| value.as_f64().unwrap_or(0.0);
     let millions = |value: &Value| number(value) / 1e6;
@@ -133,6 +159,20 @@ fn print(facts: &Value) -> anyhow::Result<()> {
         number(&facts["weights_mebibytes"]["f16"]),
         number(&facts["weights_mebibytes"]["f32"]),
         number(&facts["unet_gigamacs"])
+    ))?;
+    let memory = &facts["memory"];
+    let free = match memory["free_mebibytes"].as_f64() {
+        Some(free) => format!("{free:.0} MiB are free"),
+        None => "what is free is not known".into(),
+    };
+    terminal::line(format!(
+        "memory on {} in {}, at the least: {:.0} MiB of weights, {:.0} MiB for each sample of a U-Net \
+         call, {:.0} MiB for each picture that is decoded; {free}",
+        memory["device"].as_str().unwrap_or(""),
+        memory["dtype"].as_str().unwrap_or(""),
+        number(&memory["weights_mebibytes"]),
+        number(&memory["unet_sample_mebibytes"]),
+        number(&memory["picture_mebibytes"])
     ))
 }
 

@@ -17,7 +17,7 @@ use weights::{Tensors, WeightsFile, load_tensors};
 use crate::device::check_dtype;
 use crate::merge::Merge;
 use crate::text_encoders::TextEncoders;
-use crate::{Pipeline, PipelineConfigs, PipelineError};
+use crate::{Pipeline, PipelineConfigs, PipelineError, Precision};
 pub use export::CHECKPOINT_METADATA;
 use parts::Parts;
 pub(crate) use unet_names::unet_names;
@@ -61,6 +61,7 @@ impl Pipeline {
             .as_ref()
             .ok_or_else(|| wrong(format!("`{}` is no model", preset.name)))?;
         let configs = PipelineConfigs::of_preset(preset)?;
+        configs.check_memory(Precision::of(dtype.into()), device)?;
         let merge = Merge::new(loras, &configs, device)?;
         let PipelineConfigs { unet, vae, text, scheduler, .. } = configs;
         let tokenizers = facts
