@@ -182,7 +182,8 @@ pub struct SamplingOptions {
 pub struct BatchOptions {
     /// Most samples of one U-Net call, two for each picture with guidance, at least one picture's;
     /// pictures do not depend on it [default: up to 16, fewer where the model's largest tensors
-    /// would take more than 512 MiB together].
+    /// would take more than 512 MiB together, the pictures have more pixels than eight of 512×512, or
+    /// free memory has no room].
     #[arg(long, visible_alias = "unet-batch", value_parser = count())]
     batch: Option<usize>,
 }

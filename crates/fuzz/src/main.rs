@@ -1,6 +1,6 @@
 //! Feeds every reader of the workspace with damaged files, reproducibly.
 //!
-//! `fuzz --list` names the readers; `fuzz --seconds 60 --seed 1 pickle png` damages their corpora.
+//! `fuzz --list` names the readers; `fuzz --seconds 60 --seed 1 checkpoint-zip png` damages their corpora.
 //! Each reader runs in a process of its own under a limit of its address space; what makes it
 //! panic, abort, take too long or too much memory, or break a promise, is kept in a folder, and the
 //! program ends with 1. Everything follows from the seed and the number of a case.

@@ -10,6 +10,7 @@ use unet_core::UNet2DConditionConfig;
 
 use crate::PipelineError;
 use crate::folder::{name_of, read_index, read_scheduler, text_encoders};
+use crate::single_file::preset_of_file;
 
 /// The configurations of a pipeline's parts, without their weights.
 #[derive(Debug, Clone)]
@@ -46,11 +47,7 @@ impl PipelineConfigs {
             Ok(Resolved::SingleFile { path, preset }) => {
                 match base.map(hub::preset).transpose()?.or(preset) {
                     Some(preset) => Self::of_preset(preset),
-                    None => Err(PipelineError::SingleFile {
-                        path,
-                        reason: "it holds no configuration: name the preset it is like (`--base`)"
-                            .into(),
-                    }),
+                    None => Self::of_preset(preset_of_file(&path)?),
                 }
             }
             Err(HubError::Absent { name, .. }) => Self::of_preset(hub::preset(&name)?),

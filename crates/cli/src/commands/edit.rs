@@ -30,7 +30,7 @@ const STEPS: usize = 50;
 #[command(
     after_help = "Examples:\n  unet-reweight edit apple.png --prompt \"a red apple\" --to \"a green apple\"\n  \
                   unet-reweight edit apple.png --prompt \"a red apple\" --to \"a red apple\" --guidance 1 \
-                  --weights schedule.toml\n\n\
+                  --weights schedule.toml --steps 10\n\n\
                   The source is turned into noise by DDIM's inversion under --prompt, and denoised by DDIM \
                   under --to. How well inversion alone gives it back is reported beside."
 )]

@@ -54,7 +54,7 @@ impl Pipeline {
         let wrong = |reason: String| PipelineError::SingleFile { path: path.to_path_buf(), reason };
         let preset = match preset {
             Some(preset) => preset,
-            None => hub::preset(parts::guess(&tensors).map_err(wrong)?)?,
+            None => preset_of(path, &tensors)?,
         };
         let facts = preset
             .pipeline
@@ -91,6 +91,20 @@ impl Pipeline {
         )?;
         Ok(pipeline.with_facts(facts).with_loras(merge.records))
     }
+}
+
+/// The preset whose shape the checkpoint at `path` has.
+///
+/// # Errors
+/// [`PipelineError::SingleFile`] where its tensors do not tell.
+pub(crate) fn preset_of_file(path: &Path) -> Result<&'static Manifest, PipelineError> {
+    preset_of(path, &WeightsFile::open(path)?.tensors())
+}
+
+fn preset_of(path: &Path, tensors: &Tensors<'_>) -> Result<&'static Manifest, PipelineError> {
+    let name = parts::guess(tensors)
+        .map_err(|reason| PipelineError::SingleFile { path: path.to_path_buf(), reason })?;
+    Ok(hub::preset(name)?)
 }
 
 /// The tensors of U-Net and text encoders in a checkpoint from `path`, under diffusers' names.

@@ -68,7 +68,11 @@ pub(super) fn guess(tensors: &Tensors<'_>) -> Result<&'static str, String> {
         Some(1024) => "an SD 2.x checkpoint does not say whether it predicts noise or velocity: \
                        name the preset it is like (`--base sd-turbo`, `sd-2.1-base` or `sd-2.1`)"
             .into(),
-        _ => format!("expected tensors that begin with `{UNET}`, found `{named}` first"),
+        Some(width) => format!(
+            "its text has {width} channels, expected 768 (SD 1.x), 1024 (SD 2.x) or both encoders of \
+             SDXL: name the preset it is like (`--base`)"
+        ),
+        None => format!("expected tensors that begin with `{UNET}`, found `{named}` first"),
     })
 }
 
