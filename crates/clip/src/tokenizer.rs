@@ -10,7 +10,7 @@ use tokenizers::models::bpe::BPE;
 use crate::ClipError;
 use crate::clean::{byte_characters, byte_tokens, clean, collapse, repair};
 use crate::tokenizer_files::{
-    MAX_LENGTH, Merges, Settings, Vocabulary, broken, parse_merges, read_merges, read_vocab,
+    Merges, Settings, USUAL_LENGTH, Vocabulary, broken, parse_merges, read_merges, read_vocab,
 };
 
 /// CLIP's byte-pair tokenizer, from `vocab.json` and `merges.txt`.
@@ -72,7 +72,7 @@ impl CLIPTokenizer {
         let special = [bos.clone(), eos.clone()];
         let tokens = bytes.iter().cloned().chain(words).chain(merged).chain(special);
         let vocab = tokens.enumerate().map(|(id, token)| (token, id as u32)).collect();
-        Self::from_parts(vocab, merges, [bos, eos.clone(), pad.into(), eos], MAX_LENGTH, path)
+        Self::from_parts(vocab, merges, [bos, eos.clone(), pad.into(), eos], USUAL_LENGTH, path)
     }
 
     /// The files of a `tokenizer` folder that gives the ids of [`Self::openai`]: names and contents.

@@ -13,8 +13,12 @@ pub(crate) type Merges = Vec<(String, String)>;
 
 /// CLIP's vocabulary counts on this many merges at most; files have more lines.
 const MAX_MERGES: usize = 49_152 - 256 - 2;
-/// Longest sequence, begin and end included; some files say 10³⁰ for "no limit".
-pub(crate) const MAX_LENGTH: usize = 77;
+/// CLIP's sequence, begin and end included: that of files which name none.
+pub(crate) const USUAL_LENGTH: usize = 77;
+/// Longest sequence that a file may name.
+const MAX_LENGTH: usize = 4096;
+/// From here on a file means that there is no limit; transformers writes 10³⁰.
+const NO_LIMIT: f64 = 1e9;
 
 pub(crate) fn broken(path: &Path, reason: impl std::fmt::Display) -> ClipError {
     ClipError::Tokenizer { path: PathBuf::from(path), reason: reason.to_string() }
@@ -52,7 +56,7 @@ pub(crate) fn parse_merges(text: &str, path: &Path) -> Result<Merges, ClipError>
 pub(crate) struct Settings {
     /// Begin, end, padding and unknown token.
     pub(crate) special: [String; 4],
-    /// Length of a padded sequence, from 2 to [`MAX_LENGTH`].
+    /// Length of a padded sequence, from 2 to 4,096.
     pub(crate) max_length: usize,
 }
 
@@ -97,9 +101,12 @@ fn token_text(keys: &mut Keys, name: &'static str) -> Result<Option<String>, Con
 
 fn max_length(config: &mut Keys) -> Result<usize, ConfigError> {
     let key = "model_max_length";
-    let fits = |length: f64| length >= 2.0 && length.fract() == 0.0;
-    let length = config.float(key, "a whole number of tokens, at least begin and end", fits)?;
-    Ok(length.map_or(MAX_LENGTH, |length| length.min(MAX_LENGTH as f64) as usize))
+    let limited = |length: f64| length >= 2.0 && length <= MAX_LENGTH as f64;
+    let fits = |length: f64| length.fract() == 0.0 && (limited(length) || length >= NO_LIMIT);
+    let expected =
+        "a whole number of tokens from 2 (begin and end) to 4096, or 1e9 and more for no limit";
+    let length = config.float(key, expected, fits)?.filter(|length| *length < NO_LIMIT);
+    Ok(length.map_or(USUAL_LENGTH, |length| length as usize))
 }
 
 /// Tokens added to the vocabulary would be cut out of every prompt; only the special ones are.
@@ -175,7 +182,9 @@ mod tests {
         let read = settings(config, json!({"pad_token": "!", "unk_token": token})).unwrap();
         assert_eq!(read.special, ["<|startoftext|>", "<|endoftext|>", "!", "<|endoftext|>"]);
         assert_eq!(read.max_length, 77);
-        for (length, expected) in [(json!(1e30), 77), (Value::Null, 77), (json!(24), 24)] {
+        for (length, expected) in
+            [(json!(1e30), 77), (Value::Null, 77), (json!(24), 24), (json!(248), 248)]
+        {
             let read = settings(json!({"model_max_length": length}), json!({})).unwrap();
             assert_eq!(read.max_length, expected);
         }
@@ -187,6 +196,7 @@ mod tests {
     fn what_is_unknown_or_out_of_range_names_file_and_key() {
         for (config, map, key) in [
             (json!({"model_max_length": 0}), json!({}), "model_max_length"),
+            (json!({"model_max_length": 4097}), json!({}), "model_max_length"),
             (json!({"model_max_length": 1.5}), json!({}), "model_max_length"),
             (json!({"modelmax_length": 77}), json!({}), "modelmax_length"),
             (json!({"unk_token": ""}), json!({}), "unk_token"),

@@ -1,10 +1,12 @@
 //! PEFT's configuration of a LoRA: where its scale stands in no tensor.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use weights::WeightsFile;
 
 use crate::{LoraError, PartKind};
@@ -15,37 +17,93 @@ const METADATA: &str = "lora_adapter_metadata";
 const BESIDE: &str = "adapter_config.json";
 
 /// What of PEFT's `LoraConfig` shapes the result; all else is in the tensors or concerns training.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct PeftConfig {
     lora_alpha: Option<f64>,
-    #[serde(default)]
     use_rslora: bool,
-    /// Alphas of layers, by the ends of their paths.
-    #[serde(default)]
-    alpha_pattern: BTreeMap<String, f64>,
+    /// Alphas of layers, by the ends of their paths; the first that fits counts.
+    alpha_pattern: Vec<(String, f64)>,
+}
+
+/// A configuration's entries.
+type Entries = Pairs<Entry>;
+
+/// A value: pairs of names and numbers keep the order of the file, which counts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Numbers(Pairs<f64>),
+    Other(Value),
+}
+
+/// An object's pairs in the order of the file.
+#[derive(Debug, Clone)]
+struct Pairs<T>(Vec<(String, T)>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Pairs<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Collect<T> {
+            type Value = Pairs<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<T>, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Collect(PhantomData))
+    }
 }
 
 impl PeftConfig {
+    /// What `entries` say; of a key that stands twice the last counts.
+    fn of(entries: Entries) -> Result<Self, String> {
+        let mut config = Self::default();
+        for (key, entry) in entries.0 {
+            let wrong = |expected: &str| format!("`{key}`: expected {expected}");
+            match (&*key, entry) {
+                (_, Entry::Other(Value::Null)) => {}
+                ("lora_alpha", Entry::Other(Value::Number(alpha))) => {
+                    config.lora_alpha = alpha.as_f64()
+                }
+                ("lora_alpha", _) => return Err(wrong("a number")),
+                ("use_rslora", Entry::Other(Value::Bool(on))) => config.use_rslora = on,
+                ("use_rslora", _) => return Err(wrong("true or false")),
+                ("alpha_pattern", Entry::Numbers(alphas)) => config.alpha_pattern = alphas.0,
+                ("alpha_pattern", _) => return Err(wrong("paths of layers and their alphas")),
+                _ => {}
+            }
+        }
+        config.check()
+    }
+
     /// The factor of a layer of that rank: α/r, or α/√r where the LoRA is *rank-stabilised*.
     pub(crate) fn scale(&self, layer: &str, rank: usize) -> f64 {
-        let ends = |pattern: &&String| {
+        let ends = |(pattern, _): &&(String, f64)| {
             layer
                 .strip_suffix(pattern.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
-        let pattern =
-            self.alpha_pattern.keys().find(ends).and_then(|key| self.alpha_pattern.get(key));
+        let pattern = self.alpha_pattern.iter().find(ends).map(|(_, alpha)| *alpha);
         let rank = rank as f64;
-        let alpha = pattern.copied().or(self.lora_alpha).unwrap_or(rank);
+        let alpha = pattern.or(self.lora_alpha).unwrap_or(rank);
         if self.use_rslora { alpha / rank.sqrt() } else { alpha / rank }
     }
 
     fn check(self) -> Result<Self, String> {
         let plain = |c: char| c.is_ascii_alphanumeric() || ['.', '_'].contains(&c);
-        let finite =
-            self.lora_alpha.iter().chain(self.alpha_pattern.values()).all(|a| a.is_finite());
-        match self.alpha_pattern.keys().find(|key| !key.chars().all(plain)) {
-            Some(key) => Err(format!(
+        let patterns = &self.alpha_pattern;
+        let alphas = patterns.iter().map(|(_, alpha)| alpha);
+        let finite = self.lora_alpha.iter().chain(alphas).all(|a| a.is_finite());
+        match patterns.iter().find(|(key, _)| !key.chars().all(plain)) {
+            Some((key, _)) => Err(format!(
                 "`alpha_pattern` has the regular expression `{key}`; expected \
                                       paths of layers"
             )),
@@ -59,16 +117,16 @@ impl PeftConfig {
 /// `adapter_config.json` beside it (which is of a U-Net).
 pub(crate) fn read(file: &WeightsFile) -> Result<BTreeMap<PartKind, PeftConfig>, LoraError> {
     if let Some(text) = file.metadata(METADATA) {
-        let all: Map<String, Value> = parsed(file.path(), &format!("`{METADATA}`"), text)?;
+        let all: Entries = parsed(file.path(), &format!("`{METADATA}`"), text)?;
         let mut configs = BTreeMap::new();
         for kind in PartKind::ALL {
-            let inner = |(key, value): (&String, &Value)| {
+            let inner = |(key, entry): &(String, Entry)| {
                 let key = key.strip_prefix(kind.name())?.strip_prefix('.')?;
-                Some((key.to_string(), value.clone()))
+                Some((key.to_string(), entry.clone()))
             };
-            let own: Map<String, Value> = all.iter().filter_map(inner).collect();
+            let own: Vec<_> = all.0.iter().filter_map(inner).collect();
             if !own.is_empty() {
-                configs.insert(kind, config(file.path(), Value::Object(own))?);
+                configs.insert(kind, config(file.path(), Pairs(own))?);
             }
         }
         return Ok(configs);
@@ -94,9 +152,8 @@ fn parsed<T: serde::de::DeserializeOwned>(
     })
 }
 
-fn config(path: &Path, value: Value) -> Result<PeftConfig, LoraError> {
-    let config = serde_json::from_value::<PeftConfig>(value).map_err(|error| error.to_string());
-    config.and_then(PeftConfig::check).map_err(|reason| LoraError::Config {
+fn config(path: &Path, entries: Entries) -> Result<PeftConfig, LoraError> {
+    PeftConfig::of(entries).map_err(|reason| LoraError::Config {
         path: path.into(),
         reason: format!("PEFT's configuration: {reason}"),
     })
@@ -107,7 +164,8 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<PeftConfig, String> {
-        serde_json::from_str::<PeftConfig>(text).map_err(|error| error.to_string())?.check()
+        let entries = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        PeftConfig::of(entries)
     }
 
     #[test]
@@ -117,6 +175,13 @@ mod tests {
         let config = parse(text).unwrap();
         assert_eq!(config.scale("mid_block.attn1.to_q", 4), 0.5);
         assert_eq!(config.scale("mid_block.xattn1.to_q", 4), 2.0);
+        // The first that fits, in the order of the file.
+        for (text, expected) in [
+            (r#"{"alpha_pattern": {"to_q": 8, "attn1.to_q": 1}}"#, 2.0),
+            (r#"{"alpha_pattern": {"attn1.to_q": 1, "to_q": 8}}"#, 0.25),
+        ] {
+            assert_eq!(parse(text).unwrap().scale("mid_block.attn1.to_q", 4), expected);
+        }
         let stable = parse(r#"{"lora_alpha": 8, "use_rslora": true}"#).unwrap();
         assert_eq!(stable.scale("a", 4), 4.0);
         assert_eq!(PeftConfig::default().scale("a", 4), 1.0);

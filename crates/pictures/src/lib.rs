@@ -20,6 +20,7 @@ mod folder;
 mod resample;
 mod rgb;
 mod text;
+mod upright;
 
 pub use dataset::{Dataset, Example};
 pub use decode::Limits;

@@ -42,6 +42,10 @@ pub(crate) fn read_scheduler(
 ) -> Result<SchedulerConfig, PipelineError> {
     let path = folder.join("scheduler/scheduler_config.json");
     let mut config = SchedulerConfig::from_file(&path)?;
+    // diffusers' pipeline of SDXL takes it as it is.
+    if index["_class_name"] == "StableDiffusionPipeline" {
+        config = config.corrected_for_latents();
+    }
     let Some(indexed) = index["scheduler"][1].as_str() else { return Ok(config) };
     match &config.class_name {
         Some(configured) if configured != indexed => Err(PipelineError::SchedulerClass {

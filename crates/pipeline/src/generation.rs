@@ -126,12 +126,12 @@ impl Pipeline {
         check_guidance(guidance_scale)?;
         check_eta(settings.eta)?;
         let batch = self.batch(size, guidance_scale > 1.0, settings.unet_batch)?;
-        let mut scheduler_config = self.scheduler_config().clone();
-        scheduler_config.eta = settings.eta;
         let scheduler = match settings.scheduler {
-            SchedulerChoice::Model => scheduler_config.kind()?,
+            SchedulerChoice::Model => self.scheduler_config().kind()?,
             SchedulerChoice::Kind(kind) => kind,
         };
+        let mut scheduler_config = self.scheduler_config().as_class(scheduler);
+        scheduler_config.eta = settings.eta;
         if let Some(spacing) = settings.sigmas {
             if !scheduler.spaces_sigmas() {
                 return Err(PipelineError::Request(format!(

@@ -102,7 +102,8 @@ impl TextEncoders {
         for (tokenizer, encoder) in tokenizers.iter().zip(&encoders) {
             encoder.config().check_fits(tokenizer)?;
         }
-        let zeros = index["force_zeros_for_empty_prompt"] == true;
+        // diffusers' default, where a model has two encoders.
+        let zeros = index["force_zeros_for_empty_prompt"].as_bool().unwrap_or(true);
         Self::assemble(tokenizers, encoders, zeros).ok_or_else(|| PipelineError::Folder {
             path: folder.to_path_buf(),
             reason: "it has no text encoder".into(),

@@ -10,7 +10,7 @@ use pipeline::{
     Start, read_latents,
 };
 use reweight::{BatchPolicy, BlockWeights, Policy, StepMatrix};
-use scheduler::{SchedulerKind, SigmaSpacing};
+use scheduler::{SchedulerConfig, SchedulerKind, SigmaSpacing};
 use unet_core::BlockMode;
 
 const PROMPT: &str = "pixel art of a dragon";
@@ -47,6 +47,17 @@ fn latents(
     strength: f64,
     seeds: &[u64],
 ) -> Tensor<4> {
+    changed_latents(pipeline, settings, strength, seeds, |_| {})
+}
+
+/// The same with another configuration of the scheduler.
+fn changed_latents(
+    pipeline: &Pipeline,
+    settings: GenerationSettings,
+    strength: f64,
+    seeds: &[u64],
+    change: impl Fn(&mut SchedulerConfig),
+) -> Tensor<4> {
     let settings = GenerationSettings {
         prompt: PROMPT.into(),
         seeds: seeds.to_vec(),
@@ -54,6 +65,7 @@ fn latents(
         ..settings
     };
     let mut generation = pipeline.resolve(settings).unwrap();
+    change(&mut generation.scheduler_config);
     generation.image = Some(ImageSource { sha256: String::new(), strength });
     let samples = 0..seeds.len();
     let request = pipeline.request(&generation, samples.clone()).unwrap();
@@ -97,6 +109,20 @@ fn sample_from_a_picture_agrees_with_diffusers() {
 }
 
 #[test]
+fn sample_from_a_picture_by_pndm_agrees_with_diffusers() {
+    let pipeline = load();
+    for (name, steps, strength, skip) in
+        [("pndm", 7, 0.6, true), ("pndm-runge-kutta", 5, 0.8, false)]
+    {
+        let settings = settings(SchedulerKind::Pndm, steps);
+        let found = changed_latents(&pipeline, settings, strength, &[SEED], |config| {
+            config.skip_prk_steps = skip;
+        });
+        assert_close(name, &found);
+    }
+}
+
+#[test]
 fn sample_from_a_picture_does_not_depend_on_the_batch() {
     let pipeline = load();
     let ancestral = || settings(SchedulerKind::EulerAncestral, 3);
@@ -120,8 +146,8 @@ fn sample_from_a_picture_is_refused_where_it_cannot_be_served() {
         run.map_err(|error| error.to_string())
     };
     let vanilla = BatchPolicy::vanilla();
-    let pndm = SampleRequest { scheduler: SchedulerKind::Pndm, ..request.clone() };
-    assert!(run(&pndm, &start, &vanilla).unwrap_err().contains("pndm cannot leave out steps"));
+    let inverse = SampleRequest { scheduler: SchedulerKind::DdimInverse, ..request.clone() };
+    assert!(run(&inverse, &start, &vanilla).unwrap_err().contains("cannot leave out steps"));
     let weak = Start { strength: 0.2, ..start.clone() };
     assert!(run(&request, &weak, &vanilla).unwrap_err().contains("one of 4 steps"));
     let small = Start { latents: start.latents.clone().narrow(2, 0, 8), ..start.clone() };

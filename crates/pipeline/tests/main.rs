@@ -2,6 +2,7 @@
 
 mod bad_models;
 mod branches;
+mod defaults;
 mod diffusers;
 mod generation;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]

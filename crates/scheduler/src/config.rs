@@ -63,6 +63,9 @@ pub struct SchedulerConfig {
     pub timestep_scaling: f64,
     /// DDIM's η, from 0 (deterministic) to 1 (as noisy as DDPM); no part of the file.
     pub eta: f64,
+    /// Keys that the file lacks and for which classes have defaults of their own: a scheduler of
+    /// another class has that class's there.
+    pub absent: Vec<&'static str>,
 }
 
 impl Default for SchedulerConfig {
@@ -93,6 +96,7 @@ impl Default for SchedulerConfig {
             original_inference_steps: 50,
             timestep_scaling: 10.0,
             eta: 0.0,
+            absent: Vec::new(),
         }
     }
 }
@@ -126,6 +130,40 @@ impl SchedulerConfig {
         }
     }
 
+    /// The configuration as a scheduler of class `kind` sees it (diffusers' `from_config`): what the
+    /// file says, and where it lacks a key and was written for another class, that class's default.
+    pub fn as_class(&self, kind: SchedulerKind) -> Self {
+        let mut config = self.clone();
+        // DDIM backwards is no class of its own for a file.
+        let class = match kind {
+            SchedulerKind::DdimInverse => SchedulerKind::Ddim.class(),
+            _ => kind.class(),
+        };
+        if self.class_name.as_deref().is_none_or(|own| own == class) {
+            return config;
+        }
+        let default = Self::of_class(Some(class));
+        for key in std::mem::take(&mut config.absent) {
+            match key {
+                "beta_start" => config.beta_start = default.beta_start,
+                "beta_end" => config.beta_end = default.beta_end,
+                "beta_schedule" => config.beta_schedule = default.beta_schedule,
+                "steps_offset" => config.steps_offset = default.steps_offset,
+                _ => config.clip_sample = default.clip_sample,
+            }
+        }
+        config.class_name = Some(class.into());
+        config
+    }
+
+    /// As a pipeline of Stable Diffusion 1.x or 2.x corrects the scheduler it was given (diffusers'
+    /// `StableDiffusionPipeline`): timesteps are counted from 1, clean samples are not clamped.
+    pub fn corrected_for_latents(mut self) -> Self {
+        self.steps_offset = 1.min(self.num_train_timesteps - 1);
+        self.clip_sample = Some(false);
+        self
+    }
+
     /// An error where the model predicts clean samples, which `kind` has no code for.
     pub(crate) fn refuse_sample_prediction(
         &self,
@@ -156,20 +194,21 @@ impl SchedulerConfig {
         kind: SchedulerKind,
         num_inference_steps: usize,
     ) -> Result<Box<dyn Scheduler>, SchedulerError> {
+        let own = &self.as_class(kind);
         Ok(match kind {
-            SchedulerKind::Ddim => Box::new(Ddim::new(self, num_inference_steps)?),
-            SchedulerKind::Euler => Box::new(Euler::new(self, num_inference_steps)?),
-            SchedulerKind::EulerAncestral => Box::new(Euler::ancestral(self, num_inference_steps)?),
-            SchedulerKind::Pndm => Box::new(Pndm::new(self, num_inference_steps)?),
-            SchedulerKind::Heun => Box::new(Heun::new(self, num_inference_steps)?),
+            SchedulerKind::Ddim => Box::new(Ddim::new(own, num_inference_steps)?),
+            SchedulerKind::Euler => Box::new(Euler::new(own, num_inference_steps)?),
+            SchedulerKind::EulerAncestral => Box::new(Euler::ancestral(own, num_inference_steps)?),
+            SchedulerKind::Pndm => Box::new(Pndm::new(own, num_inference_steps)?),
+            SchedulerKind::Heun => Box::new(Heun::new(own, num_inference_steps)?),
             SchedulerKind::DpmSolverMultistep => {
-                Box::new(DpmSolverMultistep::new(self, num_inference_steps)?)
+                Box::new(DpmSolverMultistep::new(own, num_inference_steps)?)
             }
             SchedulerKind::DpmSolverMultistepSde => {
-                Box::new(DpmSolverMultistep::stochastic(self, num_inference_steps)?)
+                Box::new(DpmSolverMultistep::stochastic(own, num_inference_steps)?)
             }
-            SchedulerKind::Lcm => Box::new(Lcm::new(self, num_inference_steps)?),
-            SchedulerKind::DdimInverse => Box::new(DdimInverse::new(self, num_inference_steps)?),
+            SchedulerKind::Lcm => Box::new(Lcm::new(own, num_inference_steps)?),
+            SchedulerKind::DdimInverse => Box::new(DdimInverse::new(own, num_inference_steps)?),
         })
     }
 
@@ -201,6 +240,21 @@ mod tests {
         assert_eq!(read("LCMScheduler"), (0.00085, 0.012, BetaSchedule::ScaledLinear));
         assert_eq!(read("HeunDiscreteScheduler"), (0.00085, 0.012, BetaSchedule::Linear));
         assert_eq!(read("PNDMScheduler"), (0.0001, 0.02, BetaSchedule::Linear));
+    }
+
+    #[test]
+    fn as_class_absent_keys_have_the_defaults_of_that_class_and_others_stay() {
+        let text = r#"{"_class_name": "PNDMScheduler", "beta_end": 0.5}"#;
+        let own = SchedulerConfig::from_json(text, "f").unwrap().corrected_for_latents();
+        assert_eq!((own.steps_offset, own.clip_sample), (1, Some(false)));
+        assert_eq!(own.as_class(SchedulerKind::Pndm), own);
+        let heun = own.as_class(SchedulerKind::Heun);
+        assert_eq!((heun.beta_start, heun.beta_end, heun.steps_offset), (0.00085, 0.5, 0));
+        assert_eq!((heun.clip_sample, heun.as_class(SchedulerKind::Heun)), (None, heun.clone()));
+        let text = r#"{"_class_name": "PNDMScheduler", "steps_offset": 7, "clip_sample": true}"#;
+        let given = SchedulerConfig::from_json(text, "f").unwrap().corrected_for_latents();
+        let ddim = given.as_class(SchedulerKind::Ddim);
+        assert_eq!((ddim.steps_offset, ddim.clip_sample), (1, Some(false)));
     }
 
     #[test]

@@ -34,6 +34,7 @@ impl SchedulerConfig {
     fn read(mut keys: Keys) -> Result<Self, ConfigError> {
         let class_name = keys.text("_class_name")?;
         let default = Self::of_class(class_name.as_deref());
+        let absent = OF_CLASSES.into_iter().filter(|key| !keys.has(key)).collect();
         let above_zero = |number: f64| number > 0.0;
         let num_train_timesteps = keys
             .size("num_train_timesteps", 1..=MAX_TRAIN_TIMESTEPS)?
@@ -89,6 +90,7 @@ impl SchedulerConfig {
                 .float("timestep_scaling", "a number above 0", above_zero)?
                 .unwrap_or(default.timestep_scaling),
             eta: default.eta,
+            absent,
             num_train_timesteps,
         };
         for (key, allowed) in fixed() {
@@ -133,6 +135,10 @@ fn sigma_spacing(keys: &mut Keys) -> Result<SigmaSpacing, ConfigError> {
         (false, false) => Ok(SigmaSpacing::Timesteps),
     }
 }
+
+/// Keys for which classes have defaults of their own, beside those that stay open where they are absent.
+const OF_CLASSES: [&str; 5] =
+    ["beta_start", "beta_end", "beta_schedule", "steps_offset", "clip_sample"];
 
 const BETA_SCHEDULES: [(&str, BetaSchedule); 3] = [
     ("linear", BetaSchedule::Linear),
@@ -281,7 +287,8 @@ mod tests {
         assert_eq!(config.kind().unwrap().name(), "dpm++2m");
         assert!(!config.skip_prk_steps);
         let absent = SchedulerConfig::from_json("{}", "f").unwrap();
-        assert_eq!(absent, SchedulerConfig::default());
+        let default = SchedulerConfig { absent: OF_CLASSES.into(), ..SchedulerConfig::default() };
+        assert_eq!(absent, default);
         assert!(absent.kind().unwrap_err().to_string().contains("_class_name"));
     }
 }

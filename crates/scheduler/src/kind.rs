@@ -73,6 +73,12 @@ impl SchedulerKind {
         }
     }
 
+    /// diffusers' class name alone.
+    pub(crate) fn class(self) -> &'static str {
+        let name = self.class_name();
+        name.split_once('(').map_or(name, |(class, _)| class)
+    }
+
     /// The short name used on command lines.
     pub fn name(self) -> &'static str {
         match self {

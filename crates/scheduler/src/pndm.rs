@@ -30,6 +30,10 @@ pub struct Pndm {
     start: Option<Tensor<4>>,
     /// Weighted sum of the present Runge-Kutta step's predictions.
     slope: Option<Tensor<4>>,
+    /// Where the run began: 0, unless it begins with a picture.
+    begin: usize,
+    /// The call that follows the last one.
+    next: usize,
 }
 
 impl Pndm {
@@ -39,7 +43,8 @@ impl Pndm {
     /// # Errors
     /// [`SchedulerError::Steps`] for 0 steps, fewer than 4 with Runge-Kutta steps, or more than
     /// there are training timesteps; [`SchedulerError::Offset`] for a `steps_offset` that leaves
-    /// them; [`SchedulerError::Unimplemented`] for predictions of clean samples.
+    /// them; [`SchedulerError::Unimplemented`] for predictions of clean samples. As in diffusers,
+    /// `rescale_betas_zero_snr` has no effect.
     pub fn new(
         config: &SchedulerConfig,
         num_inference_steps: usize,
@@ -66,7 +71,8 @@ impl Pndm {
             runge_kutta_calls = calls.len();
             timesteps.splice(..RUNGE_KUTTA_STEPS, calls);
         }
-        let noise = NoiseSchedule::new(config);
+        let unscaled = SchedulerConfig { rescale_betas_zero_snr: false, ..config.clone() };
+        let noise = NoiseSchedule::new(&unscaled);
         let first = noise.alpha_cumprod(0);
         Ok(Self {
             prediction_type: config.prediction_type,
@@ -78,6 +84,8 @@ impl Pndm {
             history: Vec::new(),
             start: None,
             slope: None,
+            begin: 0,
+            next: 0,
         })
     }
 
@@ -120,7 +128,8 @@ impl Pndm {
         index: usize,
         sample: Tensor<4>,
     ) -> Tensor<4> {
-        let (step, stage) = (index / 4 * 4, index % 4);
+        let call = index - self.begin;
+        let (step, stage) = (call / 4 * 4, call % 4);
         let half = if stage.is_multiple_of(2) { self.stride / 2 } else { 0 };
         let previous = self.timesteps[index] as i64 - half;
         let sum = |slope: Option<Tensor<4>>, part: Tensor<4>| match slope {
@@ -153,7 +162,7 @@ impl Pndm {
         sample: Tensor<4>,
     ) -> Tensor<4> {
         let timestep = self.timesteps[index] as i64;
-        if index == 1 {
+        if index == self.begin + 1 {
             // The first step once more, now with the mean of its two ends.
             let start = self.start.take().unwrap_or(sample);
             let output = match self.history.first() {
@@ -183,6 +192,12 @@ impl Scheduler for Pndm {
         &self.timesteps
     }
 
+    fn noised(&self, clean: Tensor<4>, noise: Tensor<4>, index: usize) -> Option<Tensor<4>> {
+        Some(self.noise.add_noise(clean, noise, self.timesteps[index] as usize))
+    }
+
+    /// As in diffusers, a run that leaves out steps counts its calls as one that does not: its second
+    /// repeats the first, and Runge-Kutta steps start from the first timesteps of all.
     fn step(
         &mut self,
         model_output: Tensor<4>,
@@ -190,10 +205,12 @@ impl Scheduler for Pndm {
         sample: Tensor<4>,
         _noise: &mut StepNoise<'_>,
     ) -> Tensor<4> {
-        if index == 0 {
+        if index == 0 || index != self.next {
             self.history.clear();
+            self.begin = index;
         }
-        if index < self.runge_kutta_calls {
+        self.next = index + 1;
+        if index - self.begin < self.runge_kutta_calls {
             self.runge_kutta(model_output, index, sample)
         } else {
             self.multi_step(model_output, index, sample)

@@ -22,7 +22,7 @@ impl<'a> SourcePicture<'a> {
     /// # Errors
     /// Naming the file where it is no picture that can be read.
     pub fn open(path: &'a Path) -> anyhow::Result<Self> {
-        let picture = RgbImage::open(path)?;
+        let picture = RgbImage::open_upright(path)?;
         Ok(Self { path, picture, sha256: hub::hash_file(path)?.sha256 })
     }
 

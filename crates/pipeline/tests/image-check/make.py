@@ -23,6 +23,8 @@ CASES = {
     "euler-karras": ("EulerDiscreteScheduler", {"use_karras_sigmas": True}, 6, 0.5, 0.0),
     "euler-a": ("EulerAncestralDiscreteScheduler", {}, 4, 0.8, 0.0),
     "heun": ("HeunDiscreteScheduler", {}, 4, 0.5, 0.0),
+    "pndm": ("PNDMScheduler", {"skip_prk_steps": True}, 7, 0.6, 0.0),
+    "pndm-runge-kutta": ("PNDMScheduler", {"skip_prk_steps": False}, 5, 0.8, 0.0),
     "dpm++2m-sde": (
         "DPMSolverMultistepScheduler",
         {"algorithm_type": "sde-dpmsolver++", "use_exponential_sigmas": True},
