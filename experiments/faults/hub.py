@@ -52,15 +52,18 @@ def etag(name, content):
 
 
 class Request(http.server.BaseHTTPRequestHandler):
-    """One request; `name` is the file, `start` the first byte that is wanted, `before` how many like it came before."""
+    """One request; `name` is the file, `start` the first byte that is wanted, `before` how many like it came before,
+    `served` how many came before on the same connection."""
 
     protocol_version = "HTTP/1.1"
+    served = -1
 
     def log_message(self, *words):
         """Nothing is logged."""
 
     def do_GET(self):
         hub = self.server
+        self.served += 1
         self.name = self.path.partition("/resolve/")[2].partition("/")[2]
         self.content = files().get(self.name, b"") if self.path.startswith(f"/{REPOSITORY}/resolve/") else b""
         self.start = int(self.headers.get("Range", "bytes=0-")[len("bytes="):].partition("-")[0])
@@ -136,11 +139,11 @@ class Hub(http.server.ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, when=None, fault=None, rate=0, pause=0, name="127.0.0.1"):
-        super().__init__(("127.0.0.1", 0), Request)
+    def __init__(self, when=None, fault=None, rate=0, pause=0, name="127.0.0.1", bind="127.0.0.1"):
+        super().__init__((bind, 0), Request)
         self.when, self.fault, self.rate, self.pause = when, fault, rate, pause
         self.address = f"http://{name}:{self.server_port}"
-        self.asked, self.sent, self.trouble, self.other = [], 0, None, None
+        self.asked, self.sent, self.trouble, self.other, self.link = [], 0, None, None, None
         self.lock, self.closing = threading.Lock(), threading.Event()
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
 

@@ -3,27 +3,39 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use ureq::{Agent, AgentBuilder, Request, Response};
+use ureq::{Agent, AgentBuilder, ErrorKind, Request, Response, Transport};
 
 use crate::options::DownloadOptions;
+use crate::proxy::{Proxies, Proxy};
+use crate::silence::within;
 use hub::{HubError, Settings};
 
 /// Redirects that are followed before a server is taken to go in circles.
 pub(crate) const MAX_REDIRECTS: usize = 5;
 
+/// Most characters of a server's text that are shown.
+const MOST_SHOWN: usize = 200;
+/// What `ureq` says where a certificate is of nobody it trusts, and where TLS is answered otherwise.
+const NOT_TRUSTED: &str = "invalid peer certificate";
+const NO_TLS: &str = "InvalidContentType";
+
 /// Speaks HTTP with a hub.
 pub(crate) struct Client {
     agent: Agent,
+    /// One for each proxy.
+    proxied: Vec<(Proxy, Agent)>,
+    proxies: Proxies,
     endpoint: String,
     token: Option<String>,
+    silence: Duration,
 }
 
 /// Why an exchange failed.
 pub(crate) enum Failure {
     /// It makes sense to try again, after a pause the server may have asked for.
     Passing { reason: String, pause: Option<Duration> },
-    /// The server has nothing from the wanted byte on.
-    Range,
+    /// The server does not give the file from the wanted byte on.
+    Range { reason: String },
     /// It does not make sense to try again.
     Final(HubError),
 }
@@ -36,18 +48,40 @@ impl From<HubError> for Failure {
 
 impl Client {
     /// # Errors
-    /// [`HubError::Token`] where the token cannot be one.
+    /// [`HubError::Token`] where the token cannot be one, [`HubError::Setting`] for an address of the
+    /// hub, or a proxy, that is none.
     pub(crate) fn new(settings: &Settings, options: &DownloadOptions) -> Result<Self, HubError> {
-        let agent = AgentBuilder::new()
-            .timeout_connect(options.silence)
-            .timeout_read(options.silence)
-            .timeout_write(options.silence)
-            .redirects(0)
-            .try_proxy_from_env(true)
-            .user_agent(concat!("unet-reweight/", env!("CARGO_PKG_VERSION")))
-            .build();
+        let endpoint = settings.endpoint.clone();
+        if !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme)) {
+            let reason =
+                format!("expected an address with `https://`, found `{}`", brief(&endpoint));
+            return Err(HubError::Setting { name: "HF_ENDPOINT", reason });
+        }
+        let builder = || {
+            AgentBuilder::new()
+                .timeout_connect(options.silence)
+                .timeout_read(options.silence)
+                .timeout_write(options.silence)
+                // Used again, a connection has no time limits.
+                .max_idle_connections(0)
+                .redirects(0)
+                .user_agent(concat!("unet-reweight/", env!("CARGO_PKG_VERSION")))
+        };
+        let proxies = Proxies::from_lookup(|name| std::env::var(name).ok())?;
+        let mut proxied = Vec::new();
+        for proxy in proxies.all() {
+            let url = ureq::Proxy::new(proxy.url()).map_err(|_| proxy.wrong())?;
+            proxied.push((proxy.clone(), builder().proxy(url).build()));
+        }
         let token = settings.token.as_ref().map(|token| token.secret().map(str::to_string));
-        Ok(Self { agent, endpoint: settings.endpoint.clone(), token: token.transpose()? })
+        Ok(Self {
+            agent: builder().build(),
+            proxied,
+            proxies,
+            endpoint,
+            token: token.transpose()?,
+            silence: options.silence,
+        })
     }
 
     /// The hub's address.
@@ -70,31 +104,76 @@ impl Client {
 
     /// One request and its answer.
     pub(crate) fn exchange(&self, method: &str, url: &str, from: u64) -> Result<Response, Failure> {
-        let mut request = self.agent.request(method, url).set("Accept-Encoding", "identity");
+        let proxy = self.proxies.of(url);
+        let own = proxy.and_then(|proxy| self.proxied.iter().find(|(one, _)| one == proxy));
+        let agent = own.map_or(&self.agent, |(_, agent)| agent);
+        let mut request = agent.request(method, url).set("Accept-Encoding", "identity");
         if let Some(token) = self.token.as_ref().filter(|_| host(url) == host(&self.endpoint)) {
             request = request.set("Authorization", &format!("Bearer {token}"));
         }
         if from > 0 {
             request = request.set("Range", &format!("bytes={from}-"));
         }
-        let error = match answer(request)? {
-            Ok(response) => return Ok(response),
-            Err(error) => *error,
+        // Through a tunnel only the proxy is told, by `ureq`.
+        let tunnel = url.starts_with("https://");
+        if let Some(words) = proxy.and_then(Proxy::authorization).filter(|_| !tunnel) {
+            request = request.set("Proxy-Authorization", &words);
+        }
+        let through = proxy.map_or_else(String::new, |proxy| format!(" ({proxy})"));
+        let error = match within(self.silence, || answer(request)) {
+            Some(answer) => match answer? {
+                Ok(response) if response.status() < 200 => {
+                    let reason = format!("{}: an interim answer, and no other", response.status());
+                    return Err(Failure::Final(HubError::Server { url: url.into(), reason }));
+                }
+                Ok(response) => return Ok(response),
+                Err(error) => *error,
+            },
+            None => {
+                let reason = format!("no answer within {} s{through}", self.silence.as_secs());
+                return Err(Failure::Passing { reason, pause: None });
+            }
         };
         Err(match error {
-            ureq::Error::Status(416, _) if from > 0 => Failure::Range,
-            ureq::Error::Status(status, response) => self.refusal(url, status, &response),
-            ureq::Error::Transport(error) => {
-                // It begins with the address that was asked, which the caller says where it matters.
-                let text = error.to_string();
-                let asked = error.url().map(|address| format!("{address}: "));
-                let reason = asked.and_then(|start| text.strip_prefix(&start).map(String::from));
-                Failure::Passing { reason: reason.unwrap_or(text), pause: None }
+            ureq::Error::Status(416, _) if from > 0 => Failure::Range {
+                reason: format!("416: the server has nothing from byte {from} on"),
+            },
+            ureq::Error::Status(407, _) => unauthorized(url, proxy),
+            ureq::Error::Status(status, response) => self.refusal(url, status, &response, &through),
+            ureq::Error::Transport(error) if error.kind() == ErrorKind::ProxyUnauthorized => {
+                unauthorized(url, proxy)
             }
+            ureq::Error::Transport(error) => self.broken(url, &error, &through),
         })
     }
 
-    fn refusal(&self, url: &str, status: u16, response: &Response) -> Failure {
+    /// The failure of a connection.
+    fn broken(&self, url: &str, error: &Transport, through: &str) -> Failure {
+        // It begins with the address that was asked, which the caller says where it matters.
+        let text = error.to_string();
+        let asked = error.url().map(|address| format!("{address}: "));
+        let text =
+            asked.and_then(|start| text.strip_prefix(&start).map(String::from)).unwrap_or(text);
+        let lasting = [
+            (NOT_TRUSTED, "the certificate authorities of Mozilla's list are trusted, no others"),
+            (
+                NO_TLS,
+                "what answers there does not speak TLS: is the address to begin with `http://`?",
+            ),
+        ];
+        if let Some((_, advice)) = lasting.iter().find(|(sign, _)| text.contains(sign)) {
+            let reason = format!("{}{through}; {advice}", brief(&text));
+            return Failure::Final(HubError::Server { url: url.into(), reason });
+        }
+        let silent = text.contains("os error 11)") || text.contains("timed out");
+        let reason = match silent {
+            true => format!("no answer within {} s{through}", self.silence.as_secs()),
+            false => format!("{}{through}", brief(&text)),
+        };
+        Failure::Passing { reason, pause: None }
+    }
+
+    fn refusal(&self, url: &str, status: u16, response: &Response, through: &str) -> Failure {
         let pause = response.header("retry-after").and_then(|seconds| seconds.parse().ok());
         let reason = match status {
             401 | 403 if self.token.is_none() => format!(
@@ -107,13 +186,33 @@ impl Client {
             ),
             404 | 410 => format!("{status}: there is no such file, repository or revision"),
             408 | 425 | 429 | 500..=599 => {
-                let reason = format!("{status} {}", response.status_text());
+                let reason = format!("{status} {}{through}", brief(response.status_text()));
                 return Failure::Passing { reason, pause: pause.map(Duration::from_secs) };
             }
-            _ => format!("{status} {}", response.status_text()),
+            _ => format!("{status} {}", brief(response.status_text())),
         };
-        Failure::Final(HubError::Server { url: url.into(), reason })
+        Failure::Final(HubError::Server { url: url.into(), reason: format!("{reason}{through}") })
     }
+}
+
+/// A server's text, cut where it is long.
+pub(crate) fn brief(text: &str) -> String {
+    match text.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
+        None => text.into(),
+    }
+}
+
+/// The failure of a proxy that wants to know who asks.
+fn unauthorized(url: &str, proxy: Option<&Proxy>) -> Failure {
+    let reason = match proxy {
+        Some(proxy) => format!(
+            "407 ({proxy}): it wants a user and a password, as in `http://user:password@{}`",
+            proxy.address
+        ),
+        None => "407 from a server that is no proxy".into(),
+    };
+    Failure::Final(HubError::Server { url: url.into(), reason })
 }
 
 /// What a server answers. `ureq` 2.12 panics where it takes the value of a header that has no colon;
@@ -160,9 +259,16 @@ pub(crate) fn target(from: &str, response: &Response) -> Result<String, Failure>
     if location.starts_with("http://") || location.starts_with("https://") {
         return Ok(location.into());
     }
+    if let Some(elsewhere) = location.strip_prefix("//") {
+        let scheme = from.split_once("://").map_or("https", |(scheme, _)| scheme);
+        return Ok(format!("{scheme}://{elsewhere}"));
+    }
     if location.starts_with('/') {
         return Ok(format!("{}{location}", host(from)));
     }
-    let reason = format!("{} with an unusable address `{location}`", response.status());
+    let reason = match location {
+        "" => format!("{} without an address", response.status()),
+        _ => format!("{} with an unusable address `{}`", response.status(), brief(location)),
+    };
     Err(Failure::Final(HubError::Server { url: from.into(), reason }))
 }

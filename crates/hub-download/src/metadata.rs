@@ -47,7 +47,7 @@ pub(crate) fn metadata(
         match ask(client, url, revision) {
             Ok(metadata) => return Ok(metadata),
             Err(Failure::Final(error)) => return Err(error),
-            Err(Failure::Range) => return Err(server(url, "416 to a request without a range")),
+            Err(Failure::Range { reason }) => return Err(server(url, reason)),
             Err(Failure::Passing { reason, pause }) => {
                 if !retry.again(0, &reason, pause) {
                     return Err(server(url, format!("{reason} ({} attempts)", retry.failures())));

@@ -1,12 +1,15 @@
 //! Asks a hub for the files of a repository, and refuses promises that are not the manifest's.
 
-use crate::http::Client;
+use crate::http::{Client, brief};
 use crate::job::{Job, Origin};
 use crate::metadata::{Metadata, address, metadata};
 use crate::options::{DownloadOptions, Listener};
 use crate::retry::Retry;
 use crate::watch::watched;
 use hub::{Cache, FileEntry, HubError, Manifest, Source};
+
+/// Most characters of a hash that is also a file's name; SHA-512 in hexadecimal has as many.
+const LONGEST_ETAG: usize = 128;
 
 /// Asks the hub for every file of a source; all must come from one commit.
 ///
@@ -67,9 +70,11 @@ fn check_promise(url: &str, file: &FileEntry, metadata: &Metadata) -> Result<(),
 fn blob_name(url: &str, file: &FileEntry, metadata: &Metadata) -> Result<String, HubError> {
     let name = metadata.etag.clone().or_else(|| file.sha256.clone()).unwrap_or_default();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if !name.is_empty() && name.bytes().all(plain) {
+    if !name.is_empty() && name.len() <= LONGEST_ETAG && name.bytes().all(plain) {
         return Ok(name);
     }
-    let reason = format!("expected an ETag of letters and digits, found `{name}`");
+    let name = brief(&name);
+    let reason =
+        format!("expected an ETag of letters and digits, at most {LONGEST_ETAG}, found `{name}`");
     Err(HubError::Server { url: url.into(), reason })
 }

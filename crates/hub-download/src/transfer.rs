@@ -1,17 +1,18 @@
 //! Gathers a file's bytes, connection after connection.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use files::folder_of;
 use ureq::Response;
 
-use crate::http::{Client, Failure};
+use crate::http::{Client, Failure, brief};
 use crate::job::Job;
 use crate::options::{DownloadEvent, DownloadOptions, Listener};
 use crate::retry::{LEAST_PROGRESS, Retry};
+use crate::silence::Pieces;
 use hub::HubError;
 
 /// Gathers a file's bytes in its partial file, attempt after attempt, until all are there.
@@ -34,10 +35,9 @@ pub(crate) fn gather(
             Ok(()) => return Ok(()),
             Err(Failure::Final(error)) => return Err(error),
             Err(Failure::Passing { reason, pause }) => (reason, pause),
-            Err(Failure::Range) => {
-                let from = job.gathered();
+            Err(Failure::Range { reason }) => {
                 std::fs::remove_file(&partial).map_err(HubError::at(&partial))?;
-                (format!("416: the server has nothing from byte {from} on"), None)
+                (format!("{reason}; from the beginning again"), None)
             }
         };
         if !retry.again(job.gathered(), &reason, pause) {
@@ -68,7 +68,17 @@ fn attempt(
     // More than there can be is of another file.
     let from = if expected.is_some_and(|size| gathered > size) { 0 } else { gathered };
     let response = client.open(&job.url, from)?;
-    let (start, total) = offered(&response, from).map_err(|reason| lie(job, reason))?;
+    if let Some(coding) = response.header("content-encoding").filter(|coding| *coding != "identity")
+    {
+        let reason = format!("expected the file as it is, found it coded as `{}`", brief(coding));
+        return Err(lie(job, reason).into());
+    }
+    let (start, total) = match offered(&response, from) {
+        Ok(offered) => offered,
+        // What is gathered may be of no use, which must not be the end.
+        Err(reason) if from > 0 => return Err(Failure::Range { reason }),
+        Err(reason) => return Err(lie(job, reason).into()),
+    };
     if let (Some(expected), Some(total)) = (expected, total)
         && expected != total
     {
@@ -88,7 +98,7 @@ fn offered(response: &Response, from: u64) -> Result<(u64, Option<u64>), String>
                 range.trim_start_matches("bytes ").split_once('/').unwrap_or_default();
             let start = bounds.split('-').next().and_then(number);
             if start != Some(from) {
-                return Err(format!("asked for bytes from {from}, found `{range}`"));
+                return Err(format!("asked for bytes from {from}, found `{}`", brief(range)));
             }
             Ok((from, number(total)))
         }
@@ -109,24 +119,31 @@ fn receive(
     listen: Listener<'_>,
 ) -> Result<(), Failure> {
     let mut file = append(partial, start).map_err(HubError::at(partial))?;
-    let mut reader = response.into_reader();
-    let (mut bytes, mut buffer) = (start, vec![0; 1 << 17]);
+    let pieces = Pieces::of(response.into_reader(), silence);
+    let mut bytes = start;
     let (mut since, mut before) = (Instant::now(), start);
     loop {
-        let read = match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+        let piece = match pieces.next() {
+            Ok(Some(piece)) => piece,
+            Ok(None) => break,
             Err(error) => {
-                let reason = format!("the connection broke after {bytes} bytes: {error}");
+                let reason = match error.kind() {
+                    ErrorKind::TimedOut | ErrorKind::WouldBlock => {
+                        format!("nothing came for {} s after {bytes} bytes", silence.as_secs())
+                    }
+                    _ => format!(
+                        "the connection broke after {bytes} bytes: {}",
+                        brief(&error.to_string())
+                    ),
+                };
                 return Err(Failure::Passing { reason, pause: None });
             }
         };
-        bytes += read as u64;
+        bytes += piece.len() as u64;
         if let Some(size) = size.filter(|size| bytes > *size) {
             return Err(lie(job, format!("expected {size} bytes, the server sends more")).into());
         }
-        file.write_all(&buffer[..read]).map_err(HubError::at(partial))?;
+        file.write_all(&piece).map_err(HubError::at(partial))?;
         listen(DownloadEvent::Advanced { file: &job.file.path, bytes });
         if since.elapsed() >= silence {
             let (came, time) = (bytes - before, since.elapsed().as_secs());

@@ -70,6 +70,14 @@ pub enum HubError {
         /// Which character is wrong, from 1.
         position: usize,
     },
+    /// A variable of the environment says something that cannot be used.
+    #[error("{name}: {reason}")]
+    Setting {
+        /// The variable.
+        name: &'static str,
+        /// What was expected and what was found.
+        reason: String,
+    },
     /// A file of a preset is not the one the manifest means.
     #[error("`{path}`: expected {expected}, found {found}")]
     Different {
