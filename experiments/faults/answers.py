@@ -80,7 +80,7 @@ def away(request):
 CASES = {
     "healthy": Case(None, None, well=True, trouble=False),
     "no answer": Case(asking, nothing),
-    "no answer on a used connection, once": Case(first(used), nothing, well=True),
+    "no answer on a used connection, once": Case(first(used), nothing, well=None),
     "no answer on a used connection": Case(used, nothing, well=None),
     "no answer to a fetch on a used connection": Case(lambda request: used(request) and not asking(request), nothing,
                                                       well=None),

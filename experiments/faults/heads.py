@@ -118,8 +118,9 @@ CASES = {
     "HTTP/1.0": Case(everything, raw("HTTP/1.0 200 OK", LENGTH, *KNOWN), well=True, trouble=False),
     "HTTP/1.0 without lengths": Case(everything, raw("HTTP/1.0 200 OK", *KNOWN), well=True, trouble=False),
     "HTTP/2 in the status": Case(fetching, raw("HTTP/2 200", LENGTH, *KNOWN)),
-    "100 first": Case(everything, informed("100 Continue"), well=True, trouble=False),
-    "103 first": Case(everything, informed("103 Early Hints"), well=True, trouble=False),
+    # An interim answer is not waited over: that is said, and an end.
+    "100 first": Case(everything, informed("100 Continue")),
+    "103 first": Case(everything, informed("103 Early Hints")),
     "304 when asked": Case(asking, raw("HTTP/1.1 304 Not Modified", *KNOWN, content=b"")),
     "304": Case(fetching, raw("HTTP/1.1 304 Not Modified", *KNOWN, content=b"")),
     "ETag without quotes": Case(everything, told(KNOWN[0], "ETag: {etag}"), well=True, trouble=False),

@@ -124,7 +124,7 @@ impl Client {
             Some(answer) => match answer? {
                 Ok(response) if response.status() < 200 => {
                     let reason = format!("{}: an interim answer, and no other", response.status());
-                    return Err(Failure::Final(HubError::Server { url: url.into(), reason }));
+                    return Err(Failure::Final(HubError::Server { url: brief(url), reason }));
                 }
                 Ok(response) => return Ok(response),
                 Err(error) => *error,
@@ -163,7 +163,7 @@ impl Client {
         ];
         if let Some((_, advice)) = lasting.iter().find(|(sign, _)| text.contains(sign)) {
             let reason = format!("{}{through}; {advice}", brief(&text));
-            return Failure::Final(HubError::Server { url: url.into(), reason });
+            return Failure::Final(HubError::Server { url: brief(url), reason });
         }
         let silent = text.contains("os error 11)") || text.contains("timed out");
         let reason = match silent {
@@ -191,7 +191,7 @@ impl Client {
             }
             _ => format!("{status} {}", brief(response.status_text())),
         };
-        Failure::Final(HubError::Server { url: url.into(), reason: format!("{reason}{through}") })
+        Failure::Final(HubError::Server { url: brief(url), reason: format!("{reason}{through}") })
     }
 }
 
@@ -212,7 +212,7 @@ fn unauthorized(url: &str, proxy: Option<&Proxy>) -> Failure {
         ),
         None => "407 from a server that is no proxy".into(),
     };
-    Failure::Final(HubError::Server { url: url.into(), reason })
+    Failure::Final(HubError::Server { url: brief(url), reason })
 }
 
 /// What a server answers. `ureq` 2.12 panics where it takes the value of a header that has no colon;
@@ -243,7 +243,7 @@ fn answer(request: Request) -> Result<Result<Response, Box<ureq::Error>>, Failur
 /// The failure of a server that redirects for ever.
 pub(crate) fn circles(url: &str) -> Failure {
     let reason = format!("more than {MAX_REDIRECTS} redirects");
-    Failure::Final(HubError::Server { url: url.into(), reason })
+    Failure::Final(HubError::Server { url: brief(url), reason })
 }
 
 /// Scheme, host and port of an address.
@@ -270,5 +270,5 @@ pub(crate) fn target(from: &str, response: &Response) -> Result<String, Failure>
         "" => format!("{} without an address", response.status()),
         _ => format!("{} with an unusable address `{}`", response.status(), brief(location)),
     };
-    Err(Failure::Final(HubError::Server { url: from.into(), reason }))
+    Err(Failure::Final(HubError::Server { url: brief(from), reason }))
 }

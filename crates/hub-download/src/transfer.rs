@@ -15,6 +15,9 @@ use crate::retry::{LEAST_PROGRESS, Retry};
 use crate::silence::Pieces;
 use hub::HubError;
 
+/// Most bytes of a file whose size nobody says: hubs say it of everything that is large.
+const MOST_UNSAID: u64 = 1 << 30;
+
 /// Gathers a file's bytes in its partial file, attempt after attempt, until all are there.
 ///
 /// # Errors
@@ -140,8 +143,9 @@ fn receive(
             }
         };
         bytes += piece.len() as u64;
-        if let Some(size) = size.filter(|size| bytes > *size) {
-            return Err(lie(job, format!("expected {size} bytes, the server sends more")).into());
+        let most = size.unwrap_or(MOST_UNSAID);
+        if bytes > most {
+            return Err(lie(job, format!("expected {most} bytes, the server sends more")).into());
         }
         file.write_all(&piece).map_err(HubError::at(partial))?;
         listen(DownloadEvent::Advanced { file: &job.file.path, bytes });

@@ -85,6 +85,13 @@ mod tests {
         let seen = picture(&[&[0, 1, 2], &[3, 4, 5]]);
         seen.save_png(&path, &[]).unwrap();
         assert_eq!(RgbImage::open_upright(&path).unwrap(), seen);
+        for (name, first) in [("turned.png", [180, 75, 90]), ("turned.jpg", [148, 98, 71])] {
+            let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/");
+            let upright = RgbImage::open_upright(format!("{data}{name}")).unwrap();
+            assert_eq!(upright.size(), [6, 4], "{name}");
+            let near = upright.rgb.iter().zip(first).all(|(a, b)| a.abs_diff(b) < 16);
+            assert!(near, "{name}: {:?}", &upright.rgb[..3]);
+        }
         // An `eXIf` chunk behind the header: big-endian TIFF with one entry, orientation 6.
         let entry = [1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0];
         let tiff = [b"MM\0*\0\0\0\x08\0\x01".as_slice(), &entry, &[0; 4]].concat();

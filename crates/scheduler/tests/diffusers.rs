@@ -159,11 +159,9 @@ fn noised_latents_go_on_from_the_middle_as_in_diffusers() {
         }
         assert_close(&format!("{what}: results"), &results, &case.results, 0.0);
     }
-    // These look back to their own first call.
-    for kind in [SchedulerKind::Pndm, SchedulerKind::DdimInverse] {
-        let scheduler = SchedulerConfig::default().build(kind, 8).unwrap();
-        assert!(scheduler.noised(tensor(&[0.0; 6]), tensor(&[0.0; 6]), 3).is_none());
-    }
+    // It goes the other way.
+    let inverse = SchedulerConfig::default().build(SchedulerKind::DdimInverse, 8).unwrap();
+    assert!(inverse.noised(tensor(&[0.0; 6]), tensor(&[0.0; 6]), 3).is_none());
 }
 
 #[test]

@@ -58,11 +58,12 @@ fn pngs() -> anyhow::Result<Vec<Vec<u8>>> {
         "palette.png",
         "rgba.png",
         "broken_palette.png",
+        "turned.png",
     ])
 }
 
 fn jpegs() -> anyhow::Result<Vec<Vec<u8>>> {
-    of_pictures(&["colour.jpg", "grey.jpg", "ink.jpg", "progressive.jpg"])
+    of_pictures(&["colour.jpg", "grey.jpg", "ink.jpg", "progressive.jpg", "turned.jpg"])
 }
 
 fn webps() -> anyhow::Result<Vec<Vec<u8>>> {
@@ -91,12 +92,17 @@ fn rows() -> anyhow::Result<Vec<Vec<u8>>> {
     Ok(vec![row.replace('\n', "").into()])
 }
 
-/// What is accepted has as many bytes as its sides say, and is the same when written and read.
+/// What is accepted has as many bytes as its sides say, also turned upright, and is the same when
+/// written and read.
 fn picture(path: &Path) -> Verdict {
     let Ok(picture) = RgbImage::open(path) else { return Verdict::Refused };
     let (bytes, [height, width]) = (picture.rgb.len(), picture.size());
     if bytes != 3 * width * height {
         return Verdict::Broken(format!("{width}×{height} pixels in {bytes} bytes"));
+    }
+    match RgbImage::open_upright(path) {
+        Ok(upright) if upright.rgb.len() == bytes => {}
+        upright => return Verdict::Broken(format!("upright: {:?}", upright.map(|one| one.size()))),
     }
     // Larger ones take longer than they tell.
     if bytes > 1 << 20 || bytes == 0 {

@@ -30,6 +30,13 @@ Image.fromarray(picture(3, 24, 16)).convert("L").save("grey.jpg", quality=90)
 ink = np.concatenate([picture(3, 24, 16), picture(2, 24, 16)[..., :1]], -1)
 Image.fromarray(ink, "CMYK").save("ink.jpg", quality=90)
 Image.fromarray(picture(3, 24, 16)).save("progressive.jpg", quality=90, progressive=True)
+# Held sideways: EXIF's orientation 6.
+turned = Image.new("RGB", (6, 4))
+turned.putdata([(10 * i, 255 - 10 * i, 5 * i) for i in range(24)])
+exif = Image.Exif()
+exif[0x0112] = 6
+turned.save("turned.jpg", exif=exif, quality=90)
+turned.save("turned.png", exif=exif)
 names = ("grey16.png", "rgba.png", "grey_alpha.png", "palette.png", "bilevel.png", "lossless.webp", "colour.jpg",
          "grey.jpg", "ink.jpg", "progressive.jpg")
 for name in names:
