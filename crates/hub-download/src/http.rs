@@ -1,5 +1,7 @@
 //! HTTP with a hub: redirects, the token, and which failures pass.
 
+use std::error::Error;
+use std::io::{self, ErrorKind::TimedOut, ErrorKind::WouldBlock};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -165,8 +167,9 @@ impl Client {
             let reason = format!("{}{through}; {advice}", brief(&text));
             return Failure::Final(HubError::Server { url: brief(url), reason });
         }
-        let silent = text.contains("os error 11)") || text.contains("timed out");
-        let reason = match silent {
+        let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+        let silent = cause.is_some_and(|cause| [WouldBlock, TimedOut].contains(&cause.kind()));
+        let reason = match silent || text.contains("timed out") {
             true => format!("no answer within {} s{through}", self.silence.as_secs()),
             false => format!("{}{through}", brief(&text)),
         };

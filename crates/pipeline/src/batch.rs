@@ -1,6 +1,6 @@
 //! How many samples are computed at a time.
 
-use crate::memory::{bytes, fits};
+use crate::memory::{features, fits};
 use crate::{DeviceChoice, Pipeline, PipelineError, Precision};
 
 /// Most values that the largest tensors of a U-Net call have together, where nobody says how many
@@ -35,24 +35,21 @@ impl Pipeline {
     ) -> Result<usize, PipelineError> {
         let latents = self.latent_size(size)?;
         let sides = if guided { 2 } else { 1 };
-        match unet_batch {
-            Some(0) => {
-                let reason = "expected a batch of at least one U-Net sample, found 0".into();
-                Err(PipelineError::Request(reason))
-            }
-            Some(samples) => {
-                self.room(size, latents, sides)?;
-                Ok((samples / sides).max(1))
-            }
+        if unet_batch == Some(0) {
+            let reason = "expected a batch of at least one U-Net sample, found 0".into();
+            return Err(PipelineError::Request(reason));
+        }
+        let room = self.room(size, latents, sides)?.unwrap_or(usize::MAX);
+        let pictures = match unet_batch {
+            Some(samples) => samples / sides,
             None => {
                 let costs = self.unet().config().costs(latents, TEXT_TOKENS);
                 let widest = costs.iter().map(|part| part.widest).max().unwrap_or(0).max(1);
                 let samples = (LARGEST_TENSORS / widest).min(UNET_SAMPLES);
-                let pixels = size[0] * size[1];
-                let room = self.room(size, latents, sides)?.unwrap_or(usize::MAX);
-                Ok((samples / sides).min(PIXELS / pixels).min(room).max(1))
+                (samples / sides).min(PIXELS / (size[0] * size[1])).min(room)
             }
-        }
+        };
+        Ok(pictures.max(1))
     }
 
     /// Pictures of `size` that the device's free memory has room for, where that is known.
@@ -68,27 +65,17 @@ impl Pipeline {
         let Some(device) = DeviceChoice::of(self.device()) else { return Ok(None) };
         let Some(free) = device.free_memory() else { return Ok(None) };
         let [height, width] = size;
-        let call =
-            bytes(self.unet().config().features(latents), Precision::of(self.unet().dtype()))
-                .saturating_mul(sides as u64);
+        let parts = (self.unet().config(), self.vae().config());
+        let precisions = [self.unet().dtype(), self.vae().dtype()].map(Precision::of);
+        let [sample, decoding] = features(parts, latents, precisions);
+        let call = sample.saturating_mul(sides as u64);
         let what = || format!("the features of a U-Net call at {width}×{height} pixels");
         fits(device, Some(free), call, what, "use a smaller --width and --height")?;
         // Tiles are of one size, whatever the picture's.
-        let picture = match self.vae_tiling {
-            true => 0,
-            false => bytes(
-                self.vae().config().decoded_features(latents),
-                Precision::of(self.vae().dtype()),
-            ),
-        };
+        let picture = if self.vae_tiling { 0 } else { decoding };
         let what = || format!("the features of decoding to {width}×{height} pixels");
-        fits(
-            device,
-            Some(free),
-            picture,
-            what,
-            "--vae-tiling takes less, or use a smaller --width and --height",
-        )?;
+        let advice = "--vae-tiling takes less, or use a smaller --width and --height";
+        fits(device, Some(free), picture, what, advice)?;
         let together = if self.vae_slicing { 0 } else { picture };
         let pictures = free / call.saturating_mul(ROOM).max(together).max(1);
         Ok(Some(usize::try_from(pictures).unwrap_or(usize::MAX)))

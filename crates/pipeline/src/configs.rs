@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use autoencoder::AutoencoderKLConfig;
+use burn::tensor::FloatDType;
 use clip::CLIPTextConfig;
 use hub::{HubError, Manifest, PipelineFacts, Resolved, Settings};
 use scheduler::SchedulerConfig;
@@ -94,6 +95,12 @@ impl PipelineConfigs {
             scheduler: read_scheduler(folder, &index)?,
             facts: None,
         })
+    }
+
+    /// The data type of the autoencoder where the other weights have `dtype`: f32 where it would
+    /// overflow in another.
+    pub(crate) fn vae_dtype(&self, dtype: FloatDType) -> FloatDType {
+        if self.vae.force_upcast { FloatDType::F32 } else { dtype }
     }
 
     /// Height and width, in pixels, the model was trained on (512×512 where it does not say).

@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
+use autoencoder::AutoencoderKLConfig;
 use burn::tensor::Device;
 use sysinfo::System;
-use unet_core::parameter_count;
+use unet_core::{UNet2DConditionConfig, parameter_count};
 
 use crate::{DeviceChoice, PipelineConfigs, PipelineError, Precision};
 
@@ -23,17 +24,23 @@ impl PipelineConfigs {
     /// What a model of these configurations needs, for pictures of `size` (height and width in
     /// pixels) and weights in `precision`.
     pub fn memory(&self, size: [usize; 2], precision: Precision) -> MemoryNeed {
-        let device = Device::flex();
-        let vae = if self.vae.force_upcast { Precision::F32 } else { precision };
-        let text: usize = self.text.iter().map(|text| parameter_count(&text.init(&device))).sum();
-        let weights = bytes(parameter_count(&self.unet.init(&device)) + text, precision)
-            .saturating_add(bytes(parameter_count(&self.vae.init(&device)), vae));
         let latents = size.map(|side| side.div_ceil(self.vae.downscale()));
-        MemoryNeed {
-            weights,
-            unet_sample: bytes(self.unet.features(latents), precision),
-            picture: bytes(self.vae.decoded_features(latents), vae),
-        }
+        let precisions = [precision, self.vae_precision(precision)];
+        let [unet_sample, picture] = features((&self.unet, &self.vae), latents, precisions);
+        MemoryNeed { weights: self.weights(precision), unet_sample, picture }
+    }
+
+    /// Bytes of all weights.
+    fn weights(&self, precision: Precision) -> u64 {
+        let device = Device::flex();
+        let text: usize = self.text.iter().map(|text| parameter_count(&text.init(&device))).sum();
+        let vae = parameter_count(&self.vae.init(&device));
+        bytes(parameter_count(&self.unet.init(&device)) + text, precision)
+            .saturating_add(bytes(vae, self.vae_precision(precision)))
+    }
+
+    fn vae_precision(&self, precision: Precision) -> Precision {
+        Precision::of(self.vae_dtype(precision.into()).into())
     }
 
     /// Says so where the weights are larger than what the device has free, before they are read.
@@ -46,7 +53,7 @@ impl PipelineConfigs {
         device: &Device,
     ) -> Result<(), PipelineError> {
         let Some(choice) = DeviceChoice::of(device) else { return Ok(()) };
-        let needed = self.memory([8, 8], precision).weights;
+        let needed = self.weights(precision);
         let what = || format!("the weights of `{}` in {precision}", self.name);
         let advice = match precision {
             Precision::F32 => "`--dtype f16` takes half, or use a smaller model",
@@ -72,7 +79,20 @@ pub(crate) fn fits(
     }
 }
 
-pub(crate) fn bytes(values: usize, precision: Precision) -> u64 {
+/// Bytes of the features of a U-Net call for each sample, and of decoding for each picture, from latents
+/// of that height and width.
+pub(crate) fn features(
+    (unet, vae): (&UNet2DConditionConfig, &AutoencoderKLConfig),
+    latents: [usize; 2],
+    [unet_precision, vae_precision]: [Precision; 2],
+) -> [u64; 2] {
+    [
+        bytes(unet.features(latents), unet_precision),
+        bytes(vae.decoded_features(latents), vae_precision),
+    ]
+}
+
+fn bytes(values: usize, precision: Precision) -> u64 {
     let width = if precision == Precision::F32 { 4 } else { 2 };
     (values as u64).saturating_mul(width)
 }

@@ -85,7 +85,7 @@ impl Pipeline {
         let index = read_index(folder)?;
         let configs = PipelineConfigs::from_folder(folder)?;
         configs.check_memory(Precision::of(dtype.into()), device)?;
-        let vae_dtype = if configs.vae.force_upcast { FloatDType::F32 } else { dtype };
+        let vae_dtype = configs.vae_dtype(dtype);
         let merge = Merge::new(loras, &configs, device)?;
         let unet = folder.join("unet");
         let pipeline = Self::assemble(

@@ -32,7 +32,9 @@ pub fn write_synthetic(
     let transformers = format!("model{suffix}.safetensors");
     let mut unet = outline(&configs.unet.init(&device));
     for tensor in &mut unet {
-        tensor.shape = configs.unet.stored_shape(&tensor.name, std::mem::take(&mut tensor.shape));
+        if configs.unet.is_stored_as_convolution(&tensor.name) {
+            tensor.shape.extend([1, 1]);
+        }
     }
     write_random(&folder.join("unet").join(&diffusers), &unet, dtype, seed)?;
     weights(&configs.vae.init(&device), &folder.join("vae").join(&diffusers), dtype, seed)?;

@@ -134,11 +134,7 @@ impl SchedulerConfig {
     /// file says, and where it lacks a key and was written for another class, that class's default.
     pub fn as_class(&self, kind: SchedulerKind) -> Self {
         let mut config = self.clone();
-        // DDIM backwards is no class of its own for a file.
-        let class = match kind {
-            SchedulerKind::DdimInverse => SchedulerKind::Ddim.class(),
-            _ => kind.class(),
-        };
+        let class = kind.class_of_file();
         if self.class_name.as_deref().is_none_or(|own| own == class) {
             return config;
         }
@@ -149,7 +145,8 @@ impl SchedulerConfig {
                 "beta_end" => config.beta_end = default.beta_end,
                 "beta_schedule" => config.beta_schedule = default.beta_schedule,
                 "steps_offset" => config.steps_offset = default.steps_offset,
-                _ => config.clip_sample = default.clip_sample,
+                "clip_sample" => config.clip_sample = default.clip_sample,
+                _ => {}
             }
         }
         config.class_name = Some(class.into());

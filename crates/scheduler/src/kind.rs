@@ -73,9 +73,12 @@ impl SchedulerKind {
         }
     }
 
-    /// diffusers' class name alone.
-    pub(crate) fn class(self) -> &'static str {
-        let name = self.class_name();
+    /// The class name that a file has which was written for it: DDIM's for DDIM backwards.
+    pub(crate) fn class_of_file(self) -> &'static str {
+        let name = match self {
+            Self::DdimInverse => Self::Ddim.class_name(),
+            _ => self.class_name(),
+        };
         name.split_once('(').map_or(name, |(class, _)| class)
     }
 

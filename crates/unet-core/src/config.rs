@@ -68,17 +68,12 @@ impl UNet2DConditionConfig {
         self.block_out_channels.len()
     }
 
-    /// The shape in which diffusers stores the tensor `name`, whose shape here is `shape`: where
-    /// `use_linear_projection` is false, a Transformer's `proj_in` and `proj_out` are 1×1
-    /// convolutions.
-    pub fn stored_shape(&self, name: &str, mut shape: Vec<usize>) -> Vec<usize> {
-        let projection = ["proj_in.weight", "proj_out.weight"]
-            .iter()
-            .any(|end| name.strip_suffix(end).is_some_and(|path| path.ends_with('.')));
-        if projection && !self.use_linear_projection {
-            shape.extend([1, 1]);
-        }
-        shape
+    /// Whether diffusers stores the tensor `name`, `[outputs, inputs]` here, as a 1×1 convolution,
+    /// `[outputs, inputs, 1, 1]`: a Transformer's `proj_in` and `proj_out` where
+    /// `use_linear_projection` is false.
+    pub fn is_stored_as_convolution(&self, name: &str) -> bool {
+        !self.use_linear_projection
+            && [".proj_in.weight", ".proj_out.weight"].iter().any(|end| name.ends_with(end))
     }
 
     /// Channels of the time embedding.

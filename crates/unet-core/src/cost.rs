@@ -63,8 +63,13 @@ impl UNet2DConditionConfig {
             }
             Some(kind) => self.level_of(kind),
         };
-        latents.iter().map(|side| side.div_ceil(1 << level)).fold(1, usize::saturating_mul)
+        positions_of(latents, level)
     }
+}
+
+/// Positions of the feature map of a level; those of sizes beyond any machine are the largest number.
+pub(crate) fn positions_of(latents: [usize; 2], level: usize) -> usize {
+    latents.iter().map(|side| side.div_ceil(1 << level)).fold(1, usize::saturating_mul)
 }
 
 impl PartCost {

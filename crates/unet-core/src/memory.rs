@@ -1,5 +1,6 @@
 //! Memory of a U-Net call, from the configuration alone.
 
+use crate::cost::positions_of;
 use crate::{BlockType, UNet2DConditionConfig};
 
 /// Tensors of a Transformer's width that its feed-forward network holds at once: the residual, eight
@@ -13,9 +14,7 @@ impl UNet2DConditionConfig {
     /// Attention's scores are not among them, where it is computed in tiles. Sizes beyond any machine
     /// count as the largest number.
     pub fn features(&self, latents: [usize; 2]) -> usize {
-        let positions = |level: usize| {
-            latents.iter().map(|side| side.div_ceil(1 << level)).fold(1, usize::saturating_mul)
-        };
+        let positions = |level| positions_of(latents, level);
         let channels = &self.block_out_channels;
         let mut kept = channels[0].saturating_mul(positions(0));
         let mut most = 0;

@@ -29,7 +29,8 @@ enum What {
                         --out sd-turbo.safetensors")]
 struct CheckpointArgs {
     /// Preset, folder of a diffusers pipeline, or checkpoint in one file, like SD 1.x, 2.x or SDXL.
-    /// [default: the shipped model `emoji-sd`, whose file no other program reads: its sizes are its own].
+    /// [default: the shipped model `emoji-sd`, whose file no other program reads: its sizes are its
+    /// own].
     #[arg(long)]
     model: Option<String>,
     /// Preset whose configuration a checkpoint in one file has.

@@ -39,15 +39,11 @@ impl Pipeline {
                 None => Ok(collected.restored(&names)?),
             }
         };
-        let mut unet = Collected::of(self.unet(), dtype);
-        for name in unet.names().map(String::from).collect::<Vec<_>>() {
-            if let Some(shape) = unet.shape_mut(&name) {
-                *shape = config.stored_shape(&name, std::mem::take(shape));
-            }
-        }
-        let mut whole = part(unet, unet_names(config))?;
+        let unet = Collected::of(self.unet(), dtype);
+        let unet = as_convolutions(unet, |name| config.is_stored_as_convolution(name));
         let vae = part(Collected::of(self.vae(), dtype), vae_names(self.vae().config()))?;
-        whole = whole.with(as_convolutions(vae));
+        let vae = as_convolutions(vae, is_of_vae_attention);
+        let mut whole = part(unet, unet_names(config))?.with(vae);
         for (encoder, names) in text_names(&self.text, config.use_linear_projection) {
             whole = whole.with(part(Collected::of(encoder, dtype), names)?);
         }
@@ -77,13 +73,22 @@ fn text_names(text: &TextEncoders, linear: bool) -> Vec<(&CLIPTextModel, KeyMap)
     }
 }
 
-fn as_convolutions(mut vae: Collected) -> Collected {
-    for attention in VAE_ATTENTION {
-        for projection in ["q", "k", "v", "proj_out"] {
-            if let Some(shape) = vae.shape_mut(&format!("{attention}.{projection}.weight")) {
-                shape.extend([1, 1]);
-            }
+/// Whether `name` is of one of the linear maps of the autoencoder's attention.
+fn is_of_vae_attention(name: &str) -> bool {
+    VAE_ATTENTION.iter().any(|attention| {
+        let rest = name.strip_prefix(attention).and_then(|rest| rest.strip_prefix('.'));
+        let map = rest.and_then(|rest| rest.strip_suffix(".weight"));
+        map.is_some_and(|map| ["q", "k", "v", "proj_out"].contains(&map))
+    })
+}
+
+/// The linear maps that `is_one` names as 1×1 convolutions.
+fn as_convolutions(mut part: Collected, is_one: impl Fn(&str) -> bool) -> Collected {
+    let names: Vec<String> = part.names().filter(|name| is_one(name)).map(String::from).collect();
+    for name in names {
+        if let Some(shape) = part.shape_mut(&name) {
+            shape.extend([1, 1]);
         }
     }
-    vae
+    part
 }

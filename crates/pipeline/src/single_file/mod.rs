@@ -62,7 +62,7 @@ impl Pipeline {
             .ok_or_else(|| wrong(format!("`{}` is no model", preset.name)))?;
         let configs = PipelineConfigs::of_preset(preset)?;
         configs.check_memory(Precision::of(dtype.into()), device)?;
-        let merge = Merge::new(loras, &configs, device)?;
+        let (merge, vae_dtype) = (Merge::new(loras, &configs, device)?, configs.vae_dtype(dtype));
         let PipelineConfigs { unet, vae, text, scheduler, .. } = configs;
         let tokenizers = facts
             .pad_tokens
@@ -70,7 +70,6 @@ impl Pipeline {
             .map(|pad| Ok(CLIPTokenizer::openai(pad)?))
             .collect::<Result<Vec<_>, PipelineError>>()?;
         let parts = Parts::sort(tensors, &unet, &vae, &text).map_err(wrong)?;
-        let vae_dtype = if vae.force_upcast { FloatDType::F32 } else { dtype };
         let encoders = text
             .iter()
             .zip(parts.text)
