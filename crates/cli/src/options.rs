@@ -20,8 +20,8 @@ use crate::loras::LoraOptions;
 /// Which model, where.
 #[derive(Args)]
 pub struct ModelOptions {
-    /// Preset (sd-turbo, sdxl-turbo, sd-2.1-base, sd-2.1, sdxl-base, sd-1.5), folder of a diffusers
-    /// pipeline, or checkpoint in one file.
+    /// Preset (sd-turbo, sdxl-turbo, sd-2.1-base, sd-2.1, sdxl-base, sd-1.5), shipped model (emoji-sd,
+    /// emoji-turbo), folder of a diffusers pipeline, or checkpoint in one file.
     /// [default: the shipped model `emoji-sd`].
     #[arg(long)]
     model: Option<String>,
@@ -131,12 +131,12 @@ pub struct SamplingOptions {
     /// Negative prompt.
     #[arg(long)]
     negative: Option<String>,
-    /// Inference steps as diffusers counts them; the preset's own where absent, else 20. PNDM calls
+    /// Inference steps as diffusers counts them; the model's own where absent, else 20. PNDM calls
     /// the U-Net once more, or nine times more where the model does not skip its Runge-Kutta steps,
     /// Heun twice a step but the last: a schedule has a step for each call.
     #[arg(long, value_parser = steps())]
     steps: Option<usize>,
-    /// Guidance scale, 0 or 1 for none; the preset's own where absent, else 3.
+    /// Guidance scale, 0 or 1 for none; the model's own where absent, else 3.
     #[arg(long, allow_negative_numbers = true)]
     guidance: Option<f64>,
     /// Seeds, one picture each [default: 42].

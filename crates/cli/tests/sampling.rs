@@ -136,3 +136,19 @@ fn generate_schedules_are_matched_by_sigma() {
     let error = fail(&[&common[..], &["--scheduler", "heun", "--out", &path("none")]].concat());
     assert!(error.contains("2 steps, expected 7"), "{error}");
 }
+
+#[test]
+fn generate_with_the_few_step_model_takes_the_steps_that_it_recommends() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().display().to_string();
+    let arguments = ["generate", "a red heart", "--model", "emoji-turbo", "--out", &out, "--force"];
+    let record = |more: &[&str]| -> Value {
+        succeed(&[&arguments[..], more].concat());
+        let text = std::fs::read_to_string(folder.path().join("42.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let made = record(&[]);
+    assert_eq!((&made["steps"], &made["guidance_scale"]), (&json!(2), &json!(0.0)));
+    let made = record(&["--steps", "3", "--guidance", "1.5"]);
+    assert_eq!((&made["steps"], &made["guidance_scale"]), (&json!(3), &json!(1.5)));
+}

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use crate::{HubError, Settings};
 
-/// Names of the models that come with the program: a diffusers pipeline and a CLIP that scores its
-/// pictures.
-pub const SHIPPED: [&str; 2] = ["emoji-sd", "emoji-clip"];
+/// Names of the models that come with the program: a diffusers pipeline, one distilled from it that
+/// takes few steps without guidance, and a CLIP that scores their pictures.
+pub const SHIPPED: [&str; 3] = ["emoji-sd", "emoji-turbo", "emoji-clip"];
 
 /// The folder of a model that comes with the program.
 ///

@@ -1,12 +1,15 @@
 //! What a pipeline folder is, and what it is not.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use files::FileError;
 use hub::{HashCache, Settings};
 use scheduler::SchedulerConfig;
+use serde::Deserialize;
 
 use crate::PipelineError;
+use crate::request::check_guidance;
 
 /// Folders of a pipeline that determine what it computes.
 const PARTS: [&str; 7] =
@@ -59,6 +62,28 @@ pub(crate) fn read_scheduler(
             Ok(config)
         }
     }
+}
+
+/// The inference steps and the guidance scale that an index recommends, where it does.
+pub(crate) fn read_recommended(
+    folder: &Path,
+    index: &serde_json::Value,
+) -> Result<Option<(usize, f64)>, PipelineError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Recommended {
+        num_inference_steps: NonZeroUsize,
+        guidance_scale: f64,
+    }
+    let Some(value) = index.get("_recommended") else { return Ok(None) };
+    let wrong = |reason: String| PipelineError::Folder {
+        path: folder.to_path_buf(),
+        reason: format!("`_recommended` in `model_index.json`: {reason}"),
+    };
+    let Recommended { num_inference_steps, guidance_scale } =
+        Recommended::deserialize(value).map_err(|error| wrong(error.to_string()))?;
+    check_guidance(guidance_scale).map_err(|error| wrong(error.to_string()))?;
+    Ok(Some((num_inference_steps.get(), guidance_scale)))
 }
 
 /// The folder's own name, also where it was given as `.`.
@@ -138,10 +163,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn read_recommended_takes_both_or_says_what_is_wrong() {
+        let read = |value: serde_json::Value| {
+            read_recommended(Path::new("folder"), &serde_json::json!({ "_recommended": value }))
+        };
+        let two = serde_json::json!({ "num_inference_steps": 2, "guidance_scale": 0.0 });
+        assert_eq!(read(two).unwrap(), Some((2, 0.0)));
+        assert_eq!(read_recommended(Path::new("folder"), &serde_json::json!({})).unwrap(), None);
+        for (wrong, said) in [
+            (r#"{ "num_inference_steps": 2 }"#, "guidance_scale"),
+            (r#"{ "num_inference_steps": 0, "guidance_scale": 0 }"#, "nonzero"),
+            (r#"{ "num_inference_steps": 2, "guidance_scale": -1e9 }"#, "guidance scale"),
+            (r#"{ "num_inference_steps": 2, "guidance_scale": 0, "eta": 1 }"#, "eta"),
+            (r#""two""#, "two"),
+        ] {
+            let error = read(serde_json::from_str(wrong).unwrap()).unwrap_err().to_string();
+            assert!(error.contains("_recommended") && error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
     fn fingerprint_of_the_shipped_model_is_that_of_its_bytes() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd");
         // SHA-256 over names and contents in one go, as older results have it.
-        let known = "58b158f524cff54fc39c286ec4008d0df68db06a856fbd10978839878f619f4a";
+        let known = "c5ca7290d48efa0df517746216298ad3336b4ba13281c9c5c86353bdd92e4970";
         for _ in 0..2 {
             assert_eq!(fingerprint(&folder, "emoji-sd").unwrap(), known);
         }

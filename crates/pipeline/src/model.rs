@@ -34,7 +34,8 @@ pub struct Pipeline {
     vae: AutoencoderKL,
     pub(crate) text: Arc<TextEncoders>,
     scheduler: SchedulerConfig,
-    facts: Option<PipelineFacts>,
+    /// Inference steps and guidance scale.
+    recommended: Option<(usize, f64)>,
     /// Whether a batch is decoded picture by picture.
     pub(crate) vae_slicing: bool,
     /// Whether large pictures are decoded in tiles.
@@ -87,7 +88,7 @@ impl Pipeline {
         }
         let path = path.to_path_buf();
         let device = device.clone();
-        let (vae_slicing, vae_tiling, facts) = (false, false, None);
+        let (vae_slicing, vae_tiling, recommended) = (false, false, None);
         let text = Arc::new(text);
         Ok(Self {
             path,
@@ -99,7 +100,7 @@ impl Pipeline {
             vae,
             text,
             scheduler,
-            facts,
+            recommended,
             vae_slicing,
             vae_tiling,
         })
@@ -128,17 +129,24 @@ impl Pipeline {
     }
 
     /// The same pipeline with what a preset says of its use.
-    pub(crate) fn with_facts(mut self, facts: &PipelineFacts) -> Self {
-        self.facts = Some(facts.clone());
+    pub(crate) fn with_facts(self, facts: &PipelineFacts) -> Self {
+        self.with_recommended(Some((facts.steps, facts.guidance_scale)))
+    }
+
+    /// The same pipeline with these inference steps and this guidance scale where none are given.
+    pub(crate) fn with_recommended(mut self, recommended: Option<(usize, f64)>) -> Self {
+        self.recommended = recommended;
         self
     }
 
     /// The same pipeline as the preset whose files it was loaded from.
     pub(crate) fn of_preset(mut self, preset: &Manifest) -> Self {
         self.base_name.clone_from(&preset.name);
-        self.facts.clone_from(&preset.pipeline);
         self.name = merge::title(&self.base_name, &self.loras);
-        self
+        match &preset.pipeline {
+            Some(facts) => self.with_facts(facts),
+            None => self,
+        }
     }
 
     /// The same pipeline with another denoiser of the same configuration; its
@@ -147,9 +155,11 @@ impl Pipeline {
         Self { unet, ..self.clone() }
     }
 
-    /// Inference steps and guidance scale of the preset, where it is of one.
+    /// Inference steps and guidance scale that the preset says, or the folder: its
+    /// `model_index.json` under `_recommended`, which diffusers skips as it does all names that
+    /// begin so.
     pub fn recommended(&self) -> Option<(usize, f64)> {
-        self.facts.as_ref().map(|facts| (facts.steps, facts.guidance_scale))
+        self.recommended
     }
 
     /// The type of its weights; diffusers would draw this pipeline's noise in it.

@@ -9,7 +9,7 @@ use lora::LoraChoice;
 use unet_core::UNet2DConditionModel;
 
 use crate::device::check_dtype;
-use crate::folder::read_index;
+use crate::folder::{read_index, read_recommended};
 use crate::merge::Merge;
 use crate::text_encoders::TextEncoders;
 use crate::{Pipeline, PipelineConfigs, PipelineError, Precision};
@@ -83,6 +83,7 @@ impl Pipeline {
     ) -> Result<Self, PipelineError> {
         check_dtype(device, dtype)?;
         let index = read_index(folder)?;
+        let recommended = read_recommended(folder, &index)?;
         let configs = PipelineConfigs::from_folder(folder)?;
         configs.check_memory(Precision::of(dtype.into()), device)?;
         let vae_dtype = configs.vae_dtype(dtype);
@@ -96,6 +97,6 @@ impl Pipeline {
             TextEncoders::load(folder, &index, &merge.text, dtype, device)?,
             configs.scheduler,
         )?;
-        Ok(pipeline.with_loras(merge.records))
+        Ok(pipeline.with_recommended(recommended).with_loras(merge.records))
     }
 }

@@ -27,6 +27,9 @@ pub(crate) fn open(model: &Path, loras: &[LoraChoice]) -> Result<Pipeline, Pipel
     Pipeline::open_with(&model, None, loras, FloatDType::F32, &Device::flex())
 }
 
+/// Channels of the first level of the shipped U-Net.
+const FIRST: usize = 48;
+
 fn choice(path: PathBuf, strength: f64) -> LoraChoice {
     LoraChoice { strength, ..LoraChoice::new(path) }
 }
@@ -165,26 +168,31 @@ fn what_does_not_fit_is_named_with_its_file() {
         error
     };
     let (q, q_up, k, k_up) = (down(TO_Q), up(TO_Q), down(TO_K), up(TO_K));
-    let nan = error(&[(&q, &[2, 32]), (&q_up, &[32, 2])], f32::NAN);
+    let nan = error(&[(&q, &[2, FIRST]), (&q_up, &[FIRST, 2])], f32::NAN);
     assert!(nan.contains(&q) && nan.contains("NaN"), "{nan}");
-    let rank = error(&[(&q, &[2, 32]), (&q_up, &[32, 3])], 0.1);
+    let rank = error(&[(&q, &[2, FIRST]), (&q_up, &[FIRST, 3])], 0.1);
     assert!(rank.contains(&q_up) && rank.contains("rank 2"), "{rank}");
-    let alone = error(&[(&q, &[2, 32])], 0.1);
+    let alone = error(&[(&q, &[2, FIRST])], 0.1);
     assert!(alone.contains(TO_Q) && alone.contains("one alone"), "{alone}");
-    let shape = error(&[(&q, &[2, 64]), (&q_up, &[32, 2])], 0.1);
-    assert!(shape.contains(&q) && shape.contains("32 inputs") && shape.contains("64"), "{shape}");
-    let other = error(&[(&k, &[2, 768]), (&k_up, &[32, 2])], 0.1);
+    let shape = error(&[(&q, &[2, 64]), (&q_up, &[FIRST, 2])], 0.1);
+    assert!(shape.contains(&q) && shape.contains("48 inputs") && shape.contains("64"), "{shape}");
+    let other = error(&[(&k, &[2, 768]), (&k_up, &[FIRST, 2])], 0.1);
     assert!(other.contains("SD 1.x"), "{other}");
     let strange = "unet.down_blocks.9.attentions.0.proj_in";
     let (strange_down, strange_up) = (down(strange), up(strange));
-    let unknown = error(&[(&strange_down, &[2, 32]), (&strange_up, &[32, 2])], 0.1);
+    let unknown = error(&[(&strange_down, &[2, FIRST]), (&strange_up, &[FIRST, 2])], 0.1);
     assert!(unknown.contains(strange) && unknown.contains("1 of its 1"), "{unknown}");
     let dora = format!("{TO_Q}.lora_magnitude_vector");
-    let refused = error(&[(&q, &[2, 32]), (&q_up, &[32, 2]), (&dora, &[32])], 0.1);
+    let refused = error(&[(&q, &[2, FIRST]), (&q_up, &[FIRST, 2]), (&dora, &[FIRST])], 0.1);
     assert!(refused.contains(&dora) && refused.contains("DoRA"), "{refused}");
     let second = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q";
     let (again, again_up) = (down(second), up(second));
-    let twice = [(&*q, &[2, 32][..]), (&q_up, &[32, 2]), (&again, &[2, 32]), (&again_up, &[32, 2])];
+    let twice = [
+        (&*q, &[2, FIRST][..]),
+        (&q_up, &[FIRST, 2]),
+        (&again, &[2, FIRST]),
+        (&again_up, &[FIRST, 2]),
+    ];
     assert!(error(&twice, 0.1).contains("same layer"));
     assert!(error(&[], 0.1).contains("no tensors"));
     let absent = open(&shipped(), &[LoraChoice::new("nowhere.safetensors")]).unwrap_err();
@@ -198,7 +206,7 @@ fn convolutions_through_a_middle_factor_are_merged() {
     let key = |end: &str| format!("{CONV}.{end}");
     let (down, mid, up) = (key("lora_down.weight"), key("lora_mid.weight"), key("lora_up.weight"));
     let shapes: [(&str, &[usize]); 3] =
-        [(&down, &[2, 32, 1, 1]), (&mid, &[2, 2, 3, 3]), (&up, &[32, 2, 1, 1])];
+        [(&down, &[2, FIRST, 1, 1]), (&mid, &[2, 2, 3, 3]), (&up, &[FIRST, 2, 1, 1])];
     let path = file(folder.path(), &shapes, 0.5);
     let before = unet_weights(&open(&shipped(), &[]).unwrap());
     let merged = unet_weights(&open(&shipped(), &[LoraChoice::new(path)]).unwrap());

@@ -88,8 +88,8 @@ fn fine_tune_lowers_the_loss_and_moves_attention_alone() {
 
 #[test]
 fn fine_tune_first_step_is_adams_with_the_epsilon_of_pytorch() {
-    // Adam's first step is lr · g / (|g| + ε). The median gradient here is 1.8e-6: with ε = 1e-8 a
-    // step of 0.994 lr, with burn's 1e-5 one of 0.15 lr.
+    // Adam's first step is lr · g / (|g| + ε). The median gradient here is 5e-8: with ε = 1e-8 a
+    // step of 0.84 lr, with burn's 1e-5 one of 0.005 lr.
     let pipeline = load();
     let mut samples = samples(&pipeline, 1, 0.0);
     samples[0].steps = 1;
@@ -106,7 +106,7 @@ fn fine_tune_first_step_is_adams_with_the_epsilon_of_pytorch() {
         .collect();
     moves.sort_by(f32::total_cmp);
     let median = moves[moves.len() / 2];
-    assert!(median > 0.98e-3, "median move {median:e}, lower decile {:e}", moves[moves.len() / 10]);
+    assert!(median > 0.8e-3, "median move {median:e}, lower decile {:e}", moves[moves.len() / 10]);
 }
 
 #[test]

@@ -176,26 +176,33 @@ fn jobs_that_are_killed_or_late_queue_themselves_again_and_others_do_not() {
     let slurm = Slurm::new();
     slurm.command("scontrol", "echo \"scontrol $*\" >> log");
     slurm.said("--scripts --array=4");
-    let ended = |run: &str, restarts: &str| {
+    let ended = |run: &str| {
         std::fs::write(slurm.jobs().join("run.sh"), run).unwrap();
         let path = std::env::var("PATH").unwrap();
         let status = Command::new("bash")
             .arg(slurm.jobs().join("slurm-shard.sh"))
             .env("PATH", format!("{}:{path}", slurm.folder().display()))
+            .env("SLURM_JOB_ID", "15")
             .env("SLURM_ARRAY_JOB_ID", "12")
             .env("SLURM_ARRAY_TASK_ID", "3")
-            .env("SLURM_RESTART_COUNT", restarts)
+            .env("SLURM_RESTART_COUNT", "7")
             .stderr(std::process::Stdio::null())
             .status()
             .unwrap();
         (status.code(), slurm.asked())
     };
     let again = vec!["scontrol requeue 12_3".to_string()];
-    assert_eq!(ended("exit 0", "0"), (Some(0), vec![]));
-    assert_eq!(ended("exit 1", "0"), (Some(1), vec![]));
-    assert_eq!(ended("kill -KILL $$", "0"), (Some(137), again.clone()));
-    assert_eq!(ended("kill -KILL $$", "3"), (Some(137), vec![]));
+    assert_eq!(ended("exit 0"), (Some(0), vec![]));
+    assert_eq!(ended("exit 1"), (Some(1), vec![]));
     // What Slurm sends when the time is almost up, to the script and not to the program.
-    let (code, asked) = ended("sleep 1; kill -USR1 $PPID; exec sleep 60", "7");
+    let (code, asked) = ended("sleep 1; kill -USR1 $PPID; exec sleep 60");
     assert!(code != Some(0) && asked == again, "{code:?} {asked:?}");
+    // Done in the meantime.
+    let done = "trap 'exit 0' TERM; sleep 1; kill -USR1 $PPID; sleep 5 & wait";
+    assert_eq!(ended(done), (Some(0), vec![]));
+    // Neither counts as killed, nor does what else Slurm began again.
+    for _ in 0..3 {
+        assert_eq!(ended("kill -KILL $$"), (Some(137), again.clone()));
+    }
+    assert_eq!(ended("kill -KILL $$"), (Some(137), vec![]));
 }

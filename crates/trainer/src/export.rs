@@ -13,7 +13,8 @@ use crate::json_file::write_json;
 use crate::vocabulary::Vocabulary;
 use crate::{DiffusionRecipe, TrainError};
 
-/// Writes a complete diffusers pipeline folder with f16 weights.
+/// Writes a complete diffusers pipeline folder with f16 weights; a few-step model's index recommends
+/// its inference steps and guidance scale.
 ///
 /// # Errors
 /// [`TrainError`]: unwritable files, or weights beyond the range of f16.
@@ -24,6 +25,7 @@ pub(crate) fn export_pipeline(
     vocabulary: &Vocabulary,
     vae: &AutoencoderKL,
     model: &TextToLatent,
+    recommended: Option<(usize, f64)>,
 ) -> Result<(), TrainError> {
     let vocab_size = model.text_encoder.config().vocab_size;
     let mut text = serde_json::to_value(text_config(recipe, vocab_size))
@@ -44,7 +46,7 @@ pub(crate) fn export_pipeline(
         "steps_offset": 1,
         "timestep_spacing": "trailing",
     });
-    let index = json!({
+    let mut index = json!({
         "_class_name": "StableDiffusionPipeline",
         "feature_extractor": [null, null],
         "requires_safety_checker": false,
@@ -55,6 +57,10 @@ pub(crate) fn export_pipeline(
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderKL"],
     });
+    if let Some((steps, guidance_scale)) = recommended {
+        index["_recommended"] =
+            json!({ "num_inference_steps": steps, "guidance_scale": guidance_scale });
+    }
     vocabulary.write(&folder.join("tokenizer"))?;
     let files = [
         ("model_index.json", index),

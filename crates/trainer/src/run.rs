@@ -133,7 +133,7 @@ pub fn train(
     let latents = Latents::encode(&vae, &pictures, augment, captions, tokenizer, device);
     let (mut model, diffusion_losses) =
         train_diffusion(recipe, &latents, &second, device, &mut |p| progress("diffusion", p))?;
-    let mut distillation_loss = Vec::new();
+    let (mut distillation_loss, mut recommended) = (Vec::new(), None);
     if let Some((distillation, checkpoints)) = third {
         let losses;
         (model, losses) =
@@ -141,8 +141,9 @@ pub fn train(
                 progress("distillation", p)
             })?;
         distillation_loss = losses.iter().map(|losses| curve(losses)).collect();
+        recommended = distillation.steps.last().map(|steps| (*steps, 0.0));
     }
-    export_pipeline(out, &recipe.diffusion, latents.shape, &vocabulary, &vae, &model)?;
+    export_pipeline(out, &recipe.diffusion, latents.shape, &vocabulary, &vae, &model, recommended)?;
     let summary = Summary {
         concepts,
         pictures: pictures.examples.len(),

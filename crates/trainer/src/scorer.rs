@@ -30,6 +30,8 @@ pub struct ScorerSummary {
     pub loss: Vec<f32>,
     /// Retrieval among the held-out pairs alone: those of `validation/` and those drawn.
     pub held_out: Retrieval,
+    /// Retrieval among the pairs of `validation/` alone.
+    pub validation: Retrieval,
     /// Retrieval of the held-out pairs' captions among those of all pairs, and back.
     pub among_all: Retrieval,
 }
@@ -66,6 +68,7 @@ pub fn train_scorer_model(
 ) -> Result<ScorerSummary, TrainError> {
     let mut train = Dataset::open(data.join("train"))?;
     let mut asked = Dataset::open(data.join("validation"))?;
+    let of_validation = asked.examples.len();
     recipe.fits(train.size)?;
     recipe.fits(asked.size)?;
     let held_out = HeldOut::draw(recipe.held_out, &train, data)?;
@@ -98,6 +101,7 @@ pub fn train_scorer_model(
     model.save(&out.join("open_clip_model.safetensors"), StoredDtype::F16)?;
     let embed = |data: &Dataset| embed(&model, &tokenizer, tokens, data, device);
     let (known, asked) = (embed(&train), embed(&asked));
+    let validation = asked.first(of_validation);
     let mut candidates = asked.clone();
     candidates.pictures.extend(known.pictures);
     candidates.texts.extend(known.texts);
@@ -106,6 +110,7 @@ pub fn train_scorer_model(
         parameters: model.num_params(),
         loss: curve(&losses),
         held_out: retrieval(&asked, &asked),
+        validation: retrieval(&validation, &validation),
         among_all: retrieval(&asked, &candidates),
     };
     held_out.write(out)?;
@@ -118,6 +123,15 @@ pub fn train_scorer_model(
 struct Embedded {
     pictures: Vec<Vec<f32>>,
     texts: Vec<Vec<f32>>,
+}
+
+impl Embedded {
+    /// The first `count` pairs.
+    fn first(&self, count: usize) -> Self {
+        let [pictures, texts] = [&self.pictures, &self.texts]
+            .map(|vectors| vectors.iter().take(count).cloned().collect());
+        Self { pictures, texts }
+    }
 }
 
 fn embed(

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use std::path::Path;
 
-use trainer::{Recipe, ScorerRecipe, Stages, TrainError};
+use trainer::{HeldOut, Recipe, ScorerRecipe, Stages, TrainError};
 
 use crate::common;
 
@@ -21,18 +21,15 @@ fn refused<R: std::fmt::Debug>(
 }
 
 #[test]
-fn from_file_reads_the_shipped_recipes() {
+fn from_file_reads_the_shipped_recipes_which_hold_out_the_same_pairs() {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-    assert_eq!(Recipe::from_file(models.join("emoji-sd/recipe.toml")).unwrap().seed, 42);
-    assert_eq!(ScorerRecipe::from_file(models.join("emoji-clip/recipe.toml")).unwrap().seed, 7);
-}
-
-#[test]
-fn from_file_reads_the_recipes_of_the_experiment_which_hold_out_the_same_pairs() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments/training");
-    let recipe = Recipe::from_file(folder.join("emoji-sd.toml")).unwrap();
-    let scorer = ScorerRecipe::from_file(folder.join("emoji-clip.toml")).unwrap();
+    let recipe = Recipe::from_file(models.join("emoji-sd/recipe.toml")).unwrap();
+    let scorer = ScorerRecipe::from_file(models.join("emoji-clip/recipe.toml")).unwrap();
     assert!(recipe.held_out.pairs >= 200 && recipe.held_out == scorer.held_out);
+    let [pairs, others, scorers] = ["emoji-sd", "emoji-turbo", "emoji-clip"]
+        .map(|name| HeldOut::from_folder(models.join(name)).unwrap());
+    assert_eq!(pairs.pairs().len(), recipe.held_out.pairs);
+    assert!(pairs == others && pairs == scorers);
 }
 
 #[test]

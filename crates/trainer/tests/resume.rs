@@ -1,10 +1,11 @@
 //! Interrupted runs end in the same bytes, and checkpoints of other runs are refused untouched.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, FloatDType};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use ::pipeline::Pipeline;
 use trainer::{Progress, Recipe, ScorerRecipe, Stages, TrainError};
 
 use crate::common;
@@ -96,11 +97,17 @@ fn train_killed_while_it_distils_ends_in_the_same_bytes() {
         let [whole, killed] = [&whole, &killed].map(|run| contents(&run.path().join(part)));
         assert!(whole.len() > 2 && whole == killed, "`{part}` differs");
     }
-    // The student is another model than its teacher.
+    // The student says how it is used, and is another model than its teacher.
+    let recommended = || {
+        let (folder, dtype) = (whole.path().join("out"), FloatDType::F32);
+        Pipeline::from_folder(folder, dtype, &Device::flex()).unwrap().recommended()
+    };
+    assert_eq!(recommended(), Some((1, 0.0)));
     pipeline(whole.path(), common::PIPELINE, &mut |_, _| panic!("a step was made")).unwrap();
     let unet = "unet/diffusion_pytorch_model.safetensors";
     let read = |run: &Path| std::fs::read(run.join("out").join(unet)).unwrap();
     assert_ne!(read(whole.path()), read(killed.path()));
+    assert_eq!(recommended(), None);
 }
 
 #[test]

@@ -34,7 +34,7 @@ const PROGRAM: &str = "unet-reweight";
 /// The feature whose command writes man pages.
 const PAGES: &str = "man";
 /// Models that are shipped.
-const MODELS: [&str; 3] = ["emoji-sd", "emoji-clip", "clip-tokenizer"];
+const MODELS: [&str; 4] = ["emoji-sd", "emoji-turbo", "emoji-clip", "clip-tokenizer"];
 /// What checks a model and is not needed to use it.
 const LEFT_OUT: [&str; 2] = ["diffusers-check", "open-clip-check"];
 /// Shells, and where each looks for completions.

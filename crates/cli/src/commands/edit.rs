@@ -51,7 +51,7 @@ pub struct EditArgs {
     /// Steps of the inversion and of the denoising.
     #[arg(long, default_value_t = STEPS, value_parser = steps())]
     steps: usize,
-    /// Guidance scale of the denoising, 0 or 1 for none; the preset's own where absent, else 3.
+    /// Guidance scale of the denoising, 0 or 1 for none; the model's own where absent, else 3.
     #[arg(long, allow_negative_numbers = true)]
     guidance: Option<f64>,
     /// Guidance scale of the inversion and of the reconstruction. Above 1 inversion is less exact.

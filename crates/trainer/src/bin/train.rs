@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, ValueEnum};
+use files::write_atomically;
 use indicatif::{ProgressBar, ProgressStyle};
 use pipeline::DeviceChoice;
 use trainer::{Progress, Recipe, ScorerRecipe, Stages, Trained};
@@ -58,7 +60,8 @@ enum Stage {
 }
 
 fn main() -> ExitCode {
-    terminal::end(run(TrainArgs::parse()), |_| 1)
+    let args = TrainArgs::parse();
+    terminal::end(kernels::on_workers(|| run(args)), |_| 1)
 }
 
 fn run(args: TrainArgs) -> anyhow::Result<()> {
@@ -70,10 +73,16 @@ fn run(args: TrainArgs) -> anyhow::Result<()> {
     };
     let recipe = args.recipe.clone().unwrap_or_else(|| models.join(described).join("recipe.toml"));
     let out = args.out.clone().unwrap_or_else(|| models.join(made));
+    let text = std::fs::read(&recipe);
     match args.model {
-        Model::Pipeline => train_pipeline(&args, &recipe, &out),
-        Model::Scorer => train_scorer(&args, &recipe, &out),
+        Model::Pipeline => train_pipeline(&args, &recipe, &out)?,
+        Model::Scorer => train_scorer(&args, &recipe, &out)?,
     }
+    if args.stage == Stage::Autoencoder && args.model == Model::Pipeline {
+        return Ok(());
+    }
+    let text = text.with_context(|| format!("`{}`", recipe.display()))?;
+    Ok(write_atomically(out.join("recipe.toml"), text)?)
 }
 
 fn train_scorer(args: &TrainArgs, recipe: &Path, out: &Path) -> anyhow::Result<()> {

@@ -45,6 +45,20 @@ impl<'a> Gallery<'a> {
         pairs.filter(|(example, _)| of(example)).map(|(_, vector)| vector.clone()).collect()
     }
 
+    /// The share of the pictures that `of` chooses whose nearest other picture has their style: what
+    /// [`Recognition::style`] is for pictures that copy none.
+    pub(super) fn style_of_neighbours(&self, of: impl Fn(&Example) -> bool) -> f64 {
+        let chosen: Vec<usize> =
+            (0..self.examples.len()).filter(|i| of(self.examples[*i])).collect();
+        let alike = chosen.iter().filter(|i| {
+            let others = (0..self.examples.len()).filter(|other| other != *i);
+            let cosine = |other: usize| cosine(&self.vectors[**i], &self.vectors[other]);
+            let nearest = others.max_by(|a, b| cosine(*a).total_cmp(&cosine(*b)));
+            nearest.is_some_and(|other| self.examples[other].style == self.examples[**i].style)
+        });
+        alike.count() as f64 / chosen.len().max(1) as f64
+    }
+
     /// Recognises sampled pictures, given by their unit vectors and their scores.
     pub(super) fn recognise(
         &self,
@@ -124,6 +138,20 @@ mod tests {
         assert_eq!((recognition.concept_top1, recognition.concept_top5), (2.0 * third, 1.0));
         assert_eq!(recognition.style, 2.0 * third);
         assert!((recognition.score - 0.3).abs() < 1e-12);
+    }
+
+    #[test]
+    fn style_of_neighbours_leaves_the_picture_itself_out() {
+        let unit = |degrees: f32| vec![degrees.to_radians().cos(), degrees.to_radians().sin()];
+        let real = [("cat", "flat"), ("dog", "flat"), ("cat", "pixel")]
+            .map(|(caption, style)| example(caption, style));
+        let gallery = Gallery {
+            examples: real.iter().collect(),
+            vectors: [0.0, 10.0, 13.0].map(unit).to_vec(),
+        };
+        // The cat is nearest to the flat dog, the dog to the pixel cat.
+        assert_eq!(gallery.style_of_neighbours(|e| e.style == "flat"), 0.5);
+        assert_eq!(gallery.style_of_neighbours(|e| e.style == "pixel"), 0.0);
     }
 
     #[test]

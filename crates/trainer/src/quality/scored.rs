@@ -43,6 +43,9 @@ pub struct Scored {
     /// Pairs of `validation/`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<Recognition>,
+    /// Share of the real pictures of all pairs held out whose nearest other real picture has their
+    /// style: what `style` is where nothing is copied.
+    pub style_of_real: f64,
     /// Sampled pictures of all pairs held out beside the real ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distance: Option<SetDistance>,
@@ -94,6 +97,8 @@ pub fn scored(
         });
     }
     let [distance, distance_of_training] = judge.distances(train, &unseen, &judged)?;
+    let style_of_real =
+        judge.gallery.style_of_neighbours(|e| unseen.iter().any(|asked| holds(asked, e)));
     let recognition = |i: usize| judged[i].as_ref().map(|judged: &Judged| judged.recognition);
     let (recognised, validated) = (recognition(0), recognition(1));
     let mut pictures: Vec<RgbImage> =
@@ -109,6 +114,7 @@ pub fn scored(
         seen: seen.recognition,
         held_out: recognised,
         validation: validated,
+        style_of_real,
         distance,
         distance_of_training,
         copies: Copies::new(&pictures, &[held_out, validation], train),
@@ -116,6 +122,11 @@ pub fn scored(
         diversity,
     };
     Ok((scored, sheet(&judge.rows)))
+}
+
+/// Whether one of `asked` is of the pair of `example`.
+fn holds(asked: &[Example], example: &Example) -> bool {
+    asked.iter().any(|other| other.caption == example.caption && other.style == example.style)
 }
 
 /// A scorer, what it compares with, and the sheet.
@@ -167,8 +178,7 @@ impl Judge<'_> {
         if count < LEAST_OF_A_SET || train.examples.len() < LEAST_OF_A_SET {
             return Ok([None, None]);
         }
-        let is = |a: &Example, b: &Example| a.caption == b.caption && a.style == b.style;
-        let real = self.gallery.of(|e| unseen.iter().copied().flatten().any(|other| is(e, other)));
+        let real = self.gallery.of(|e| unseen.iter().any(|asked| holds(asked, e)));
         // The gallery begins with the training pictures.
         let stride = (train.examples.len() / count).max(1);
         let training: Vec<Vec<f32>> = self.gallery.vectors[..train.examples.len()]

@@ -145,6 +145,7 @@ impl Jobs {
             log => shell_word(&format!("{folder}/{log}")),
             options,
             what => kind.name(),
+            progress => shell_word(&self.progress_folder().display().to_string()),
         }
     }
 

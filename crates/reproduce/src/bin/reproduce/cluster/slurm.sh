@@ -12,16 +12,19 @@ again() {
   echo "$(date): $1; queued again" >&2
   scontrol requeue "${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_}${SLURM_ARRAY_TASK_ID:-$SLURM_JOB_ID}"
 }
-late=
-trap 'late=1; kill "$run"' USR1
+echo "$(date): on ${SLURMD_NODENAME:-a node without a name}, start $((${SLURM_RESTART_COUNT:-0} + 1))" >&2
+kills={{ progress }}/kills-$SLURM_JOB_ID
+late= run=
+trap 'late=1; kill $run' USR1
 bash {{ script }} {{ what }} &
 run=$!
 wait "$run"
 code=$?
 if [ -n "$late" ]; then
   wait "$run"
-  again "the time is almost up"
-elif [ "$code" -eq 137 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt 3 ]; then
+  code=$?
+  [ "$code" -eq 0 ] || again "the time is almost up"
+elif [ "$code" -eq 137 ] && echo >>"$kills" && [ "$(wc -l <"$kills")" -le 3 ]; then
   again "the program was killed"
 fi
 exit "$code"

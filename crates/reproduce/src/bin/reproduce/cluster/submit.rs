@@ -126,7 +126,11 @@ pub(crate) fn submit(jobs: &Jobs) -> anyhow::Result<()> {
     after.extend(waits_for);
     let nothing_new = submitted == state;
     if nothing_new && (is_live(Kind::Merge, 1) || is_done(Kind::Merge, 1)) {
-        terminal::line("nothing is left to submit; --slurm-status says how far the jobs are")?;
+        terminal::line(format_args!(
+            "nothing is left to submit; --slurm-status says how far the jobs are, and without `{}` \
+             they are submitted anew",
+            jobs.folder.display()
+        ))?;
         return Ok(());
     }
     // It waits for jobs that are no more.
