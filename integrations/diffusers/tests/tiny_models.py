@@ -65,8 +65,10 @@ def write_tiny_model(folder: Path, shape: str) -> None:
         up_block_types=[name.replace("Down", "Up") for name in reversed(down)],
         **config,
     )
+    tokenizer = CLIPTokenizer.from_pretrained(SHIPPED / "tokenizer")
+    tokens = len(tokenizer)
     text = CLIPTextConfig(
-        vocab_size=2048,
+        vocab_size=tokens,
         hidden_size=TEXT,
         intermediate_size=2 * TEXT,
         num_hidden_layers=2,
@@ -74,11 +76,10 @@ def write_tiny_model(folder: Path, shape: str) -> None:
         max_position_embeddings=24,
         projection_dim=TEXT,
         hidden_act="quick_gelu" if shape == "sd1" else "gelu",
-        bos_token_id=2046,
-        eos_token_id=2047,
-        pad_token_id=2047,
+        bos_token_id=tokens - 2,
+        eos_token_id=tokens - 1,
+        pad_token_id=tokens - 1,
     )
-    tokenizer = CLIPTokenizer.from_pretrained(SHIPPED / "tokenizer")
     parts = {"unet": unet, "vae": _autoencoder(), "scheduler": _scheduler(), "tokenizer": tokenizer}
     parts["text_encoder"] = CLIPTextModel(text)
     if shape == "sdxl":
