@@ -31,26 +31,31 @@ pub(crate) const BETA_START: f64 = 0.00085;
 /// Last β of the scaled-linear schedule.
 pub(crate) const BETA_END: f64 = 0.012;
 
-/// Trains U-Net and text encoder to predict the velocity of noised latents, resuming from
-/// `checkpoint` where it exists; returns the averaged weights and the loss of every step.
+/// Trains U-Net and text encoder to predict the velocity of noised latents, from `start` where there
+/// is one, resuming from `checkpoint` where it exists; returns the averaged weights and the loss of
+/// every step.
 ///
 /// # Errors
 /// As [`stage::run`].
 pub(crate) fn train_diffusion(
     recipe: &Recipe,
     data: &Latents,
+    start: Option<TextToLatent>,
     checkpoint: &CheckpointFile,
     device: &Device,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(TextToLatent, Vec<f32>), TrainError> {
     let training = device.clone().autodiff();
     let vocab_size = data.tokenizer.vocab_size();
-    let model = stage::initialize(recipe.seed.wrapping_add(1), &training, |device| {
-        Ok::<_, TrainError>(TextToLatent {
-            unet: unet_config(&recipe.diffusion, data.shape)?.init(device),
-            text_encoder: text_config(&recipe.diffusion, vocab_size).init(device),
-        })
-    })?;
+    let model = match start {
+        Some(model) => model.train(),
+        None => stage::initialize(recipe.seed.wrapping_add(1), &training, |device| {
+            Ok::<_, TrainError>(TextToLatent {
+                unet: unet_config(&recipe.diffusion, data.shape)?.init(device),
+                text_encoder: text_config(&recipe.diffusion, vocab_size).init(device),
+            })
+        })?,
+    };
     let alphas = alphas_cumprod();
     let (model, losses) = stage::run(
         model,

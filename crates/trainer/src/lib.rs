@@ -51,7 +51,7 @@ pub use quality::{
 };
 pub use recipe::{
     AugmentRecipe, AutoencoderRecipe, CaptionsRecipe, DiffusionRecipe, DistillationRecipe,
-    FieldError, HeldOutRecipe, OptimizerRecipe, Recipe, ScorerRecipe,
+    FieldError, HeldOutRecipe, OptimizerRecipe, Recipe, RefinementRecipe, ScorerRecipe,
 };
 pub use run::{Stages, Trained, train};
 pub use scorer::{Retrieval, ScorerSummary, train_scorer_model};

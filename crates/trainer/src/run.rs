@@ -86,7 +86,8 @@ pub fn train(
     recipe.fits(pictures.size)?;
     let mut keywords_sha256 = None;
     let mut kinds = Kinds::new();
-    if recipe.diffusion.captions.is_used() {
+    let uses_kinds = |recipe: &Recipe| recipe.diffusion.captions.is_used();
+    if uses_kinds(recipe) || recipe.refined().as_ref().is_some_and(uses_kinds) {
         (kinds, keywords_sha256) = kinds::read(data).map(|(kinds, sha)| (kinds, Some(sha)))?;
     }
     let held_out = HeldOut::draw(recipe.held_out, &pictures, data)?;
@@ -97,17 +98,23 @@ pub fn train(
     );
     let first = CheckpointFile::new(work.join("autoencoder.safetensors"), origin);
     // Validation decides which concepts are learnt.
-    let followed = Followed { recipe: recipe.first_stages(), keywords_sha256 };
+    let followed = |recipe: Recipe| Followed { recipe, keywords_sha256: keywords_sha256.clone() };
     let sets = [&pictures, &validation];
-    let origin = Origin::new(&followed, &sets);
-    let second = CheckpointFile::new(work.join("diffusion.safetensors"), origin);
+    let file = |name: &str, recipe: Recipe| {
+        CheckpointFile::new(work.join(name), Origin::new(&followed(recipe), &sets))
+    };
+    let second = file("diffusion.safetensors", recipe.unrefined());
+    let refined = recipe
+        .refined()
+        .map(|refined| (refined, file("refinement.safetensors", recipe.first_stages())));
     first.check()?;
     if stages != Stages::Autoencoder {
         second.check()?;
+        refined.iter().try_for_each(|(_, checkpoint)| checkpoint.check())?;
     }
     let third = match (&recipe.distillation, stages) {
         (Some(distillation), Stages::Distillation) => {
-            let rounds = rounds(recipe, distillation, &followed, work, &sets)?;
+            let rounds = rounds(recipe, distillation, &file)?;
             Some((distillation, rounds))
         }
         (None, Stages::Distillation) => return Err(recipe.without_distillation()),
@@ -130,9 +137,21 @@ pub fn train(
     pictures.retain_concepts(&concepts);
     let captions = Captions::new(&pictures, &kinds, &recipe.diffusion);
     let augment = (&recipe.diffusion.augment, recipe.seed);
-    let latents = Latents::encode(&vae, &pictures, augment, captions, tokenizer, device);
+    let mut latents = Latents::encode(&vae, &pictures, augment, captions, tokenizer, device);
     let (mut model, diffusion_losses) =
-        train_diffusion(recipe, &latents, &second, device, &mut |p| progress("diffusion", p))?;
+        train_diffusion(recipe, &latents, None, &second, device, &mut |p| {
+            progress("diffusion", p)
+        })?;
+    let mut refinement_losses = Vec::new();
+    if let Some((recipe, checkpoint)) = refined {
+        let captions = Captions::new(&pictures, &kinds, &recipe.diffusion);
+        let augment = (&recipe.diffusion.augment, recipe.seed);
+        latents = Latents::encode(&vae, &pictures, augment, captions, latents.tokenizer, device);
+        (model, refinement_losses) =
+            train_diffusion(&recipe, &latents, Some(model), &checkpoint, device, &mut |p| {
+                progress("refinement", p)
+            })?;
+    }
     let (mut distillation_loss, mut recommended) = (Vec::new(), None);
     if let Some((distillation, checkpoints)) = third {
         let losses;
@@ -150,6 +169,7 @@ pub fn train(
         parameters: [model.unet.num_params(), vae.num_params(), model.text_encoder.num_params()],
         autoencoder_loss: curve(&autoencoder_losses),
         diffusion_loss: curve(&diffusion_losses),
+        refinement_loss: curve(&refinement_losses),
         distillation_loss,
         autoencoder_psnr: psnr(&vae, &validation, device),
     };
@@ -162,16 +182,12 @@ pub fn train(
 fn rounds(
     recipe: &Recipe,
     distillation: &DistillationRecipe,
-    followed: &Followed,
-    work: &Path,
-    sets: &[&Dataset],
+    file: &dyn Fn(&str, Recipe) -> CheckpointFile,
 ) -> Result<Vec<CheckpointFile>, TrainError> {
     let mut files = Vec::new();
     for (round, steps) in distillation.steps.iter().enumerate() {
         let recipe = recipe.first_rounds(distillation, round + 1);
-        let keywords_sha256 = followed.keywords_sha256.clone();
-        let origin = Origin::new(&Followed { recipe, keywords_sha256 }, sets);
-        let file = CheckpointFile::new(work.join(format!("student-{steps}.safetensors")), origin);
+        let file = file(&format!("student-{steps}.safetensors"), recipe);
         file.check()?;
         files.push(file);
     }

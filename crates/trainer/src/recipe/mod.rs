@@ -7,6 +7,7 @@ mod fields;
 mod held_out;
 mod optimizer;
 mod pipeline;
+mod refinement;
 mod scorer;
 mod validate;
 
@@ -21,6 +22,7 @@ pub use fields::FieldError;
 pub use held_out::HeldOutRecipe;
 pub use optimizer::OptimizerRecipe;
 pub use pipeline::{AutoencoderRecipe, DiffusionRecipe, Recipe};
+pub use refinement::RefinementRecipe;
 pub use scorer::ScorerRecipe;
 
 use crate::TrainError;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AugmentRecipe, CaptionsRecipe, DistillationRecipe, FieldError, HeldOutRecipe, OptimizerRecipe,
-    read,
+    RefinementRecipe, read,
 };
 use crate::TrainError;
 
@@ -103,6 +103,9 @@ pub struct DiffusionRecipe {
     pub min_snr_gamma: f64,
     /// Optimiser.
     pub optimizer: OptimizerRecipe,
+    /// A second training after the first, where there is to be one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refinement: Option<RefinementRecipe>,
 }
 
 impl Recipe {

@@ -7,8 +7,8 @@ use std::ops::{Bound, RangeInclusive};
 
 use super::fields::Fields;
 use super::{
-    AutoencoderRecipe, CaptionsRecipe, DiffusionRecipe, DistillationRecipe, OptimizerRecipe,
-    Recipe, ScorerRecipe,
+    AugmentRecipe, AutoencoderRecipe, CaptionsRecipe, DiffusionRecipe, DistillationRecipe,
+    OptimizerRecipe, Recipe, ScorerRecipe,
 };
 use crate::TrainError;
 use crate::shards::SHARDS;
@@ -131,10 +131,21 @@ fn diffusion(recipe: &DiffusionRecipe, fields: &mut Fields) {
     let valid = recipe.drop_style >= 0.0 && recipe.drop_caption + recipe.drop_style <= 1.0;
     fields.require(valid, "drop_style", expected, recipe.drop_style);
     fields.table("captions", |fields| captions(&recipe.captions, fields));
-    fields.count("augment.variants", recipe.augment.variants, 1..=64);
-    fields.count("augment.shift", recipe.augment.shift, 0..=64);
+    augment(&recipe.augment, fields);
     fields.number("min_snr_gamma", recipe.min_snr_gamma, POSITIVE);
     fields.table("optimizer", |fields| optimizer(&recipe.optimizer, fields));
+    if let Some(refinement) = &recipe.refinement {
+        fields.table("refinement", |fields| {
+            captions(&refinement.captions(&recipe.captions), fields);
+            augment(&refinement.augment, fields);
+            fields.table("optimizer", |fields| optimizer(&refinement.optimizer, fields));
+        });
+    }
+}
+
+fn augment(recipe: &AugmentRecipe, fields: &mut Fields) {
+    fields.count("augment.variants", recipe.variants, 1..=64);
+    fields.count("augment.shift", recipe.shift, 0..=64);
 }
 
 fn distillation(recipe: &DistillationRecipe, fields: &mut Fields) {

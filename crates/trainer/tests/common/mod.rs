@@ -138,6 +138,25 @@ ema = 0.9
 checkpoint_every = 2
 "#;
 
+/// What is appended to [`PIPELINE`] for a second training.
+pub const REFINEMENT: &str = r#"
+[diffusion.refinement]
+keyword = 0.1
+kind = 0.0
+colour = 0.0
+
+[diffusion.refinement.optimizer]
+steps = 4
+batch = 4
+learning_rate = 1e-3
+warmup = 1
+betas = [0.9, 0.99]
+weight_decay = 0.01
+gradient_clip = 1.0
+ema = 0.9
+checkpoint_every = 2
+"#;
+
 /// A recipe of the scorer that trains in a second.
 pub const SCORER: &str = "
 seed = 7
