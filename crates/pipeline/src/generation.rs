@@ -14,7 +14,7 @@ use crate::{
     SampleRequest, SchedulerChoice, read_latents,
 };
 
-/// Inference steps and guidance scale where neither a person nor a preset says.
+/// Inference steps and guidance scale where neither a person nor a model says.
 const DEFAULTS: (usize, f64) = (20, 3.0);
 
 /// [`GenerationSettings`] resolved for a model: plain values, nothing left open.
@@ -99,13 +99,19 @@ impl Generation {
 }
 
 impl Pipeline {
+    /// Inference steps and guidance scale where a person gives none: those that the model
+    /// [recommends](Self::recommended), else 20 and 3.
+    pub fn default_sampling(&self) -> (usize, f64) {
+        self.recommended().unwrap_or(DEFAULTS)
+    }
+
     /// Fills in what `settings` leave open.
     ///
     /// # Errors
     /// [`PipelineError`] for a size, a number of samples or steps, a guidance scale or an η that cannot
     /// be served, or a scheduler that is not implemented.
     pub fn resolve(&self, settings: GenerationSettings) -> Result<Generation, PipelineError> {
-        let (steps, guidance_scale) = self.recommended().unwrap_or(DEFAULTS);
+        let (steps, guidance_scale) = self.default_sampling();
         let default_size = self.default_size();
         let [height, width] = default_size;
         let size = [settings.height.unwrap_or(height), settings.width.unwrap_or(width)];

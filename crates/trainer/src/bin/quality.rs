@@ -133,7 +133,7 @@ fn run(args: QualityArgs) -> anyhow::Result<()> {
     let device = args.device.open()?;
     let pipeline = Pipeline::from_folder(&args.model, Precision::F32.into(), &device)?;
     let mut train = Dataset::open(args.data.join("train"))?;
-    let (steps, guidance_scale) = pipeline.recommended().unwrap_or((20, 3.0));
+    let (steps, guidance_scale) = pipeline.default_sampling();
     let settings = QualitySettings {
         pictures: args.pictures,
         steps: args.steps.unwrap_or(steps),

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use files::write_atomically;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -73,7 +72,7 @@ fn run(args: TrainArgs) -> anyhow::Result<()> {
     };
     let recipe = args.recipe.clone().unwrap_or_else(|| models.join(described).join("recipe.toml"));
     let out = args.out.clone().unwrap_or_else(|| models.join(made));
-    let text = std::fs::read(&recipe);
+    let text = files::read_to_string(&recipe)?;
     match args.model {
         Model::Pipeline => train_pipeline(&args, &recipe, &out)?,
         Model::Scorer => train_scorer(&args, &recipe, &out)?,
@@ -81,7 +80,6 @@ fn run(args: TrainArgs) -> anyhow::Result<()> {
     if args.stage == Stage::Autoencoder && args.model == Model::Pipeline {
         return Ok(());
     }
-    let text = text.with_context(|| format!("`{}`", recipe.display()))?;
     Ok(write_atomically(out.join("recipe.toml"), text)?)
 }
 

@@ -52,9 +52,10 @@ impl<'a> Gallery<'a> {
             (0..self.examples.len()).filter(|i| of(self.examples[*i])).collect();
         let alike = chosen.iter().filter(|i| {
             let others = (0..self.examples.len()).filter(|other| other != *i);
-            let cosine = |other: usize| cosine(&self.vectors[**i], &self.vectors[other]);
-            let nearest = others.max_by(|a, b| cosine(*a).total_cmp(&cosine(*b)));
-            nearest.is_some_and(|other| self.examples[other].style == self.examples[**i].style)
+            let nearest = others
+                .map(|other| (cosine(&self.vectors[**i], &self.vectors[other]), other))
+                .max_by(|a, b| a.0.total_cmp(&b.0));
+            nearest.is_some_and(|(_, other)| self.examples[other].style == self.examples[**i].style)
         });
         alike.count() as f64 / chosen.len().max(1) as f64
     }

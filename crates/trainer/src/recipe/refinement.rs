@@ -40,13 +40,13 @@ impl Recipe {
     /// The recipe of the second training, where there is one: with draws of its own.
     pub(crate) fn refined(&self) -> Option<Self> {
         let refinement = self.diffusion.refinement.as_ref()?;
+        let unrefined = self.unrefined();
         let diffusion = DiffusionRecipe {
             captions: refinement.captions(&self.diffusion.captions),
             augment: refinement.augment.clone(),
             optimizer: refinement.optimizer.clone(),
-            ..self.diffusion.clone()
+            ..unrefined.diffusion
         };
-        let seed = self.seed ^ 0xdee9;
-        Some(Self { seed, diffusion, ..self.unrefined() })
+        Some(Self { seed: self.seed ^ 0xdee9, diffusion, ..unrefined })
     }
 }
