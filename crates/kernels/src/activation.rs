@@ -3,12 +3,12 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Tensor, activation};
 
-use crate::device::on_cpu;
+use crate::device::has_kernels;
 use crate::extension::LayerOps;
 
 /// SiLU, `x · σ(x)`, element by element.
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if on_cpu(&x) {
+    if has_kernels(&x) {
         return Tensor::from_dispatch(<Dispatch as LayerOps>::layer_silu(x.into_dispatch()));
     }
     activation::silu(x)
@@ -16,7 +16,7 @@ pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 /// The exact GELU, `x · Φ(x)` with the error function (not its tanh approximation).
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if on_cpu(&x) {
+    if has_kernels(&x) {
         return Tensor::from_dispatch(<Dispatch as LayerOps>::layer_gelu(x.into_dispatch()));
     }
     activation::gelu(x)
@@ -33,7 +33,7 @@ pub fn quick_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// - input: `[batch, tokens, 2 · inner]`
 /// - output: `[batch, tokens, inner]`
 pub fn geglu(x: Tensor<3>) -> Tensor<3> {
-    if on_cpu(&x) {
+    if has_kernels(&x) {
         return Tensor::from_dispatch(<Dispatch as LayerOps>::layer_geglu(x.into_dispatch()));
     }
     let inner = x.dims()[2] / 2;

@@ -1,4 +1,4 @@
-//! The kernels as operations of burn's CPU backend.
+//! The kernels as operations of burn's backends: its CPU backend here, LibTorch beside it.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Flex, backend_extension};
@@ -11,8 +11,8 @@ use crate::shapes::{
     attention_shape, conv_shape, dims, last, norm_shape, rows_per_sample, turned_back,
 };
 
-/// Operations with a kernel of their own on the CPU.
-#[backend_extension(Flex, Autodiff)]
+/// Operations with a kernel of their own on the CPU, and with one of PyTorch's.
+#[backend_extension(Flex, LibTorch: cfg(feature = "tch"), Autodiff)]
 pub(crate) trait LayerOps: Backend {
     /// 2-D convolution.
     fn layer_conv(

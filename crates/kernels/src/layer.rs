@@ -5,7 +5,7 @@ use burn::nn::{GroupNorm, Linear};
 use burn::tensor::{Bool, DType, Tensor, module, ops::AttentionModuleOptions};
 
 use crate::convolution::bias_or_zeros;
-use crate::device::on_cpu;
+use crate::device::has_kernels;
 use crate::extension::LayerOps;
 use crate::silu;
 
@@ -25,11 +25,11 @@ pub fn linear_to_features(layer: &Linear, x: Tensor<3>) -> Tensor<3> {
 
 /// `turned`: whether the result is wanted with its last two dimensions swapped in memory.
 fn affine<const D: usize>(layer: &Linear, x: Tensor<D>, turned: bool) -> Tensor<D> {
-    if !on_cpu(&x) {
+    if !has_kernels(&x) {
         return layer.forward(x);
     }
     let weight = layer.weight.val();
-    let bias = bias_or_zeros(&layer.bias, weight.dims()[1], &x.device());
+    let bias = bias_or_zeros(&layer.bias, weight.dims()[1], (&x.device(), x.dtype()));
     Tensor::from_dispatch(<Dispatch as LayerOps>::layer_linear(
         x.into_dispatch(),
         weight.into_dispatch(),
@@ -50,7 +50,7 @@ pub fn group_norm_silu<const D: usize>(layer: &GroupNorm, x: Tensor<D>) -> Tenso
 
 fn normalise_groups<const D: usize>(layer: &GroupNorm, x: Tensor<D>, with_silu: bool) -> Tensor<D> {
     match (&layer.gamma, &layer.beta) {
-        (Some(gamma), Some(beta)) if on_cpu(&x) => {
+        (Some(gamma), Some(beta)) if has_kernels(&x) => {
             Tensor::from_dispatch(<Dispatch as LayerOps>::layer_group_norm(
                 x.into_dispatch(),
                 gamma.val().into_dispatch(),
@@ -82,7 +82,7 @@ pub fn layer_norm<const D: usize>(
     beta: Tensor<1>,
     epsilon: f64,
 ) -> Tensor<D> {
-    if on_cpu(&x) {
+    if has_kernels(&x) {
         return Tensor::from_dispatch(<Dispatch as LayerOps>::layer_layer_norm(
             x.into_dispatch(),
             gamma.into_dispatch(),
@@ -148,7 +148,7 @@ pub fn attention(
     heads: usize,
     causal: bool,
 ) -> Tensor<3> {
-    if on_cpu(&query) {
+    if has_kernels(&query) {
         return Tensor::from_dispatch(<Dispatch as LayerOps>::layer_attention(
             query.into_dispatch(),
             key.into_dispatch(),

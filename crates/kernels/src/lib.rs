@@ -6,6 +6,8 @@
 // The one crate with code that the compiler cannot check: matrix products and outputs that tasks
 // share.
 #![allow(unsafe_code)]
+// burn means to drop LibTorch for kernels of its own, which are several times slower today.
+#![cfg_attr(feature = "tch", allow(deprecated))]
 
 mod activation;
 mod autodiff;
@@ -18,6 +20,8 @@ mod lanes;
 mod layer;
 pub mod optimizer;
 mod shapes;
+#[cfg(feature = "tch")]
+mod torch;
 mod unfolded;
 mod workers;
 

@@ -3,3 +3,5 @@
 mod half;
 mod ops;
 mod same_bits;
+#[cfg(feature = "tch")]
+mod torch;

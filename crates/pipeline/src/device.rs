@@ -1,6 +1,7 @@
 //! Which device a model runs on.
 
 mod cuda;
+mod torch;
 mod wgpu;
 
 use burn::tensor::{DType, Device, FloatDType};
@@ -22,6 +23,8 @@ pub enum DeviceChoice {
     /// A device that WGPU reaches by Vulkan, Metal or DirectX 12, by its number: GPUs of their own
     /// first, processors that stand in for one last.
     Wgpu(usize),
+    /// By PyTorch's kernels: an NVIDIA GPU by its number, or the processor.
+    Torch(Option<usize>),
 }
 
 impl DeviceChoice {
@@ -34,6 +37,7 @@ impl DeviceChoice {
             Self::Cpu => Ok(Device::flex()),
             Self::Cuda(index) => cuda::open(index),
             Self::Wgpu(index) => wgpu::open(index),
+            Self::Torch(index) => torch::open(index),
         }
     }
 
@@ -42,7 +46,9 @@ impl DeviceChoice {
         if *device == Device::flex() {
             return Some(Self::Cpu);
         }
-        cuda::index(device).map(Self::Cuda).or_else(|| wgpu::index(device).map(Self::Wgpu))
+        let torch = || torch::index(device).map(Self::Torch);
+        let wgpu = || wgpu::index(device).map(Self::Wgpu);
+        cuda::index(device).map(Self::Cuda).or_else(wgpu).or_else(torch)
     }
 }
 
@@ -67,6 +73,8 @@ impl std::fmt::Display for DeviceChoice {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
             Self::Wgpu(index) => write!(f, "wgpu:{index}"),
+            Self::Torch(Some(index)) => write!(f, "torch:{index}"),
+            Self::Torch(None) => f.write_str("torch:cpu"),
         }
     }
 }
@@ -74,7 +82,8 @@ impl std::fmt::Display for DeviceChoice {
 impl std::str::FromStr for DeviceChoice {
     type Err = PipelineError;
 
-    /// Reads `cpu`, `cuda` or `wgpu` (the first such device), `cuda:n` or `wgpu:n`.
+    /// Reads `cpu`, `cuda`, `wgpu` or `torch` (the first such device), those with `:n`, and
+    /// `torch:cpu`.
     fn from_str(text: &str) -> Result<Self, PipelineError> {
         let (name, index) = match text.split_once(':') {
             None => (text, Some(0)),
@@ -82,13 +91,16 @@ impl std::str::FromStr for DeviceChoice {
         };
         match (name, index) {
             ("cpu", _) if text == "cpu" => Ok(Self::Cpu),
+            ("torch", _) if text == "torch:cpu" => Ok(Self::Torch(None)),
             ("cuda", Some(index)) => Ok(Self::Cuda(index)),
             ("wgpu", Some(index)) => Ok(Self::Wgpu(index)),
-            ("cuda" | "wgpu", None) => Err(PipelineError::Device(format!(
+            ("torch", Some(index)) => Ok(Self::Torch(Some(index))),
+            ("cuda" | "wgpu" | "torch", None) => Err(PipelineError::Device(format!(
                 "expected `{name}:n` with a number, found `{text}`"
             ))),
             _ => Err(PipelineError::Device(format!(
-                "expected a device `cpu`, `cuda`, `cuda:n`, `wgpu` or `wgpu:n`, found `{text}`"
+                "expected a device `cpu`, `cuda`, `wgpu` or `torch`, the last three also with `:n`, \
+                 or `torch:cpu`; found `{text}`"
             ))),
         }
     }
@@ -121,13 +133,16 @@ mod tests {
 
     #[test]
     fn from_str_reads_what_display_writes_and_nothing_else() {
-        use DeviceChoice::{Cpu, Cuda, Wgpu};
-        for device in [Cpu, Cuda(0), Cuda(3), Wgpu(0), Wgpu(2)] {
+        use DeviceChoice::{Cpu, Cuda, Torch, Wgpu};
+        let torch = [Torch(None), Torch(Some(0)), Torch(Some(1))];
+        for device in [Cpu, Cuda(0), Cuda(3), Wgpu(0), Wgpu(2)].into_iter().chain(torch) {
             assert_eq!(device.to_string().parse::<DeviceChoice>().unwrap(), device);
         }
         assert_eq!("cuda".parse::<DeviceChoice>().unwrap(), Cuda(0));
         assert_eq!("wgpu".parse::<DeviceChoice>().unwrap(), Wgpu(0));
-        for wrong in ["gpu", "cpu:9", "cpu:0", "cuda:", "cuda:x", "wgpu:", "wgpu:-1", ""] {
+        assert_eq!("torch".parse::<DeviceChoice>().unwrap(), Torch(Some(0)));
+        for wrong in ["gpu", "cpu:9", "cpu:0", "cuda:", "cuda:x", "wgpu:", "wgpu:-1", "torch:", ""]
+        {
             assert!(wrong.parse::<DeviceChoice>().is_err(), "{wrong}");
         }
     }

@@ -103,7 +103,7 @@ impl DeviceChoice {
     /// its driver's `nvidia-smi` tells; `None` where nobody tells, as by WGPU.
     pub fn free_memory(self) -> Option<u64> {
         match self {
-            Self::Cpu => {
+            Self::Cpu | Self::Torch(None) => {
                 let mut system = System::new();
                 system.refresh_memory();
                 if system.total_memory() == 0 {
@@ -115,7 +115,7 @@ impl DeviceChoice {
                 let of_group = limits.map(|group| group.total_memory.saturating_sub(group.rss));
                 Some(available.min(of_group.unwrap_or(u64::MAX)).saturating_add(swap))
             }
-            Self::Cuda(index) => {
+            Self::Cuda(index) | Self::Torch(Some(index)) => {
                 let visible = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
                 let named =
                     visible.split(',').map(str::trim).filter(|name| !name.is_empty()).nth(index);

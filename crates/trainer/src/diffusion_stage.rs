@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use clip::{CLIPTextConfig, CLIPTextModel, HiddenAct};
 use rand::Rng;
 use rand_distr::StandardNormal;
+use rayon::prelude::*;
 use serde_json::json;
 use unet_core::{UNet2DConditionConfig, UNet2DConditionModel};
 
@@ -131,6 +132,10 @@ pub(crate) fn alphas_cumprod() -> Vec<f64> {
         .collect()
 }
 
+/// What a part of a batch is drawn as: noised latents and the velocities in them; tokens, timesteps
+/// and weights of their losses.
+type Drawn = ((Vec<Vec<f32>>, Vec<Vec<f32>>), (Vec<Vec<u32>>, (Vec<f64>, Vec<f32>)));
+
 /// The part of the batch's weighted mean loss that `samples` contribute.
 fn loss(
     model: &TextToLatent,
@@ -145,25 +150,29 @@ fn loss(
     let batch = recipe.diffusion.optimizer.batch;
     let count = samples.len();
     let [channels, height, width] = data.shape;
-    let (mut noised, mut target): (Vec<f32>, Vec<f32>) = Default::default();
-    let (mut timesteps, mut ids, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-    for sample in samples {
+    let values = channels * height * width;
+    let draw = |sample: usize| {
         let mut rng = stream(recipe.seed ^ 0x5eed, step, sample);
         let (index, latents) = data.draw(&mut rng);
         // Stratified over the batch, which makes the loss far less noisy.
         let u = (sample as f64 + rng.random::<f64>()) / batch as f64;
         let t = ((u * NUM_TRAIN_TIMESTEPS as f64) as usize).min(NUM_TRAIN_TIMESTEPS - 1);
         let (signal, sigma) = (alphas[t].sqrt() as f32, (1.0 - alphas[t]).sqrt() as f32);
+        let (mut noised, mut target) = (Vec::with_capacity(values), Vec::with_capacity(values));
         for x0 in latents {
             let noise: f32 = rng.sample(StandardNormal);
             noised.push(signal * x0 + sigma * noise);
             target.push(signal * noise - sigma * x0);
         }
-        ids.push(data.tokenizer.encode(&data.captions.draw(index, &mut rng)));
-        timesteps.push(t as f64);
+        let ids = data.tokenizer.encode(&data.captions.draw(index, &mut rng));
         let snr = alphas[t] / (1.0 - alphas[t]);
-        weights.push((snr.min(min_snr_gamma) / (snr + 1.0) / batch as f64) as f32);
-    }
+        let weight = (snr.min(min_snr_gamma) / (snr + 1.0) / batch as f64) as f32;
+        ((noised, target), (ids, (t as f64, weight)))
+    };
+    // A GPU has the whole batch in one part, and would wait for one thread to draw it.
+    let ((noised, target), (ids, (timesteps, weights))): Drawn =
+        samples.into_par_iter().map(draw).unzip();
+    let [noised, target] = [noised, target].map(|rows: Vec<Vec<f32>>| rows.concat());
     let shape = [count, channels, height, width];
     let tensor = |values| Tensor::<4>::from_data(TensorData::new(values, shape), device);
     let context = model.text_encoder.forward(&ids).last_hidden_state;

@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use rand_distr::StandardNormal;
+use rayon::prelude::*;
 
 use crate::checkpoint::CheckpointFile;
 use crate::diffusion_stage::{NUM_TRAIN_TIMESTEPS, TextToLatent, alphas_cumprod};
@@ -88,8 +89,7 @@ fn loss(
     let students = round.timesteps.len() / 2;
     let [channels, height, width] = data.shape;
     let shape = [samples.len(), channels, height, width];
-    let (mut noised, mut ids, mut steps) = (Vec::new(), Vec::new(), Vec::new());
-    for sample in samples {
+    let draw = |sample: usize| {
         let mut rng = stream(round.seed, step, sample);
         let (index, latents) = data.draw(&mut rng);
         // Stratified over the batch, as the second stage's timesteps are.
@@ -99,12 +99,15 @@ fn loss(
         // A run begins with noise alone, whatever the noisiest level leaves of a picture.
         let (signal, sigma) =
             if at == 0 { (0.0, 1.0) } else { (alpha.sqrt() as f32, (1.0 - alpha).sqrt() as f32) };
-        noised.extend(
-            latents.iter().map(|x0| signal * x0 + sigma * rng.sample::<f32, _>(StandardNormal)),
-        );
-        ids.push(data.tokenizer.encode(&data.captions.draw_whole(index, &mut rng)));
-        steps.push(at);
-    }
+        let mut noise = || sigma * rng.sample::<f32, _>(StandardNormal);
+        let noised: Vec<f32> = latents.iter().map(|x0| signal * x0 + noise()).collect();
+        let ids = data.tokenizer.encode(&data.captions.draw_whole(index, &mut rng));
+        (noised, (ids, at))
+    };
+    // As in the second stage.
+    let (noised, (ids, steps)): (Vec<Vec<f32>>, (Vec<Vec<u32>>, Vec<usize>)) =
+        samples.into_par_iter().map(draw).unzip();
+    let noised = noised.concat();
     let target = round.target(&noised, shape, &steps, &ids, data);
     let timesteps: Vec<f64> = steps.iter().map(|at| round.timesteps[2 * at] as f64).collect();
     let tensor = |values| Tensor::<4>::from_data(TensorData::new(values, shape), training);
