@@ -100,7 +100,7 @@ impl Program {
                 "compiling `{}` and the libraries it needs{}: about {minutes} min on {cores} cores \
                  this once, seconds from then on",
                 self.binary,
-                match features.iter().find(|feature| ["cuda", "wgpu"].contains(feature)) {
+                match features.iter().find(|feature| ["cuda", "wgpu", "tch"].contains(feature)) {
                     Some(gpu) => format!(" with {} (some minutes more)", gpu.to_uppercase()),
                     None => String::new(),
                 },
@@ -159,6 +159,7 @@ fn features(program: &Program, arguments: &[String]) -> Vec<&'static str> {
     let elsewhere = ["--slurm", "--scripts"].iter().any(|option| value(option).is_some());
     match device.and_then(|device| device.split(':').next()) {
         Some("cuda") if elsewhere || nvidia_driver_present() => features.push("cuda"),
+        Some("torch") => features.push("tch"),
         Some("wgpu") if elsewhere || vulkan_driver_present() => features.push("wgpu"),
         _ => {}
     }
@@ -204,6 +205,7 @@ mod tests {
         assert!(features(reproduce, &words("--scales paper --scale")).is_empty());
         assert_eq!(features(reproduce, &words("--slurm --device cuda")), ["cuda"]);
         assert_eq!(features(reproduce, &words("--slurm --device wgpu:1")), ["wgpu"]);
+        assert_eq!(features(reproduce, &words("--device torch:cpu")), ["tch"]);
         assert!(features(reproduce, &words("--slurm --device cpu")).is_empty());
     }
 }

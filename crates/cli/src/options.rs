@@ -30,7 +30,7 @@ pub struct ModelOptions {
     base: Option<String>,
     #[command(flatten)]
     loras: LoraOptions,
-    /// Device: cpu, cuda[:n] or wgpu[:n].
+    /// Device: cpu, cuda[:n], wgpu[:n] or torch[:n].
     #[arg(long, default_value = "cpu")]
     device: DeviceChoice,
     /// Data type of the weights: f32, f16 or bf16.

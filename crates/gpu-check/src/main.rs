@@ -32,7 +32,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
     Example:\n  cargo xtask gpu-check --device cuda --out gpu-check"
 )]
 struct GpuCheckArgs {
-    /// Device: cpu, cuda[:n] or wgpu[:n].
+    /// Device: cpu, cuda[:n], wgpu[:n] or torch[:n].
     #[arg(long, default_value = "cuda")]
     device: DeviceChoice,
     /// Folder for the parts' results, `gpu-check.json` and `gpu-check.txt`.

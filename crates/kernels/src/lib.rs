@@ -26,7 +26,10 @@ mod unfolded;
 mod workers;
 
 pub use activation::{geglu, gelu, quick_gelu, silu};
+pub use device::is_torch;
 pub use convolution::{conv2d, doubled_conv2d, group_norm_silu_conv2d};
 pub use lanes::Lanes;
 pub use layer::{attention, group_norm, group_norm_silu, layer_norm, linear, linear_to_features};
+#[cfg(feature = "tch")]
+pub use torch::TorchGraph;
 pub use workers::on_workers;

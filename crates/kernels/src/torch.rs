@@ -1,6 +1,8 @@
 //! The operations on burn's LibTorch backend, by PyTorch's own kernels; gradients by its autograd.
 
-use burn::backend::libtorch::{LibTorch, TchTensor};
+use std::cell::RefCell;
+
+use burn::backend::libtorch::{LibTorch, Storage, TchTensor};
 use tch::{Kind, Tensor};
 
 use crate::extension::LayerOps;
@@ -60,6 +62,67 @@ fn gradients<const N: usize>(
     inputs.map(|input| TchTensor::new(found.next().unwrap_or_else(|| input.tensor.zeros_like())))
 }
 
+thread_local! {
+    /// What PyTorch's graph may need again while a [`TorchGraph`] is recorded: burn writes over
+    /// memory that nobody else holds, and does not know that the graph does.
+    static HELD: RefCell<Option<Vec<Storage>>> = const { RefCell::new(None) };
+}
+
+/// The result of an operation on `inputs`.
+fn made<const N: usize>(inputs: [&TchTensor; N], result: Tensor) -> TchTensor {
+    let result = TchTensor::new(result);
+    HELD.with_borrow_mut(|held| {
+        if let Some(held) = held {
+            held.extend(inputs.map(|input| input.storage.clone()));
+            held.push(result.storage.clone());
+        }
+    });
+    result
+}
+
+/// PyTorch's own graph of a computation on one of its devices without burn's autodiff, which
+/// takes several times as long to record and to go back through.
+#[derive(Debug)]
+pub struct TorchGraph {
+    leaves: Vec<Tensor>,
+}
+
+impl TorchGraph {
+    /// Begins to record what this thread computes from leaves.
+    pub fn record() -> Self {
+        HELD.set(Some(Vec::new()));
+        Self { leaves: Vec::new() }
+    }
+
+    /// `values` as a leaf.
+    pub fn leaf<const D: usize>(&mut self, values: burn::tensor::Tensor<D>) -> burn::tensor::Tensor<D> {
+        let Ok(values) = values.clone().try_into_primitive::<LibTorch>() else { return values };
+        let leaf = values.tensor.detach().set_requires_grad(true);
+        self.leaves.push(leaf.shallow_clone());
+        burn::tensor::Tensor::from_primitive::<LibTorch>(TchTensor::new(leaf))
+    }
+
+    /// The gradient of `loss`: those of all leaves after one another, and `loss` without its graph.
+    pub fn gradient(
+        self,
+        loss: burn::tensor::Tensor<1>,
+    ) -> (burn::tensor::Tensor<1>, burn::tensor::Tensor<1>) {
+        let Ok(loss) = loss.clone().try_into_primitive::<LibTorch>() else {
+            return (loss.zeros_like(), loss);
+        };
+        let found = Tensor::run_backward(&[loss.tensor.sum(None::<Kind>)], &self.leaves, false, false);
+        let found: Vec<Tensor> = found.iter().map(|gradient| gradient.reshape([-1])).collect();
+        let plain = |tensor| burn::tensor::Tensor::from_primitive::<LibTorch>(TchTensor::new(tensor));
+        (plain(Tensor::cat(&found, 0)), plain(loss.tensor.detach().copy()))
+    }
+}
+
+impl Drop for TorchGraph {
+    fn drop(&mut self) {
+        HELD.set(None);
+    }
+}
+
 impl LayerOps for LibTorch {
     fn layer_conv(
         x: TchTensor,
@@ -68,7 +131,7 @@ impl LayerOps for LibTorch {
         stride: usize,
         padding: [usize; 2],
     ) -> TchTensor {
-        TchTensor::new(conv(&x.tensor, &w.tensor, &b.tensor, stride, padding))
+        made([&x, &w, &b], conv(&x.tensor, &w.tensor, &b.tensor, stride, padding))
     }
 
     fn layer_norm_conv_add(
@@ -84,7 +147,8 @@ impl LayerOps for LibTorch {
     ) -> TchTensor {
         let inputs = [&x.tensor, &gamma.tensor, &beta.tensor];
         let normed = norm(inputs, Some(groups), epsilon, true);
-        TchTensor::new(conv(&normed, &w.tensor, &b.tensor, 1, padding) + &addend.tensor)
+        let y = conv(&normed, &w.tensor, &b.tensor, 1, padding) + &addend.tensor;
+        made([&x, &gamma, &beta, &w, &b, &addend], y)
     }
 
     fn layer_doubled_conv(
@@ -95,7 +159,7 @@ impl LayerOps for LibTorch {
     ) -> TchTensor {
         let size = x.tensor.size();
         let doubled = x.tensor.upsample_nearest2d([2 * size[2], 2 * size[3]], None, None);
-        TchTensor::new(conv(&doubled, &w.tensor, &b.tensor, 1, padding))
+        made([&x, &w, &b], conv(&doubled, &w.tensor, &b.tensor, 1, padding))
     }
 
     fn layer_linear(x: TchTensor, w: TchTensor, b: TchTensor, _turned: bool) -> TchTensor {
@@ -104,7 +168,7 @@ impl LayerOps for LibTorch {
         if let Some(last) = size.last_mut() {
             *last = w.tensor.size()[1];
         }
-        TchTensor::new(b.tensor.addmm(&rows, &w.tensor).reshape(size))
+        made([&x, &w, &b], b.tensor.addmm(&rows, &w.tensor).reshape(size))
     }
 
     fn layer_group_norm(
@@ -116,7 +180,7 @@ impl LayerOps for LibTorch {
         silu: bool,
     ) -> TchTensor {
         let inputs = [&x.tensor, &gamma.tensor, &beta.tensor];
-        TchTensor::new(norm(inputs, Some(groups), epsilon, silu))
+        made([&x, &gamma, &beta], norm(inputs, Some(groups), epsilon, silu))
     }
 
     fn layer_layer_norm(
@@ -125,7 +189,8 @@ impl LayerOps for LibTorch {
         beta: TchTensor,
         epsilon: f64,
     ) -> TchTensor {
-        TchTensor::new(norm([&x.tensor, &gamma.tensor, &beta.tensor], None, epsilon, false))
+        let inputs = [&x.tensor, &gamma.tensor, &beta.tensor];
+        made([&x, &gamma, &beta], norm(inputs, None, epsilon, false))
     }
 
     fn layer_attention(
@@ -135,19 +200,19 @@ impl LayerOps for LibTorch {
         heads: usize,
         causal: bool,
     ) -> TchTensor {
-        TchTensor::new(attend([&q.tensor, &k.tensor, &v.tensor], heads, causal))
+        made([&q, &k, &v], attend([&q.tensor, &k.tensor, &v.tensor], heads, causal))
     }
 
     fn layer_geglu(x: TchTensor) -> TchTensor {
-        TchTensor::new(geglu(&x.tensor))
+        made([&x], geglu(&x.tensor))
     }
 
     fn layer_silu(x: TchTensor) -> TchTensor {
-        TchTensor::new(x.tensor.silu())
+        made([&x], x.tensor.silu())
     }
 
     fn layer_gelu(x: TchTensor) -> TchTensor {
-        TchTensor::new(x.tensor.gelu("none"))
+        made([&x], x.tensor.gelu("none"))
     }
 }
 

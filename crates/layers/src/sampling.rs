@@ -44,9 +44,19 @@ impl Downsample2D {
     /// - output: `[batch, channels, ⌈height / 2⌉, ⌈width / 2⌉]` (rounded down with
     ///   [`DownsamplePadding::RightBottom`])
     pub fn forward(&self, hidden: Tensor<4>) -> Tensor<4> {
-        let hidden = if self.right_bottom { hidden.pad((0, 1, 0, 1), 0.0) } else { hidden };
+        let hidden = if self.right_bottom { pad_right_bottom(hidden) } else { hidden };
         conv2d(&self.conv, hidden)
     }
+}
+
+/// A column and a row of zeros more. (burn's `pad` fills the whole result on the host first, for
+/// backends that have no operation for it.)
+fn pad_right_bottom(hidden: Tensor<4>) -> Tensor<4> {
+    let [batch, channels, height, width] = hidden.dims();
+    let (device, dtype) = (hidden.device(), hidden.dtype());
+    let column = Tensor::zeros([batch, channels, height, 1], (&device, dtype));
+    let row = Tensor::zeros([batch, channels, 1, width + 1], (&device, dtype));
+    Tensor::cat(vec![Tensor::cat(vec![hidden, column], 3), row], 2)
 }
 
 /// Nearest-neighbour enlargement and a 3×3 convolution (diffusers `Upsample2D`).

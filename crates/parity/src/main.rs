@@ -22,7 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct ParityArgs {
     /// Folder with reference outputs.
     folder: PathBuf,
-    /// Device that models compute on: cpu, cuda[:n] or wgpu[:n]. Off the CPU results may lie
+    /// Device that models compute on: cpu, cuda[:n], wgpu[:n] or torch[:n]. Off the CPU results may lie
     /// 0.001 of the largest value from the reference.
     #[arg(long, default_value = "cpu")]
     device: DeviceChoice,

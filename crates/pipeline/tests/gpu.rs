@@ -48,7 +48,8 @@ fn run(folder: &std::path::Path, device: &Device) -> [Vec<f32>; 2] {
 #[test]
 fn latents_and_pictures_of_a_gpu_are_those_of_the_cpu_within_a_thousandth() {
     let mut found = 0;
-    for choice in [DeviceChoice::Cuda(0), DeviceChoice::Wgpu(0)] {
+    let torch = [DeviceChoice::Torch(Some(0)), DeviceChoice::Torch(None)];
+    for choice in [DeviceChoice::Cuda(0), DeviceChoice::Wgpu(0)].into_iter().chain(torch) {
         let device = match choice.open() {
             Ok(device) => device,
             Err(reason) => {

@@ -5,7 +5,7 @@ mod branches;
 mod defaults;
 mod diffusers;
 mod generation;
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[cfg(any(feature = "cuda", feature = "wgpu", feature = "tch"))]
 mod gpu;
 mod half;
 mod image_to_image;

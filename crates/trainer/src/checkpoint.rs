@@ -75,6 +75,17 @@ impl CheckpointFile {
         self.open().map(|_| ())
     }
 
+    /// Whether a run of `steps` steps has come to its end.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub(crate) fn is_at(&self, steps: usize) -> Result<bool, TrainError> {
+        let Some(bytes) = self.open()? else { return Ok(false) };
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| self.foreign(error))?;
+        let step = file.tensor("step").map_err(|error| self.foreign(error))?;
+        Ok(step.data() == (steps as u64).to_le_bytes())
+    }
+
     /// Reads what [`Self::save`] wrote for a model with `parameters` parameters and a run of
     /// `steps` steps; `None` where there is no checkpoint.
     ///

@@ -46,10 +46,11 @@ pub(crate) fn train_diffusion(
     device: &Device,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(TextToLatent, Vec<f32>), TrainError> {
-    let training = device.clone().autodiff();
+    let training = stage::recording(device);
     let vocab_size = data.tokenizer.vocab_size();
     let model = match start {
-        Some(model) => model.train(),
+        Some(model) if training.is_autodiff() => model.train(),
+        Some(model) => model,
         None => stage::initialize(recipe.seed.wrapping_add(1), &training, |device| {
             Ok::<_, TrainError>(TextToLatent {
                 unet: unet_config(&recipe.diffusion, data.shape)?.init(device),
@@ -132,6 +133,11 @@ pub(crate) fn alphas_cumprod() -> Vec<f64> {
         .collect()
 }
 
+/// The square of every value; the values themselves stay, where a graph may need them.
+pub(crate) fn squared(values: Tensor<4>) -> Tensor<4> {
+    values.clone() * values
+}
+
 /// What a part of a batch is drawn as: noised latents and the velocities in them; tokens, timesteps
 /// and weights of their losses.
 type Drawn = ((Vec<Vec<f32>>, Vec<Vec<f32>>), (Vec<Vec<u32>>, (Vec<f64>, Vec<f32>)));
@@ -178,7 +184,7 @@ fn loss(
     let context = model.text_encoder.forward(&ids).last_hidden_state;
     let predicted = model.unet.forward(tensor(noised), &timesteps, context, None, None);
     let errors: Tensor<2> =
-        (predicted - tensor(target)).square().reshape([count as i32, -1]).mean_dim(1);
+        squared(predicted - tensor(target)).reshape([count as i32, -1]).mean_dim(1);
     let weights = Tensor::<2>::from_data(TensorData::new(weights, [count, 1]), device);
     (errors * weights).sum()
 }

@@ -9,7 +9,7 @@ use rand_distr::StandardNormal;
 use rayon::prelude::*;
 
 use crate::checkpoint::CheckpointFile;
-use crate::diffusion_stage::{NUM_TRAIN_TIMESTEPS, TextToLatent, alphas_cumprod};
+use crate::diffusion_stage::{NUM_TRAIN_TIMESTEPS, TextToLatent, alphas_cumprod, squared};
 use crate::halved_step::{Level, halved_step};
 use crate::latents::Latents;
 use crate::stage::{self, Progress, stream};
@@ -41,7 +41,7 @@ pub(crate) fn distil(
     device: &Device,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(TextToLatent, Vec<Vec<f32>>), TrainError> {
-    let training = device.clone().autodiff();
+    let training = stage::recording(device);
     let alphas = alphas_cumprod();
     let mut curves = Vec::new();
     for (round, (steps, checkpoint)) in recipe.steps.iter().zip(checkpoints).enumerate() {
@@ -54,7 +54,7 @@ pub(crate) fn distil(
             alphas: &alphas,
             device,
         };
-        let student = teacher.clone().train();
+        let student = if training.is_autodiff() { teacher.clone().train() } else { teacher.clone() };
         let (student, losses) = stage::run(
             student,
             &recipe.optimizer,
@@ -114,7 +114,7 @@ fn loss(
     let context = model.text_encoder.forward(&ids).last_hidden_state;
     let predicted = model.unet.forward(tensor(noised), &timesteps, context, None, None);
     let share = steps.len() as f64 / batch as f64;
-    (predicted - tensor(target)).square().mean() * share
+    squared(predicted - tensor(target)).mean() * share
 }
 
 impl Round<'_> {

@@ -103,3 +103,24 @@ pub(crate) fn assign_tensor<M: Module>(module: M, values: &Tensor<1>) -> M {
     }
     module.map(&mut Assign(values, 0))
 }
+
+/// [`assign_tensor`] with every part a leaf of `graph`.
+#[cfg(feature = "tch")]
+pub(crate) fn assign_leaves<M: Module>(
+    module: M,
+    values: &Tensor<1>,
+    graph: &mut kernels::TorchGraph,
+) -> M {
+    struct Assign<'a>(&'a Tensor<1>, usize, &'a mut kernels::TorchGraph);
+    impl ModuleMapper for Assign<'_> {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let shape = param.lazy_shape();
+            let count = shape.num_elements();
+            let part = self.0.clone().narrow(0, self.1, count).reshape(shape);
+            self.1 += count;
+            let id = param.id;
+            param.transform_for_load(self.2.leaf(part), id)
+        }
+    }
+    module.map(&mut Assign(values, 0, graph))
+}

@@ -49,12 +49,28 @@ impl Resident {
         step: usize,
         loss: impl FnOnce(&M) -> Tensor<1>,
     ) -> (f64, f64) {
-        let module = flat::assign_tensor(module.clone(), &self.values);
+        let (gradient, loss) = self.gradient(module.clone(), loss);
+        let norm = self.update(recipe, step, gradient);
+        let told: Vec<f32> = Tensor::cat(vec![loss, norm], 0).into_data().iter().collect();
+        (f64::from(told[0]), f64::from(told[1]))
+    }
+
+    /// The gradient of `loss`, and its value.
+    fn gradient<M: Module>(
+        &self,
+        module: M,
+        loss: impl FnOnce(&M) -> Tensor<1>,
+    ) -> (Tensor<1>, Tensor<1>) {
+        #[cfg(feature = "tch")]
+        if module.devices().iter().all(|device| !device.is_autodiff()) {
+            let mut graph = kernels::TorchGraph::record();
+            let module = flat::assign_leaves(module, &self.values, &mut graph);
+            return graph.gradient(loss(&module));
+        }
+        let module = flat::assign_tensor(module, &self.values);
         let loss = loss(&module);
         let gradient = flat::gradient_tensor(&module, &loss.backward(), &self.values.device());
-        let norm = self.update(recipe, step, gradient);
-        let told: Vec<f32> = Tensor::cat(vec![loss.inner(), norm], 0).into_data().iter().collect();
-        (f64::from(told[0]), f64::from(told[1]))
+        (gradient, loss.inner())
     }
 
     /// [`AdamW::step`] in tensor operations; the gradient's norm stays on the device.

@@ -136,7 +136,12 @@ pub fn train(
     let concepts = concepts::choose(&pictures, &validation, recipe.diffusion.concepts);
     pictures.retain_concepts(&concepts);
     let captions = Captions::new(&pictures, &kinds, &recipe.diffusion);
-    let augment = (&recipe.diffusion.augment, recipe.seed);
+    let mut augment = recipe.diffusion.augment.clone();
+    if refined.is_some() && second.is_at(recipe.diffusion.optimizer.steps)? {
+        // Nothing is drawn from them any more.
+        augment.variants = 0;
+    }
+    let augment = (&augment, recipe.seed);
     let mut latents = Latents::encode(&vae, &pictures, augment, captions, tokenizer, device);
     let (mut model, diffusion_losses) =
         train_diffusion(recipe, &latents, None, &second, device, &mut |p| {

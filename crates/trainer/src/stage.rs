@@ -35,6 +35,11 @@ pub(crate) fn stream(seed: u64, step: usize, sample: usize) -> ChaCha8Rng {
     rng
 }
 
+/// The device on which operations are recorded for their gradients: PyTorch's record by themselves.
+pub(crate) fn recording(device: &Device) -> Device {
+    if kernels::is_torch(device) { device.clone() } else { device.clone().autodiff() }
+}
+
 /// The module that `init` makes on `device`, with the initial weights that `seed` gives on the CPU.
 ///
 /// A device has one generator for the whole process, and parameters are drawn when they are first

@@ -36,7 +36,7 @@ pub struct InspectArgs {
     /// Height in pixels; the model's own where absent.
     #[arg(long, value_parser = side())]
     height: Option<usize>,
-    /// Device whose memory is asked about: cpu, cuda[:n] or wgpu[:n].
+    /// Device whose memory is asked about: cpu, cuda[:n], wgpu[:n] or torch[:n].
     #[arg(long, default_value = "cpu")]
     device: DeviceChoice,
     /// Data type of the weights on it: f32, f16 or bf16.

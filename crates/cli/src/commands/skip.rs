@@ -46,7 +46,7 @@ pub struct SkipOptions {
     runs: Option<usize>,
     #[command(flatten)]
     loras: LoraOptions,
-    /// Device that is timed: cpu, cuda[:n] or wgpu[:n] (skip) [default: cpu].
+    /// Device that is timed: cpu, cuda[:n], wgpu[:n] or torch[:n] (skip) [default: cpu].
     #[arg(long)]
     device: Option<DeviceChoice>,
     /// Data type of the weights that is timed: f32, f16 or bf16 (skip) [default: f32].

@@ -56,7 +56,7 @@ struct QualityArgs {
     /// Seed of the first picture.
     #[arg(long, default_value_t = 1000)]
     seed: u64,
-    /// Device: cpu, cuda[:n] or wgpu[:n].
+    /// Device: cpu, cuda[:n], wgpu[:n] or torch[:n].
     #[arg(long, default_value = "cpu")]
     device: DeviceChoice,
 }

@@ -35,7 +35,7 @@ struct TrainArgs {
     /// Stop after this stage of the pipeline.
     #[arg(long, value_enum, default_value = "all")]
     stage: Stage,
-    /// Device: cpu, cuda[:n] or wgpu[:n]. Checkpoints of one can be gone on with on another.
+    /// Device: cpu, cuda[:n], wgpu[:n] or torch[:n]. Checkpoints of one can be gone on with on another.
     #[arg(long, default_value = "cpu")]
     device: DeviceChoice,
 }

@@ -43,7 +43,7 @@ enum Metric {
 /// Where and how networks run.
 #[derive(Args)]
 struct RunOptions {
-    /// Device: cpu, cuda[:n] or wgpu[:n].
+    /// Device: cpu, cuda[:n], wgpu[:n] or torch[:n].
     #[arg(long, default_value = "cpu")]
     device: DeviceChoice,
     /// Data type of the weights: f32, f16 or bf16.

@@ -69,7 +69,7 @@ pub(crate) struct ReproduceArgs {
     /// Folder in which the result of every unit of work is kept; several runs may share it.
     #[arg(long, default_value = "target/reproduce/store")]
     pub(crate) store: PathBuf,
-    /// Device: cpu, cuda[:n] or wgpu[:n].
+    /// Device: cpu, cuda[:n], wgpu[:n] or torch[:n].
     #[arg(long, default_value = "cpu")]
     pub(crate) device: DeviceChoice,
     /// Data type of the weights: f32, f16 or bf16.
