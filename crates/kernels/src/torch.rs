@@ -1,12 +1,11 @@
 //! The operations on burn's LibTorch backend, by PyTorch's own kernels; gradients by its autograd.
 
-use std::cell::RefCell;
-
-use burn::backend::libtorch::{LibTorch, Storage, TchTensor};
+use burn::backend::libtorch::{LibTorch, TchTensor};
 use tch::{Kind, Tensor};
 
 use crate::extension::LayerOps;
 use crate::gradients::{Elementwise, LayerGradients};
+use crate::torch_graph::made;
 
 fn int(value: usize) -> i64 {
     value as i64
@@ -60,67 +59,6 @@ fn gradients<const N: usize>(
     let told = (operation(leaves.each_ref()) * &dy.tensor).sum(None::<Kind>);
     let mut found = Tensor::run_backward(&[told], &leaves, false, false).into_iter();
     inputs.map(|input| TchTensor::new(found.next().unwrap_or_else(|| input.tensor.zeros_like())))
-}
-
-thread_local! {
-    /// What PyTorch's graph may need again while a [`TorchGraph`] is recorded: burn writes over
-    /// memory that nobody else holds, and does not know that the graph does.
-    static HELD: RefCell<Option<Vec<Storage>>> = const { RefCell::new(None) };
-}
-
-/// The result of an operation on `inputs`.
-fn made<const N: usize>(inputs: [&TchTensor; N], result: Tensor) -> TchTensor {
-    let result = TchTensor::new(result);
-    HELD.with_borrow_mut(|held| {
-        if let Some(held) = held {
-            held.extend(inputs.map(|input| input.storage.clone()));
-            held.push(result.storage.clone());
-        }
-    });
-    result
-}
-
-/// PyTorch's own graph of a computation on one of its devices without burn's autodiff, which
-/// takes several times as long to record and to go back through.
-#[derive(Debug)]
-pub struct TorchGraph {
-    leaves: Vec<Tensor>,
-}
-
-impl TorchGraph {
-    /// Begins to record what this thread computes from leaves.
-    pub fn record() -> Self {
-        HELD.set(Some(Vec::new()));
-        Self { leaves: Vec::new() }
-    }
-
-    /// `values` as a leaf.
-    pub fn leaf<const D: usize>(&mut self, values: burn::tensor::Tensor<D>) -> burn::tensor::Tensor<D> {
-        let Ok(values) = values.clone().try_into_primitive::<LibTorch>() else { return values };
-        let leaf = values.tensor.detach().set_requires_grad(true);
-        self.leaves.push(leaf.shallow_clone());
-        burn::tensor::Tensor::from_primitive::<LibTorch>(TchTensor::new(leaf))
-    }
-
-    /// The gradient of `loss`: those of all leaves after one another, and `loss` without its graph.
-    pub fn gradient(
-        self,
-        loss: burn::tensor::Tensor<1>,
-    ) -> (burn::tensor::Tensor<1>, burn::tensor::Tensor<1>) {
-        let Ok(loss) = loss.clone().try_into_primitive::<LibTorch>() else {
-            return (loss.zeros_like(), loss);
-        };
-        let found = Tensor::run_backward(&[loss.tensor.sum(None::<Kind>)], &self.leaves, false, false);
-        let found: Vec<Tensor> = found.iter().map(|gradient| gradient.reshape([-1])).collect();
-        let plain = |tensor| burn::tensor::Tensor::from_primitive::<LibTorch>(TchTensor::new(tensor));
-        (plain(Tensor::cat(&found, 0)), plain(loss.tensor.detach().copy()))
-    }
-}
-
-impl Drop for TorchGraph {
-    fn drop(&mut self) {
-        HELD.set(None);
-    }
 }
 
 impl LayerOps for LibTorch {

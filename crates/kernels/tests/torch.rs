@@ -7,8 +7,8 @@ use burn::nn::{
 };
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use kernels::{
-    attention, conv2d, doubled_conv2d, geglu, gelu, group_norm, group_norm_silu_conv2d, layer_norm,
-    linear, linear_to_features, silu,
+    TorchGraph, attention, conv2d, doubled_conv2d, geglu, gelu, group_norm, group_norm_silu_conv2d,
+    layer_norm, linear, linear_to_features, silu,
 };
 
 /// One layer of every kind.
@@ -109,5 +109,37 @@ fn values_and_gradients_are_those_of_the_cpu() {
         let largest = ours.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
         let error = ours.iter().zip(theirs).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
         assert!(error < 1e-4 * largest, "{number}: {error} of {largest}");
+    }
+}
+
+#[test]
+fn graph_gives_the_gradients_of_autodiff_and_zeros_for_what_is_not_used() {
+    let device = Device::libtorch();
+    let (values, factor) = (numbers([2, 3, 8], 0.3, &device), numbers([8], 0.7, &device));
+    let compute = |values: Tensor<3>, factor: Tensor<1>| {
+        let normed = layer_norm(gelu(values.clone()), factor.clone(), factor, 1e-5);
+        // burn would write this sum over the values, which GELU's gradient needs.
+        let sum = values + normed;
+        (sum.clone() * sum).sum()
+    };
+    let expected: Vec<f32> = {
+        let values = Tensor::from_inner(values.clone()).require_grad();
+        let factor = Tensor::from_inner(factor.clone()).require_grad();
+        let gradients = compute(values.clone(), factor.clone()).backward();
+        let [of_values, of_factor] = [
+            values.grad(&gradients).unwrap().into_data(),
+            factor.grad(&gradients).unwrap().into_data(),
+        ];
+        of_values.iter().chain(of_factor.iter()).chain([0.0; 4]).collect()
+    };
+    let mut graph = TorchGraph::record();
+    let (values, factor) = (graph.leaf(values), graph.leaf(factor));
+    let _unused = graph.leaf(numbers([4], 0.1, &device));
+    let (gradient, _) = graph.gradient(compute(values, factor));
+    let gradient: Vec<f32> = gradient.into_data().iter().collect();
+    assert_eq!(gradient.len(), expected.len());
+    for (found, expected) in gradient.iter().zip(&expected) {
+        let error = (found - expected).abs();
+        assert!(error <= 1e-4 * expected.abs().max(1e-2), "{found} {expected}");
     }
 }

@@ -54,7 +54,8 @@ pub(crate) fn distil(
             alphas: &alphas,
             device,
         };
-        let student = if training.is_autodiff() { teacher.clone().train() } else { teacher.clone() };
+        let student =
+            if training.is_autodiff() { teacher.clone().train() } else { teacher.clone() };
         let (student, losses) = stage::run(
             student,
             &recipe.optimizer,
