@@ -45,7 +45,7 @@ impl TorchGraph {
     /// # Panics
     /// Where `values` are not on a device of PyTorch's, or recorded by burn's autodiff.
     pub fn leaf<const D: usize>(&mut self, values: Tensor<D>) -> Tensor<D> {
-        let leaf = primitive(values).tensor.detach().set_requires_grad(true);
+        let leaf = primitive(values).detach().set_requires_grad(true);
         self.leaves.push(leaf.shallow_clone());
         plain(leaf)
     }
@@ -56,7 +56,7 @@ impl TorchGraph {
     /// # Panics
     /// As [`Self::leaf`]; and where something the graph needs has been written over.
     pub fn gradient(self, loss: Tensor<1>) -> (Tensor<1>, Tensor<1>) {
-        let loss = primitive(loss).tensor;
+        let loss = primitive(loss);
         let whole = [loss.sum(None::<Kind>)];
         let found = tch::Tensor::run_backward(&whole, &self.leaves, false, false);
         let flat = |(found, leaf): (&tch::Tensor, &tch::Tensor)| {
@@ -67,11 +67,10 @@ impl TorchGraph {
     }
 }
 
-fn primitive<const D: usize>(tensor: Tensor<D>) -> TchTensor {
-    match tensor.try_into_primitive::<LibTorch>() {
-        Ok(primitive) => primitive,
-        Err(reason) => panic!("{reason:?}"),
-    }
+fn primitive<const D: usize>(tensor: Tensor<D>) -> tch::Tensor {
+    let found = tensor.try_into_primitive::<LibTorch>();
+    assert!(found.is_ok(), "the graph is one of tensors on LibTorch's devices without autodiff");
+    found.map_or_else(|_| tch::Tensor::new(), |found| found.tensor)
 }
 
 fn plain<const D: usize>(tensor: tch::Tensor) -> Tensor<D> {
