@@ -138,9 +138,17 @@ pub(crate) fn squared(values: Tensor<4>) -> Tensor<4> {
     values.clone() * values
 }
 
-/// What a part of a batch is drawn as: noised latents and the velocities in them; tokens, timesteps
-/// and weights of their losses.
-type Drawn = ((Vec<Vec<f32>>, Vec<Vec<f32>>), (Vec<Vec<u32>>, (Vec<f64>, Vec<f32>)));
+/// One sample of a batch.
+struct Drawn {
+    /// Noised latents.
+    noised: Vec<f32>,
+    /// The velocity in them.
+    target: Vec<f32>,
+    ids: Vec<u32>,
+    timestep: f64,
+    /// Share of the batch's loss.
+    weight: f32,
+}
 
 /// The part of the batch's weighted mean loss that `samples` contribute.
 fn loss(
@@ -173,12 +181,15 @@ fn loss(
         let ids = data.tokenizer.encode(&data.captions.draw(index, &mut rng));
         let snr = alphas[t] / (1.0 - alphas[t]);
         let weight = (snr.min(min_snr_gamma) / (snr + 1.0) / batch as f64) as f32;
-        ((noised, target), (ids, (t as f64, weight)))
+        Drawn { noised, target, ids, timestep: t as f64, weight }
     };
     // A GPU has the whole batch in one part, and would wait for one thread to draw it.
-    let ((noised, target), (ids, (timesteps, weights))): Drawn =
-        samples.into_par_iter().map(draw).unzip();
-    let [noised, target] = [noised, target].map(|rows: Vec<Vec<f32>>| rows.concat());
+    let drawn: Vec<Drawn> = samples.into_par_iter().map(draw).collect();
+    let rows = |of: fn(&Drawn) -> &[f32]| drawn.iter().map(of).collect::<Vec<_>>().concat();
+    let (noised, target) = (rows(|drawn| &drawn.noised), rows(|drawn| &drawn.target));
+    let timesteps: Vec<f64> = drawn.iter().map(|drawn| drawn.timestep).collect();
+    let weights: Vec<f32> = drawn.iter().map(|drawn| drawn.weight).collect();
+    let ids: Vec<Vec<u32>> = drawn.into_iter().map(|drawn| drawn.ids).collect();
     let shape = [count, channels, height, width];
     let tensor = |values| Tensor::<4>::from_data(TensorData::new(values, shape), device);
     let context = model.text_encoder.forward(&ids).last_hidden_state;

@@ -103,12 +103,13 @@ fn loss(
         let mut noise = || sigma * rng.sample::<f32, _>(StandardNormal);
         let noised: Vec<f32> = latents.iter().map(|x0| signal * x0 + noise()).collect();
         let ids = data.tokenizer.encode(&data.captions.draw_whole(index, &mut rng));
-        (noised, (ids, at))
+        (noised, ids, at)
     };
     // As in the second stage.
-    let (noised, (ids, steps)): (Vec<Vec<f32>>, (Vec<Vec<u32>>, Vec<usize>)) =
-        samples.into_par_iter().map(draw).unzip();
-    let noised = noised.concat();
+    let drawn: Vec<(Vec<f32>, Vec<u32>, usize)> = samples.into_par_iter().map(draw).collect();
+    let noised = drawn.iter().map(|(noised, ..)| &**noised).collect::<Vec<_>>().concat();
+    let steps: Vec<usize> = drawn.iter().map(|(.., at)| *at).collect();
+    let ids: Vec<Vec<u32>> = drawn.into_iter().map(|(_, ids, _)| ids).collect();
     let target = round.target(&noised, shape, &steps, &ids, data);
     let timesteps: Vec<f64> = steps.iter().map(|at| round.timesteps[2 * at] as f64).collect();
     let tensor = |values| Tensor::<4>::from_data(TensorData::new(values, shape), training);
