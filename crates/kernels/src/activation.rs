@@ -1,4 +1,4 @@
-//! Activations, on the CPU by kernels of our own.
+//! Activations, on the CPU by kernels of our own, on LibTorch's devices by PyTorch's.
 
 use burn::backend::Dispatch;
 use burn::tensor::{Tensor, activation};

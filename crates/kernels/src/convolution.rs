@@ -1,5 +1,5 @@
 //! Convolution layers, alone and with what stands around them, on the CPU by kernels of our own,
-//! on GPUs in half precision as products of matrices.
+//! on LibTorch's devices by PyTorch's, on other GPUs in half precision as products of matrices.
 
 use burn::backend::Dispatch;
 use burn::module::Param;

@@ -1,4 +1,4 @@
-//! Where our own kernels can run.
+//! Where there are kernels for layers.
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Device, Tensor};

@@ -1,4 +1,5 @@
-//! Linear layers, norms and attention, on the CPU by kernels of our own.
+//! Linear layers, norms and attention, on the CPU by kernels of our own, on LibTorch's devices by
+//! PyTorch's.
 
 use burn::backend::Dispatch;
 use burn::nn::{GroupNorm, Linear};

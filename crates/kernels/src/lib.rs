@@ -1,12 +1,12 @@
 //! Activations, norms, convolutions and attention in the form that is fastest on the device at
-//! hand: kernels of our own for f32 on the CPU, burn's operations everywhere else. And the
-//! optimizer's arithmetic on vectors in the CPU's memory.
+//! hand: kernels of our own for f32 on the CPU, PyTorch's on LibTorch's devices, burn's operations
+//! everywhere else. And the optimizer's arithmetic on vectors in the CPU's memory.
 
 #![warn(missing_docs)]
 // The one crate with code that the compiler cannot check: matrix products and outputs that tasks
 // share.
 #![allow(unsafe_code)]
-// burn means to drop LibTorch for kernels of its own, which are several times slower today.
+// burn means to drop LibTorch for kernels of its own, which were several times slower on a GPU.
 #![cfg_attr(feature = "tch", allow(deprecated))]
 
 mod activation;

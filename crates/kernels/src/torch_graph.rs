@@ -24,8 +24,8 @@ pub(crate) fn made<const N: usize>(inputs: [&TchTensor; N], result: tch::Tensor)
     result
 }
 
-/// PyTorch's own graph of a computation on one of its devices without burn's autodiff, which
-/// takes several times as long to record and to go back through.
+/// PyTorch's own graph of a computation on one of its devices without burn's autodiff, whose
+/// training steps took half as long again.
 #[derive(Debug)]
 pub struct TorchGraph {
     leaves: Vec<tch::Tensor>,

@@ -117,10 +117,13 @@ fn latent_deviation(model: &AutoencoderKL, data: &Dataset, device: &Device) -> f
     (squares / count - (sum / count).powi(2)).sqrt()
 }
 
+/// Pictures that are encoded together.
+const PICTURES_AT_ONCE: usize = 128;
+
 /// The mean latents of every picture, unscaled.
 pub(crate) fn encode_all(model: &AutoencoderKL, data: &Dataset, device: &Device) -> Vec<Vec<f32>> {
     let mut latents = Vec::with_capacity(data.examples.len());
-    for chunk in data.examples.chunks(128) {
+    for chunk in data.examples.chunks(PICTURES_AT_ONCE) {
         let pixels: Vec<f32> = chunk.iter().flat_map(|example| example.pixels.clone()).collect();
         let shape = [chunk.len(), 3, data.size, data.size];
         let pixels = Tensor::<4>::from_data(TensorData::new(pixels, shape), device);

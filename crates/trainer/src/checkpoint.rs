@@ -68,22 +68,14 @@ impl CheckpointFile {
     }
 
     /// Whether the run may write here: where no checkpoint stands yet, or one of the same origin.
+    /// Returns the steps it has done, 0 without a checkpoint.
     ///
     /// # Errors
     /// [`TrainError::OtherOrigin`] and [`TrainError::NoCheckpoint`]; the file is left as it is.
-    pub(crate) fn check(&self) -> Result<(), TrainError> {
-        self.open().map(|_| ())
-    }
-
-    /// Whether a run of `steps` steps has come to its end.
-    ///
-    /// # Errors
-    /// As [`Self::check`].
-    pub(crate) fn is_at(&self, steps: usize) -> Result<bool, TrainError> {
-        let Some(bytes) = self.open()? else { return Ok(false) };
+    pub(crate) fn check(&self) -> Result<u64, TrainError> {
+        let Some(bytes) = self.open()? else { return Ok(0) };
         let file = SafeTensors::deserialize(&bytes).map_err(|error| self.foreign(error))?;
-        let step = file.tensor("step").map_err(|error| self.foreign(error))?;
-        Ok(step.data() == (steps as u64).to_le_bytes())
+        Ok(bytemuck::pod_read_unaligned(&self.data(&file, "step", Dtype::U64, 1)?))
     }
 
     /// Reads what [`Self::save`] wrote for a model with `parameters` parameters and a run of
@@ -98,24 +90,13 @@ impl CheckpointFile {
     ) -> Result<Option<State>, TrainError> {
         let Some(bytes) = self.open()? else { return Ok(None) };
         let file = SafeTensors::deserialize(&bytes).map_err(|error| self.foreign(error))?;
-        let data = |name: &str, dtype: Dtype, length: usize| -> Result<Vec<u8>, TrainError> {
-            let view = file.tensor(name).map_err(|error| self.foreign(error))?;
-            if view.dtype() != dtype || view.shape() != [length] {
-                let (found, shape) = (view.dtype(), view.shape());
-                return Err(self.foreign(format!(
-                    "expected {length} values of type {dtype:?} in `{name}`, found the shape \
-                     {shape:?} of type {found:?}"
-                )));
-            }
-            Ok(view.data().to_vec())
-        };
-        let step: u64 = bytemuck::pod_read_unaligned(&data("step", Dtype::U64, 1)?);
+        let step: u64 = bytemuck::pod_read_unaligned(&self.data(&file, "step", Dtype::U64, 1)?);
         let step = usize::try_from(step)
             .ok()
             .filter(|step| *step <= steps)
             .ok_or_else(|| self.foreign(format!("expected at most {steps} steps, found {step}")))?;
         let vector = |name: &str, length: usize| -> Result<Vec<f32>, TrainError> {
-            Ok(bytemuck::pod_collect_to_vec(&data(name, Dtype::F32, length)?))
+            Ok(bytemuck::pod_collect_to_vec(&self.data(&file, name, Dtype::F32, length)?))
         };
         let optimizer = AdamW {
             values: vector("values", parameters)?,
@@ -124,6 +105,25 @@ impl CheckpointFile {
             variance: vector("variance", parameters)?,
         };
         Ok(Some(State { step, optimizer, losses: vector("losses", step)? }))
+    }
+
+    /// The bytes of `name`, which holds `length` values of `dtype`.
+    fn data(
+        &self,
+        file: &SafeTensors<'_>,
+        name: &str,
+        dtype: Dtype,
+        length: usize,
+    ) -> Result<Vec<u8>, TrainError> {
+        let view = file.tensor(name).map_err(|error| self.foreign(error))?;
+        if view.dtype() != dtype || view.shape() != [length] {
+            let (found, shape) = (view.dtype(), view.shape());
+            return Err(self.foreign(format!(
+                "expected {length} values of type {dtype:?} in `{name}`, found the shape \
+                 {shape:?} of type {found:?}"
+            )));
+        }
+        Ok(view.data().to_vec())
     }
 
     /// The bytes of a checkpoint of the same origin.

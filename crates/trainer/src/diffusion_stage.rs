@@ -49,8 +49,7 @@ pub(crate) fn train_diffusion(
     let training = stage::recording(device);
     let vocab_size = data.tokenizer.vocab_size();
     let model = match start {
-        Some(model) if training.is_autodiff() => model.train(),
-        Some(model) => model,
+        Some(model) => stage::recorded(model, &training),
         None => stage::initialize(recipe.seed.wrapping_add(1), &training, |device| {
             Ok::<_, TrainError>(TextToLatent {
                 unet: unet_config(&recipe.diffusion, data.shape)?.init(device),

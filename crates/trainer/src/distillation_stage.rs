@@ -54,8 +54,7 @@ pub(crate) fn distil(
             alphas: &alphas,
             device,
         };
-        let student =
-            if training.is_autodiff() { teacher.clone().train() } else { teacher.clone() };
+        let student = stage::recorded(teacher.clone(), &training);
         let (student, losses) = stage::run(
             student,
             &recipe.optimizer,

@@ -85,23 +85,33 @@ pub(crate) fn gradient_tensor<M: Module>(
     Tensor::cat(collect.2, 0)
 }
 
+/// A vector cut into parameters, one after the other.
+struct Parts<'a>(&'a Tensor<1>, usize);
+
+impl Parts<'_> {
+    /// The values of `param`.
+    fn next<const D: usize>(&mut self, param: &Param<Tensor<D>>) -> Tensor<D> {
+        let shape = param.lazy_shape();
+        let count = shape.num_elements();
+        let part = self.0.clone().narrow(0, self.1, count).reshape(shape);
+        self.1 += count;
+        part
+    }
+}
+
 /// The module with its float parameters replaced by parts of `values`, which stays on its device.
 ///
 /// # Panics
 /// Where there are fewer values than parameters.
 pub(crate) fn assign_tensor<M: Module>(module: M, values: &Tensor<1>) -> M {
-    struct Assign<'a>(&'a Tensor<1>, usize);
+    struct Assign<'a>(Parts<'a>);
     impl ModuleMapper for Assign<'_> {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let shape = param.lazy_shape();
-            let count = shape.num_elements();
-            let part = self.0.clone().narrow(0, self.1, count).reshape(shape);
-            self.1 += count;
-            let id = param.id;
-            param.transform_for_load(Tensor::from_inner(part), id)
+            let (values, id) = (Tensor::from_inner(self.0.next(&param)), param.id);
+            param.transform_for_load(values, id)
         }
     }
-    module.map(&mut Assign(values, 0))
+    module.map(&mut Assign(Parts(values, 0)))
 }
 
 /// [`assign_tensor`] with every part a leaf of `graph`.
@@ -111,16 +121,12 @@ pub(crate) fn assign_leaves<M: Module>(
     values: &Tensor<1>,
     graph: &mut kernels::TorchGraph,
 ) -> M {
-    struct Assign<'a>(&'a Tensor<1>, usize, &'a mut kernels::TorchGraph);
+    struct Assign<'a>(Parts<'a>, &'a mut kernels::TorchGraph);
     impl ModuleMapper for Assign<'_> {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let shape = param.lazy_shape();
-            let count = shape.num_elements();
-            let part = self.0.clone().narrow(0, self.1, count).reshape(shape);
-            self.1 += count;
-            let id = param.id;
-            param.transform_for_load(self.2.leaf(part), id)
+            let (values, id) = (self.1.leaf(self.0.next(&param)), param.id);
+            param.transform_for_load(values, id)
         }
     }
-    module.map(&mut Assign(values, 0, graph))
+    module.map(&mut Assign(Parts(values, 0), graph))
 }

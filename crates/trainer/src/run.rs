@@ -108,9 +108,10 @@ pub fn train(
         .refined()
         .map(|refined| (refined, file("refinement.safetensors", recipe.first_stages())));
     first.check()?;
+    let mut second_done = 0;
     if stages != Stages::Autoencoder {
-        second.check()?;
-        refined.iter().try_for_each(|(_, checkpoint)| checkpoint.check())?;
+        second_done = second.check()?;
+        refined.iter().try_for_each(|(_, checkpoint)| checkpoint.check().map(|_| ()))?;
     }
     let third = match (&recipe.distillation, stages) {
         (Some(distillation), Stages::Distillation) => {
@@ -137,7 +138,7 @@ pub fn train(
     pictures.retain_concepts(&concepts);
     let captions = Captions::new(&pictures, &kinds, &recipe.diffusion);
     let mut augment = recipe.diffusion.augment.clone();
-    if refined.is_some() && second.is_at(recipe.diffusion.optimizer.steps)? {
+    if refined.is_some() && second_done == recipe.diffusion.optimizer.steps as u64 {
         // Nothing is drawn from them any more.
         augment.variants = 0;
     }

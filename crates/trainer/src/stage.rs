@@ -40,6 +40,11 @@ pub(crate) fn recording(device: &Device) -> Device {
     if kernels::is_torch(device) { device.clone() } else { device.clone().autodiff() }
 }
 
+/// `module`, whose operations are not recorded, for training on the device that [`recording`] gave.
+pub(crate) fn recorded<M: Module>(module: M, training: &Device) -> M {
+    if training.is_autodiff() { module.train() } else { module }
+}
+
 /// The module that `init` makes on `device`, with the initial weights that `seed` gives on the CPU.
 ///
 /// A device has one generator for the whole process, and parameters are drawn when they are first
