@@ -41,6 +41,7 @@ mod shards;
 mod stage;
 mod steps;
 mod summary;
+mod trainings;
 mod vocabulary;
 
 pub use error::TrainError;

@@ -60,7 +60,7 @@ impl Origin {
     }
 }
 
-/// Every field below `value` by its path, lists entry by entry.
+/// Every field below `value` by its path; a list of plain values is one.
 fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(object) => {
@@ -69,6 +69,11 @@ fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, String>) {
             {
                 let separator = if path.is_empty() { "" } else { "." };
                 flatten(&format!("{path}{separator}{name}"), value, fields);
+            }
+        }
+        Value::Array(tables) if tables.iter().any(Value::is_object) => {
+            for (index, table) in tables.iter().enumerate() {
+                flatten(&format!("{path}[{index}]"), table, fields);
             }
         }
         plain => {

@@ -12,14 +12,13 @@ use serde_json::json;
 use crate::autoencoder_stage::{psnr, train_autoencoder};
 use crate::captions::Captions;
 use crate::checkpoint::CheckpointFile;
-use crate::diffusion_stage::train_diffusion;
 use crate::distillation_stage::distil;
 use crate::export::export_pipeline;
 use crate::held_out::HeldOut;
 use crate::kinds::{self, Kinds};
-use crate::latents::Latents;
 use crate::origin::Origin;
 use crate::summary::curve;
+use crate::trainings::{Materials, Trainings};
 use crate::vocabulary::Vocabulary;
 use crate::{DiffusionRecipe, DistillationRecipe, Progress, Recipe, Summary, TrainError, concepts};
 
@@ -86,8 +85,7 @@ pub fn train(
     recipe.fits(pictures.size)?;
     let mut keywords_sha256 = None;
     let mut kinds = Kinds::new();
-    let uses_kinds = |recipe: &Recipe| recipe.diffusion.captions.is_used();
-    if uses_kinds(recipe) || recipe.refined().as_ref().is_some_and(uses_kinds) {
+    if recipe.uses_kinds() {
         (kinds, keywords_sha256) = kinds::read(data).map(|(kinds, sha)| (kinds, Some(sha)))?;
     }
     let held_out = HeldOut::draw(recipe.held_out, &pictures, data)?;
@@ -103,16 +101,11 @@ pub fn train(
     let file = |name: &str, recipe: Recipe| {
         CheckpointFile::new(work.join(name), Origin::new(&followed(recipe), &sets))
     };
-    let second = file("diffusion.safetensors", recipe.unrefined());
-    let refined = recipe
-        .refined()
-        .map(|refined| (refined, file("refinement.safetensors", recipe.first_stages())));
     first.check()?;
-    let mut second_done = 0;
-    if stages != Stages::Autoencoder {
-        second_done = second.check()?;
-        refined.iter().try_for_each(|(_, checkpoint)| checkpoint.check().map(|_| ()))?;
-    }
+    let trainings = match stages {
+        Stages::Autoencoder => None,
+        Stages::All | Stages::Distillation => Some(Trainings::new(recipe, &file)?),
+    };
     let third = match (&recipe.distillation, stages) {
         (Some(distillation), Stages::Distillation) => {
             let rounds = rounds(recipe, distillation, &file)?;
@@ -123,9 +116,9 @@ pub fn train(
     };
     let (vae, autoencoder_losses) =
         train_autoencoder(recipe, &pictures, &first, device, &mut |p| progress("autoencoder", p))?;
-    if stages == Stages::Autoencoder {
+    let Some(trainings) = trainings else {
         return Ok(Trained::Autoencoder { psnr: psnr(&vae, &validation, device) });
-    }
+    };
     let DiffusionRecipe { vocabulary, text_tokens, .. } = recipe.diffusion;
     // The vocabulary covers all captions, so that more concepts can be learnt later.
     let all = Captions::new(&pictures, &kinds, &recipe.diffusion);
@@ -136,28 +129,9 @@ pub fn train(
     let tokenizer = CLIPTokenizer::from_folder(&folder)?;
     let concepts = concepts::choose(&pictures, &validation, recipe.diffusion.concepts);
     pictures.retain_concepts(&concepts);
-    let captions = Captions::new(&pictures, &kinds, &recipe.diffusion);
-    let mut augment = recipe.diffusion.augment.clone();
-    if refined.is_some() && second_done == recipe.diffusion.optimizer.steps as u64 {
-        // Nothing is drawn from them any more.
-        augment.variants = 0;
-    }
-    let augment = (&augment, recipe.seed);
-    let mut latents = Latents::encode(&vae, &pictures, augment, captions, tokenizer, device);
-    let (mut model, diffusion_losses) =
-        train_diffusion(recipe, &latents, None, &second, device, &mut |p| {
-            progress("diffusion", p)
-        })?;
-    let mut refinement_losses = Vec::new();
-    if let Some((recipe, checkpoint)) = refined {
-        let captions = Captions::new(&pictures, &kinds, &recipe.diffusion);
-        let augment = (&recipe.diffusion.augment, recipe.seed);
-        latents = Latents::encode(&vae, &pictures, augment, captions, latents.tokenizer, device);
-        (model, refinement_losses) =
-            train_diffusion(&recipe, &latents, Some(model), &checkpoint, device, &mut |p| {
-                progress("refinement", p)
-            })?;
-    }
+    let materials = Materials { vae: &vae, pictures: &pictures, kinds: &kinds, device };
+    let (mut model, latents, losses) = trainings.run(&materials, tokenizer, progress)?;
+    let mut losses = losses.iter().map(|losses| curve(losses));
     let (mut distillation_loss, mut recommended) = (Vec::new(), None);
     if let Some((distillation, checkpoints)) = third {
         let losses;
@@ -174,8 +148,8 @@ pub fn train(
         pictures: pictures.examples.len(),
         parameters: [model.unet.num_params(), vae.num_params(), model.text_encoder.num_params()],
         autoencoder_loss: curve(&autoencoder_losses),
-        diffusion_loss: curve(&diffusion_losses),
-        refinement_loss: curve(&refinement_losses),
+        diffusion_loss: losses.next().unwrap_or_default(),
+        refinement_loss: losses.collect(),
         distillation_loss,
         autoencoder_psnr: psnr(&vae, &validation, device),
     };

@@ -21,9 +21,9 @@ pub struct Summary {
     pub autoencoder_loss: Vec<f32>,
     /// Mean losses of the second stage over fiftieths of its training.
     pub diffusion_loss: Vec<f32>,
-    /// The same of its refinement, where there was one.
+    /// The same of each of its refinements.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub refinement_loss: Vec<f32>,
+    pub refinement_loss: Vec<Vec<f32>>,
     /// The same of each round of the distillation, for a few-step model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub distillation_loss: Vec<Vec<f32>>,

@@ -70,11 +70,11 @@ fn from_file_names_the_field_and_what_was_expected() {
         ("drop_caption = 0.1", "drop_caption = 1.5", "diffusion.drop_caption", "1.5"),
         ("drop_style = 0.1", "drop_style = 0.95", "diffusion.drop_style", "0.95"),
         ("min_snr_gamma = 5.0", "min_snr_gamma = 0.0", "diffusion.min_snr_gamma", "0"),
-        ("colour = 0.0", "colour = 0.95", "diffusion.refinement.colour", "0.95"),
+        ("colour = 0.0", "colour = 0.95", "diffusion.refinement[0].colour", "0.95"),
         (
             "warmup = 1\nbetas = [0.9, 0.99]\nweight_decay = 0.01",
             "warmup = 5\nbetas = [0.9, 0.99]\nweight_decay = 0.01",
-            "diffusion.refinement.optimizer.warmup",
+            "diffusion.refinement[0].optimizer.warmup",
             "5",
         ),
     ] {

@@ -103,9 +103,9 @@ pub struct DiffusionRecipe {
     pub min_snr_gamma: f64,
     /// Optimiser.
     pub optimizer: OptimizerRecipe,
-    /// A second training after the first, where there is to be one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refinement: Option<RefinementRecipe>,
+    /// Trainings after the first, each from what the one before it ended with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refinement: Vec<RefinementRecipe>,
 }
 
 impl Recipe {
@@ -119,11 +119,6 @@ impl Recipe {
         let recipe = Self { file: path.into(), ..read(path)? };
         recipe.validate()?;
         Ok(recipe)
-    }
-
-    /// What the first two stages follow.
-    pub(crate) fn first_stages(&self) -> Self {
-        Self { distillation: None, ..self.clone() }
     }
 
     /// What the first `rounds` rounds of the distillation follow: later ones do not change them.

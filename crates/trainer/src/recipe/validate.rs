@@ -134,8 +134,8 @@ fn diffusion(recipe: &DiffusionRecipe, fields: &mut Fields) {
     augment(&recipe.augment, fields);
     fields.number("min_snr_gamma", recipe.min_snr_gamma, POSITIVE);
     fields.table("optimizer", |fields| optimizer(&recipe.optimizer, fields));
-    if let Some(refinement) = &recipe.refinement {
-        fields.table("refinement", |fields| {
+    for (index, refinement) in recipe.refinement.iter().enumerate() {
+        fields.table(&format!("refinement[{index}]"), |fields| {
             captions(&refinement.captions(&recipe.captions), fields);
             augment(&refinement.augment, fields);
             fields.table("optimizer", |fields| optimizer(&refinement.optimizer, fields));

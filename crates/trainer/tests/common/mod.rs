@@ -138,9 +138,9 @@ ema = 0.9
 checkpoint_every = 2
 "#;
 
-/// What is appended to [`PIPELINE`] for a second training.
+/// What is appended to [`PIPELINE`] for each further training.
 pub const REFINEMENT: &str = r#"
-[diffusion.refinement]
+[[diffusion.refinement]]
 keyword = 0.1
 kind = 0.0
 colour = 0.0

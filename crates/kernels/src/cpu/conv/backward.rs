@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::ConvShape;
 use super::unfold::unfold_group;
+use super::{ConvShape, shifted};
 use crate::cpu::disjoint::DisjointOut;
 use crate::cpu::matmul::{Matrix, Place, matmul, matmul_into};
 use crate::cpu::scratch::Scratch;
@@ -24,7 +24,12 @@ pub(crate) fn backward(
     if dy.is_empty() || x.is_empty() {
         return (vec![0.0; x.len()], vec![0.0; w.len()], vec![0.0; shape.output[0]]);
     }
-    (input_gradient(w, dy, shape), weight_gradient(x, dy, shape), bias_gradient(dy, shape))
+    let dw = if shifted::suits_gradient(shape) {
+        shifted::weight_gradient(x, dy, shape)
+    } else {
+        weight_gradient(x, dy, shape)
+    };
+    (input_gradient(w, dy, shape), dw, bias_gradient(dy, shape))
 }
 
 /// `dy` convolved with the weights turned round, or its products folded back where a stride leaves

@@ -22,22 +22,24 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// Copies of the samples `samples` of `x`, normalised or doubled as `around` says.
+    /// Copies of the channels `channels` of the samples `samples` of `x`, normalised or doubled as
+    /// `around` says.
     pub(super) fn new(
         x: &[f32],
         shape: ConvShape,
         samples: Range<usize>,
+        channels: Range<usize>,
         around: Around<'_>,
     ) -> Self {
-        let [channels, height, width] = shape.input;
+        let [all_channels, height, width] = shape.input;
         let [taps_y, taps_x] = shape.kernel;
         let layout = Layout::new(shape, samples.len());
-        let mut values = Scratch::new(channels * taps_x * layout.copy_len() + ROOM);
+        let mut values = Scratch::new(channels.len() * taps_x * layout.copy_len() + ROOM);
         let mut doubled = Scratch::new(height * width);
         let mut normal = Scratch::new(height * width);
         for (index, sample) in samples.enumerate() {
-            for channel in 0..channels {
-                let place = sample * channels + channel;
+            for (copied, channel) in channels.clone().enumerate() {
+                let place = sample * all_channels + channel;
                 let norm = around.before.map(|norms| norms[place]);
                 let plane = if around.doubled {
                     let len = height / 2 * (width / 2);
@@ -54,14 +56,14 @@ impl Copies {
                     None => plane,
                 };
                 for tap in 0..taps_x {
-                    let start = (channel * taps_x + tap) * layout.copy_len();
+                    let start = (copied * taps_x + tap) * layout.copy_len();
                     let copy = &mut values[start..][..layout.copy_len()];
                     layout.shift(plane, tap, index, copy);
                 }
             }
         }
-        let mut offsets = Vec::with_capacity(shape.depth());
-        for channel in 0..channels {
+        let mut offsets = Vec::with_capacity(channels.len() * taps_x * taps_y);
+        for channel in 0..channels.len() {
             for down in 0..taps_y {
                 let first =
                     channel * taps_x * layout.copy_len() + layout.row(down) * layout.row_len();

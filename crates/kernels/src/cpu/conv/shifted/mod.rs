@@ -5,7 +5,10 @@
 //! the weights in their order, whatever batch, thread or vector it is computed in.
 
 mod copies;
+mod gradient;
 mod products;
+
+pub(super) use gradient::weight_gradient;
 
 use rayon::prelude::*;
 
@@ -31,6 +34,11 @@ pub(super) fn suits(shape: ConvShape) -> bool {
     shape.positions() <= MOST_POSITIONS && shape.depth() <= MOST_DEPTH && !shape.is_pointwise()
 }
 
+/// Whether [`weight_gradient`] is the fastest for `shape`.
+pub(super) fn suits_gradient(shape: ConvShape) -> bool {
+    shape.positions() <= MOST_POSITIONS && !shape.is_pointwise()
+}
+
 /// Convolution of `x` with `w` plus `b`.
 pub(super) fn forward(
     x: &[f32],
@@ -51,7 +59,7 @@ pub(super) fn forward(
         let first = task / parts * group;
         let samples = first..shape.batch.min(first + group);
         let channels = task % parts * block..outputs.min((task % parts + 1) * block);
-        let copies = Copies::new(x, shape, samples.clone(), around);
+        let copies = Copies::new(x, shape, samples.clone(), 0..shape.input[0], around);
         let w = &w[channels.start * shape.depth()..channels.end * shape.depth()];
         let places = Places { shape, samples, channels };
         if places.samples.len() == 1 {
@@ -177,7 +185,7 @@ mod tests {
             let shape = ConvShape::new(input, outputs, kernel, stride, padding);
             let x = values(shape.batch * shape.input_len(), 1);
             let (w, b) = (values(outputs * shape.depth(), 2), values(outputs, 3));
-            let whole = Copies::new(&x, shape, 0..shape.batch, Around::default());
+            let whole = Copies::new(&x, shape, 0..shape.batch, 0..input[1], Around::default());
             let places = Places { shape, samples: 0..shape.batch, channels: 0..outputs };
             let mut sums = vec![0.0; places.len()];
             places.start(&mut sums, &b, Addend::None);
