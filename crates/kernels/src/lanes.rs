@@ -2,7 +2,7 @@
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::workers::STACK;
+use crate::workers::{STACK, worker_count};
 
 /// Threads of which each runs a whole computation by itself.
 ///
@@ -24,7 +24,7 @@ impl Lanes {
 
     /// As many as the kernels' own threads.
     pub fn as_many_as_workers() -> Self {
-        Self::new(rayon::current_num_threads())
+        Self::new(worker_count())
     }
 
     /// How many there are.

@@ -34,4 +34,4 @@ pub use lanes::Lanes;
 pub use layer::{attention, group_norm, group_norm_silu, layer_norm, linear, linear_to_features};
 #[cfg(feature = "tch")]
 pub use torch_graph::TorchGraph;
-pub use workers::on_workers;
+pub use workers::{on_workers, worker_count};

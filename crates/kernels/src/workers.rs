@@ -19,6 +19,11 @@ pub fn on_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| work())
 }
 
+/// How many threads share the kernels' work, seen from this one.
+pub fn worker_count() -> usize {
+    rayon::current_num_threads()
+}
+
 #[cfg(test)]
 mod tests {
     use super::on_workers;

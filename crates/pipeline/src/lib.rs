@@ -12,6 +12,7 @@ mod device;
 mod error;
 mod folder;
 mod generation;
+mod lanes;
 mod latents_file;
 mod lora_norms;
 mod memory;

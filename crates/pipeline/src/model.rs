@@ -10,6 +10,7 @@ use scheduler::{NoiseSchedule, SchedulerConfig};
 use unet_core::UNet2DConditionModel;
 
 use crate::folder::fingerprint;
+use crate::lanes;
 use crate::merge::{self, LoraRecord};
 use crate::text_encoders::TextEncoders;
 use crate::{Conditioning, PipelineError, Precision};
@@ -40,6 +41,8 @@ pub struct Pipeline {
     pub(crate) vae_slicing: bool,
     /// Whether large pictures are decoded in tiles.
     pub(crate) vae_tiling: bool,
+    /// Whether threads run parts of the U-Net's batches.
+    pub(crate) in_lanes: bool,
 }
 
 impl Pipeline {
@@ -47,9 +50,7 @@ impl Pipeline {
     pub(crate) fn assemble(
         (path, name): (&Path, String),
         device: &Device,
-        unet: UNet2DConditionModel,
-        vae: AutoencoderKL,
-        text: TextEncoders,
+        (unet, vae, text): (UNet2DConditionModel, AutoencoderKL, TextEncoders),
         scheduler: SchedulerConfig,
     ) -> Result<Self, PipelineError> {
         let mixed = |what: &str, expected: usize, found: usize| {
@@ -90,6 +91,7 @@ impl Pipeline {
         let device = device.clone();
         let (vae_slicing, vae_tiling, recommended) = (false, false, None);
         let text = Arc::new(text);
+        let in_lanes = lanes::suit(&unet, &device);
         Ok(Self {
             path,
             base_name: name.clone(),
@@ -103,6 +105,7 @@ impl Pipeline {
             recommended,
             vae_slicing,
             vae_tiling,
+            in_lanes,
         })
     }
 

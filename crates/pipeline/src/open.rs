@@ -89,14 +89,25 @@ impl Pipeline {
         let vae_dtype = configs.vae_dtype(dtype);
         let merge = Merge::new(loras, &configs, device)?;
         let unet = folder.join("unet");
-        let pipeline = Self::assemble(
-            (folder, configs.name),
+        let (unet, (vae, text)) = both(
             device,
-            UNet2DConditionModel::from_folder_with(unet, &merge.unet, dtype, device)?,
-            AutoencoderKL::from_folder(folder.join("vae"), vae_dtype, device)?,
-            TextEncoders::load(folder, &index, &merge.text, dtype, device)?,
-            configs.scheduler,
-        )?;
+            || UNet2DConditionModel::from_folder_with(unet, &merge.unet, dtype, device),
+            || {
+                let vae = AutoencoderKL::from_folder(folder.join("vae"), vae_dtype, device);
+                (vae, TextEncoders::load(folder, &index, &merge.text, dtype, device))
+            },
+        );
+        let parts = (unet?, vae?, text?);
+        let pipeline = Self::assemble((folder, configs.name), device, parts, configs.scheduler)?;
         Ok(pipeline.with_recommended(recommended).with_loras(merge.records))
     }
+}
+
+/// Both results; in the CPU's memory they are made at the same time.
+fn both<A: Send, B: Send>(
+    device: &Device,
+    first: impl FnOnce() -> A + Send,
+    second: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if *device == Device::flex() { rayon::join(first, second) } else { (first(), second()) }
 }

@@ -5,6 +5,7 @@ use reweight::BatchPolicy;
 use scheduler::SchedulerKind;
 use unet_core::Intervention;
 
+use crate::lanes;
 use crate::{
     Conditioning, Pipeline, PipelineError, Prediction, SampleRequest, SizeConditioning, Start,
     Trajectory, TrajectoryStep,
@@ -67,10 +68,16 @@ impl Pipeline {
         let factor = self.vae().config().downscale();
         let picture = SizeConditioning::of_picture([height * factor, width * factor]);
         let added = conditioning.added(sizes.unwrap_or(&picture));
-        let (added, embeds) = (added.as_ref(), conditioning.embeds.clone());
-        self.unet()
-            .forward_repeated(input, &[timestep], embeds, added, samples, intervention)
-            .cast(DType::F32)
+        let unet = self.unet();
+        let run = |samples: &[usize], intervention: Option<&dyn Intervention>| {
+            let (input, embeds) = (input.clone(), conditioning.embeds.clone());
+            unet.forward_repeated(input, &[timestep], embeds, added.as_ref(), samples, intervention)
+                .cast(DType::F32)
+        };
+        if self.in_lanes {
+            return lanes::each_part(unet, samples, intervention, run);
+        }
+        run(samples, intervention)
     }
 
     /// The noise of which DDIM makes `latents`, `[batch, channels, height, width]` in f32, as far as its

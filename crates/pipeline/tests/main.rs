@@ -9,6 +9,7 @@ mod generation;
 mod gpu;
 mod half;
 mod image_to_image;
+mod lanes;
 mod lora;
 mod lora_norms;
 mod reuse;

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
-use kernels::Lanes;
+use burn::tensor::{Tensor, TensorData};
 use pipeline::{Conditioning, Pipeline, Prediction, SampleRequest, Trajectory};
 use reweight::StepWeights;
 use scheduler::NoiseSchedule;
@@ -12,10 +10,6 @@ use unet_core::Intervention;
 
 use crate::non_finite::{FirstNonFinite, is_finite};
 use crate::{Candidate, DifferenceEvaluator, Evaluator, NoiseLevel, ProbeError};
-
-/// Largest network of which each thread runs a part of the batch by itself: its weights, which each
-/// then reads alone, fit in the processor's cache.
-const MOST_PARAMETERS_IN_LANES: usize = 16_000_000;
 
 /// One step of the teacher's trajectory.
 #[derive(Debug)]
@@ -34,8 +28,6 @@ struct TeacherStep {
 pub struct UNetEvaluator<'a> {
     pipeline: &'a Pipeline,
     unet_batch: usize,
-    /// Where a small network is run several times at once.
-    lanes: Option<Lanes>,
     batches: Vec<(Conditioning, Option<pipeline::SizeConditioning>, Vec<TeacherStep>)>,
     calls: usize,
 }
@@ -64,10 +56,7 @@ impl<'a> UNetEvaluator<'a> {
         if calls.iter().any(|count| *count != calls[0]) {
             return Err(ProbeError::Config("expected the same steps for every batch".into()));
         }
-        let small = *pipeline.device() == Device::flex()
-            && pipeline.unet().num_params() <= MOST_PARAMETERS_IN_LANES;
-        let lanes = small.then(Lanes::as_many_as_workers).filter(|lanes| lanes.count() > 1);
-        let mut evaluator = Self { pipeline, unet_batch, lanes, batches: Vec::new(), calls: 0 };
+        let mut evaluator = Self { pipeline, unet_batch, batches: Vec::new(), calls: 0 };
         for batch in batches {
             let teacher = evaluator.teacher(batch)?;
             evaluator.batches.push((batch.unet_conditioning(), batch.sizes, teacher));
@@ -189,17 +178,7 @@ impl UNetEvaluator<'_> {
         let pairs: Vec<(usize, usize)> =
             (0..candidates.len()).flat_map(|c| (0..samples).map(move |s| (c, s))).collect();
         for chunk in pairs.chunks(self.unet_batch) {
-            let lanes = self.lanes.as_ref().filter(|lanes| chunk.len() >= 2 * lanes.count());
-            let predicted: Vec<Vec<f32>> = match lanes {
-                None => self.predict_pairs(batch, step, candidates, chunk)?,
-                Some(lanes) => {
-                    let end = |lane: usize| chunk.len() * lane / lanes.count();
-                    let part = |lane: usize| &chunk[end(lane)..end(lane + 1)];
-                    let parts =
-                        lanes.map(|lane| self.predict_pairs(batch, step, candidates, part(lane)));
-                    parts.into_iter().collect::<Result<Vec<_>, _>>()?.concat()
-                }
-            };
+            let predicted = self.predict_pairs(batch, step, candidates, chunk)?;
             for ((candidate, sample), values) in chunk.iter().zip(predicted) {
                 see(*candidate, *sample, &values);
             }

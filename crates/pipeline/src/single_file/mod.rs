@@ -80,14 +80,10 @@ impl Pipeline {
             .collect::<Result<Vec<_>, PipelineError>>()?;
         let text = TextEncoders::assemble(tokenizers, encoders, facts.force_zeros_for_empty_prompt)
             .ok_or_else(|| wrong(format!("`{}` has no text encoder", preset.name)))?;
-        let pipeline = Self::assemble(
-            (path, format!("{} ({})", stem(path), preset.name)),
-            device,
-            load_tensors(unet.init(device), merge.unet.apply(parts.unet), path, dtype)?,
-            load_tensors(vae.init(device), parts.vae, path, vae_dtype)?,
-            text,
-            scheduler,
-        )?;
+        let unet = load_tensors(unet.init(device), merge.unet.apply(parts.unet), path, dtype)?;
+        let vae = load_tensors(vae.init(device), parts.vae, path, vae_dtype)?;
+        let place = (path, format!("{} ({})", stem(path), preset.name));
+        let pipeline = Self::assemble(place, device, (unet, vae, text), scheduler)?;
         Ok(pipeline.with_facts(facts).with_loras(merge.records))
     }
 }
