@@ -2,16 +2,12 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{Device, FloatDType};
 use pipeline::{Control, NoiseKind, NoiseSource, Pipeline, Precision};
 use reweight::{BatchPolicy, BlockWeights, FreeU, Policy, StepMatrix};
 use scheduler::SchedulerKind;
 
-use crate::support;
-
-fn bits(latents: Tensor<4>) -> Vec<u32> {
-    latents.into_data().iter::<f32>().map(f32::to_bits).collect()
-}
+use crate::support::{self, bits};
 
 #[test]
 fn sample_branches_are_the_samples_of_each_policy_alone() {

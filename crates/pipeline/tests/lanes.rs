@@ -2,17 +2,13 @@
 
 use std::path::Path;
 
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{Device, FloatDType};
 use pipeline::Pipeline;
 use rayon::ThreadPoolBuilder;
 use reweight::StepWeights;
 use unet_core::Intervention;
 
-use crate::support;
-
-fn bits(latents: Tensor<4>) -> Vec<u32> {
-    latents.into_data().iter::<f32>().map(f32::to_bits).collect()
-}
+use crate::support::{self, bits};
 
 #[test]
 fn predictions_of_any_number_of_threads_are_those_of_each_sample_alone() {

@@ -30,3 +30,8 @@ pub fn latents(pipeline: &Pipeline) -> Tensor<4> {
 pub fn sampled(pipeline: &Pipeline, request: &SampleRequest) -> Tensor<4> {
     pipeline.sample(request, &BatchPolicy::vanilla(), &mut |_| Control::Continue).unwrap()
 }
+
+/// The bits of every value.
+pub fn bits(latents: Tensor<4>) -> Vec<u32> {
+    latents.into_data().iter::<f32>().map(f32::to_bits).collect()
+}

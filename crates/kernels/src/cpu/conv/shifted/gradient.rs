@@ -200,6 +200,7 @@ impl Sums<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::CASES;
     use super::*;
     use crate::cpu::conv::reference::values;
     use crate::cpu::simd::dispatch_all;
@@ -256,15 +257,7 @@ mod tests {
 
     #[test]
     fn every_instruction_set_is_within_the_measured_error_of_f64() {
-        for (input, outputs, kernel, stride, padding) in [
-            ([2, 5, 16, 16], 13, [3, 3], 1, [1, 1]),
-            ([37, 17, 8, 8], 4, [3, 3], 1, [1, 1]),
-            ([21, 7, 2, 2], 9, [3, 3], 1, [1, 1]),
-            ([3, 6, 3, 5], 4, [3, 3], 1, [1, 1]),
-            ([2, 3, 9, 8], 18, [3, 3], 2, [1, 1]),
-            ([1, 4, 7, 6], 3, [5, 2], 1, [0, 1]),
-            ([7, 2, 1, 1], 8, [3, 3], 1, [1, 1]),
-        ] {
+        for (input, outputs, kernel, stride, padding) in CASES {
             let shape = ConvShape::new(input, outputs, kernel, stride, padding);
             let x = values(shape.batch * shape.input_len(), 1);
             let dy = values(shape.batch * shape.output_len(), 2);
