@@ -1,4 +1,5 @@
-"""The work of `cargo xtask peers` as PyTorch, diffusers and transformers do it, on random weights.
+"""The work of `cargo xtask peers` as PyTorch, diffusers and transformers do it, on random weights but
+for whole pictures.
 
 Reads one JSON object from standard input: `work`, `config`, `batch`, `repeats`, `threads`. Writes
 one to standard output: `seconds` of each timed run, `peak_bytes` of the process, `versions`.
@@ -135,7 +136,22 @@ def vae(work, config, batch):
     return run
 
 
-WORKS = {"probe": probe, "training": training, "text": text, "vae": vae}
+def pictures(work, config, batch):
+    from diffusers import DDIMScheduler, StableDiffusionPipeline
+
+    folder, options = config["folder"], {"torch_dtype": torch.float32, "safety_checker": None}
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, **options)
+    pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
+    pipeline.set_progress_bar_config(disable=True)
+    prompts = ["a cartoon of a dragon"] * batch
+
+    def run():
+        pipeline(prompts, num_inference_steps=20, guidance_scale=3.0, height=64, width=64)
+
+    return run
+
+
+WORKS = {"probe": probe, "picture1": pictures, "picture8": pictures, "training": training, "text": text, "vae": vae}
 
 
 def main():

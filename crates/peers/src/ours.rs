@@ -6,9 +6,11 @@ use anyhow::Context;
 use autoencoder::AutoencoderKLConfig;
 use burn::tensor::{Device, Tensor};
 use clip::CLIPTextConfig;
+use pipeline::Control;
 use probe::{CounterDraws, ProbeConfig, ProbeState, UNetEvaluator, search};
+use reweight::BatchPolicy;
 use unet_core::{AddedConditioning, UNet2DConditionConfig};
-use workloads::{TrainingStep, normal, probe_request, shipped_pipeline};
+use workloads::{TrainingStep, guided_request, normal, probe_request, shipped_pipeline};
 
 use crate::work::Work;
 
@@ -29,6 +31,7 @@ pub fn measure(work: Work) -> anyhow::Result<Vec<f64>> {
             Ok(timed(work, || wait(model.decode(latents.clone()))))
         }
         Work::Probe => probe(),
+        Work::Picture1 | Work::Picture8 => pictures(work),
         Work::Training => Ok(training(work, &UNet2DConditionConfig::from_json(&config, &place)?)),
         _ => Ok(unet(work, &UNet2DConditionConfig::from_json(&config, &place)?)),
     }
@@ -48,6 +51,24 @@ fn timed(work: Work, mut run: impl FnMut()) -> Vec<f64> {
         seconds.push(start.elapsed().as_secs_f64());
     }
     seconds
+}
+
+/// From prompts to pictures, with what is loaded.
+fn pictures(work: Work) -> anyhow::Result<Vec<f64>> {
+    let pipeline = shipped_pipeline()?;
+    let mut failure = None;
+    let seconds = timed(work, || {
+        let made = guided_request(&pipeline, 20, work.batch()).and_then(|request| {
+            let vanilla = BatchPolicy::vanilla();
+            let latents = pipeline.sample(&request, &vanilla, &mut |_| Control::Continue)?;
+            Ok(pipeline.pictures(latents)?)
+        });
+        match made {
+            Ok(made) => drop(std::hint::black_box(made)),
+            Err(error) => failure = Some(error),
+        }
+    });
+    failure.map_or(Ok(seconds), Err)
 }
 
 /// Height and width of the latents, and tokens of the text.

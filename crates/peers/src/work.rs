@@ -15,6 +15,10 @@ pub enum Work {
     Unet8,
     /// The same, 32 samples.
     Unet32,
+    /// One picture of the shipped model from its prompt: 20 guided DDIM steps and decoding.
+    Picture1,
+    /// Eight pictures at once.
+    Picture8,
     /// The paper's probe of the shipped model: 24,000 U-Net samples in calls of 32.
     Probe,
     /// A training step of the shipped U-Net, 32 samples: loss, gradients, AdamW.
@@ -46,8 +50,12 @@ impl Work {
         }
     }
 
-    /// The configuration of the measured part, as its `config.json`.
+    /// The configuration of the measured part, as its `config.json`; for whole pictures where the
+    /// shipped model is.
     pub fn config(self) -> anyhow::Result<Value> {
+        if matches!(self, Self::Picture1 | Self::Picture8) {
+            return Ok(json!({ "folder": workloads::shipped_folder() }));
+        }
         let Some((preset, part)) = self.part() else {
             return serde_json::from_str(workloads::SHIPPED_UNET)
                 .context("models/emoji-sd/unet/config.json");
@@ -60,7 +68,7 @@ impl Work {
     pub fn batch(self) -> usize {
         match self {
             Self::Unet2 => 2,
-            Self::Unet8 => 8,
+            Self::Unet8 | Self::Picture8 => 8,
             Self::Unet32 | Self::Training | Self::Probe => 32,
             _ => 1,
         }
@@ -70,7 +78,7 @@ impl Work {
     pub fn repeats(self) -> usize {
         match self {
             Self::Unet1 | Self::Unet2 | Self::Unet8 | Self::Unet32 => 20,
-            Self::Training => 5,
+            Self::Training | Self::Picture1 | Self::Picture8 => 5,
             Self::Text => 10,
             Self::Probe | Self::Sdxl => 1,
             Self::Sd | Self::Vae => 2,

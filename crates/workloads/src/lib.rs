@@ -8,6 +8,6 @@ mod tensors;
 mod training;
 
 pub use median::median;
-pub use shipped::{SHIPPED_UNET, probe_request, shipped_folder, shipped_pipeline};
+pub use shipped::{SHIPPED_UNET, guided_request, probe_request, shipped_folder, shipped_pipeline};
 pub use tensors::normal;
 pub use training::TrainingStep;

@@ -30,12 +30,25 @@ pub fn shipped_pipeline() -> anyhow::Result<Pipeline> {
 /// # Errors
 /// Where the prompt cannot be encoded.
 pub fn probe_request(pipeline: &Pipeline, steps: usize) -> anyhow::Result<SampleRequest> {
-    let prompts = pipeline.encode_prompts(&["a cartoon of a dragon".into()])?;
+    guided_request(pipeline, steps, 1)
+}
+
+/// The same for `samples` pictures.
+///
+/// # Errors
+/// As [`probe_request`].
+pub fn guided_request(
+    pipeline: &Pipeline,
+    steps: usize,
+    samples: usize,
+) -> anyhow::Result<SampleRequest> {
+    let prompts = pipeline.encode_prompts(&vec!["a cartoon of a dragon".into(); samples])?;
+    let seeds: Vec<u64> = (42..).take(samples).collect();
     let negative = pipeline.encode_negative(None, &prompts)?;
     Ok(SampleRequest {
         prompts,
         guidance: Some(Guidance { scale: 3.0, negative }),
-        noise: initial_noise(&[42], [4, 16, 16], pipeline.device()),
+        noise: initial_noise(&seeds, [4, 16, 16], pipeline.device()),
         fresh_noise: None,
         scheduler: SchedulerKind::Ddim,
         scheduler_config: pipeline.scheduler_config().clone(),
