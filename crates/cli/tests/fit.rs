@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{fail, model, run, succeed};
+use crate::support::{change_state, fail, model, run, succeed};
 
 /// A folder with some of the shipped model's held-out pictures and their prompts.
 fn some_pictures(folder: &Path, chosen: std::ops::Range<usize>) -> PathBuf {
@@ -52,12 +52,12 @@ fn fits_are_the_same_for_any_batch_and_interruption_and_are_used_as_schedules() 
     assert_eq!(results(&second), expected);
     // A state as an interrupted fit leaves it.
     let state = second.join("state.json");
-    let mut value: Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
-    value["state"]["moments"].as_array_mut().unwrap().truncate(3);
-    for later in ["components", "reweighted"] {
-        value["state"][later] = json!([]);
-    }
-    std::fs::write(&state, value.to_string()).unwrap();
+    change_state(&state, |state| {
+        state["moments"].as_array_mut().unwrap().truncate(3);
+        for later in ["components", "reweighted"] {
+            state[later] = json!([]);
+        }
+    });
     fit(&second, "64");
     assert_eq!(results(&second), expected);
     // Another plan is not gone on with, and says which file is in the way.

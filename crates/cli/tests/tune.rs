@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{fail, run, succeed};
+use crate::support::{change_state, fail, run, succeed};
 
 fn text(path: &Path) -> String {
     path.display().to_string()
@@ -50,9 +50,7 @@ fn searches_interrupted_go_on_to_the_same_bytes_and_are_used_as_schedules() {
     assert_eq!(other["scores"][0].as_array().unwrap().len(), 4);
     // A state as an interrupted search leaves it.
     let state = out.join("state.json");
-    let mut value: Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
-    value["state"]["evaluations"].as_array_mut().unwrap().truncate(2);
-    std::fs::write(&state, value.to_string()).unwrap();
+    change_state(&state, |state| state["evaluations"].as_array_mut().unwrap().truncate(2));
     assert_eq!(succeed(&tune), printed);
     assert_eq!(results(), expected);
     let error = fail(&[&tune[..], &["--limit", "0.2"]].concat());

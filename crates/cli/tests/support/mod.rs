@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use serde_json::Value;
+
 pub fn model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/emoji-sd")
 }
@@ -37,4 +39,14 @@ pub fn fail(arguments: &[&str]) -> String {
     let output = run(arguments);
     assert!(!output.status.success(), "{arguments:?}");
     String::from_utf8(output.stderr).unwrap()
+}
+
+/// Changes the state of a run in `path` to what an interrupted run might have left.
+pub fn change_state(path: &Path, change: impl FnOnce(&mut Value)) {
+    let mut saved: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    saved.as_object_mut().unwrap().remove("sha256");
+    change(&mut saved["state"]);
+    let text = saved.to_string();
+    let sha256 = files::sha256_bytes(&text);
+    std::fs::write(path, format!("{{\"sha256\":\"{sha256}\",{}", &text[1..])).unwrap();
 }
