@@ -28,7 +28,8 @@ pub(crate) struct State {
 impl Question<'_> {
     /// Keeps what is done.
     pub(crate) fn keep(&self, state: &State) -> Result<(), ExplainError> {
-        Ok(files::write_atomically(self.out.join(STATE), serde_json::to_string(state)?)?)
+        let text = files::with_checksum(&serde_json::to_string(state)?);
+        Ok(files::write_atomically(self.out.join(STATE), text)?)
     }
 
     /// Checks that what an interrupted run kept, if there was one, is of the same question.
@@ -46,7 +47,7 @@ impl Question<'_> {
             return Ok(State { facts: self.facts.clone(), ..State::default() });
         }
         let broken = |reason: String| ExplainError::State { path: path.clone(), reason };
-        let text = files::read_to_string(&path)?;
+        let text = files::checked(&files::read_to_string(&path)?).map_err(broken)?;
         let mut state: State =
             serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
         if state.facts != self.facts {

@@ -85,8 +85,15 @@ fn answer_shows_every_variant_and_survives_interruption() {
     assert_eq!(page.matches("</script>").count(), 2, "the prompt ends no element");
     // An interrupted page goes on to the same pictures and numbers; only times differ.
     std::fs::create_dir(&cut).unwrap();
-    let mut state: Value =
-        serde_json::from_slice(&std::fs::read(whole.join("state.json")).unwrap()).unwrap();
+    let read_state = |folder: &Path| -> Value {
+        let text = std::fs::read_to_string(folder.join("state.json")).unwrap();
+        serde_json::from_str(&files::checked(&text).unwrap()).unwrap()
+    };
+    let write_state = |state: &Value| {
+        let text = files::with_checksum(&state.to_string());
+        std::fs::write(cut.join("state.json"), text).unwrap();
+    };
+    let mut state = read_state(&whole);
     state["pictures"].as_array_mut().unwrap().truncate(3);
     std::fs::create_dir(cut.join("pictures")).unwrap();
     for entry in std::fs::read_dir(whole.join("pictures")).unwrap() {
@@ -97,7 +104,7 @@ fn answer_shows_every_variant_and_survives_interruption() {
             std::fs::copy(&path, cut.join("pictures").join(name)).unwrap();
         }
     }
-    std::fs::write(cut.join("state.json"), state.to_string()).unwrap();
+    write_state(&state);
     let resumed = question(&pipeline, &generation, &cut).answer(&mut |_| {}).unwrap();
     assert_eq!(resumed.pictures, answer.pictures);
     assert_eq!(resumed.importance.scores, answer.importance.scores);
@@ -115,10 +122,9 @@ fn answer_shows_every_variant_and_survives_interruption() {
     assert!(vote.cost.unet_samples >= 2 * 8);
     let again = std::fs::read_to_string(cut.join("index.html")).unwrap();
     assert!(again.contains("Kendall") && again.contains("3 rounds agree"), "vote's sentence");
-    let mut state: Value =
-        serde_json::from_slice(&std::fs::read(cut.join("state.json")).unwrap()).unwrap();
+    let mut state = read_state(&cut);
     state["vote"] = Value::Null;
-    std::fs::write(cut.join("state.json"), state.to_string()).unwrap();
+    write_state(&state);
     let anew = voting().answer(&mut |_| {}).unwrap().vote.unwrap();
     assert_eq!((anew.scores, anew.cost.unet_samples), (vote.scores, vote.cost.unet_samples));
     // Another question does not go on from it.

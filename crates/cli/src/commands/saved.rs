@@ -39,7 +39,8 @@ impl<'a> SavedState<'a> {
             let path = self.path.display();
             format!("`{path}`: expected the state of an interrupted run; remove it to begin anew")
         };
-        let mut saved: Value = serde_json::from_str(&checked(&text).with_context(named)?)?;
+        let text = files::checked(&text).map_err(anyhow::Error::msg).with_context(named)?;
+        let mut saved: Value = serde_json::from_str(&text).with_context(named)?;
         if saved["facts"] != *self.facts {
             bail!("`{}` is of another run; choose another --out", self.path.display());
         }
@@ -54,7 +55,7 @@ impl<'a> SavedState<'a> {
     /// Writes the state.
     pub fn write(&self, state: &impl Serialize) -> Result<(), FileError> {
         let text = json!({ "facts": self.facts, "state": state }).to_string();
-        files::write_atomically(&self.path, with_checksum(&text))?;
+        files::write_atomically(&self.path, files::with_checksum(&text))?;
         self.written.set(Instant::now());
         Ok(())
     }
@@ -63,27 +64,6 @@ impl<'a> SavedState<'a> {
     pub fn write_at_times(&self, state: &impl Serialize) -> Result<(), FileError> {
         if self.written.get().elapsed() < PERIOD { Ok(()) } else { self.write(state) }
     }
-}
-
-/// What stands before a checksum, and between it and the other fields.
-const AROUND: [&str; 2] = ["{\"sha256\":\"", "\","];
-
-/// The JSON object `text` with the checksum of its text as its first field.
-fn with_checksum(text: &str) -> String {
-    let fields = text.strip_prefix('{').unwrap_or(text);
-    [AROUND[0], &files::sha256_bytes(text), AROUND[1], fields].concat()
-}
-
-/// The text that [`with_checksum`] was given, where it is as it was.
-fn checked(text: &str) -> anyhow::Result<String> {
-    let inside = text.strip_prefix(AROUND[0]).context("expected `sha256` first, found none")?;
-    let (expected, fields) = inside.split_once(AROUND[1]).context("its checksum has no end")?;
-    let text = format!("{{{fields}");
-    let found = files::sha256_bytes(&text);
-    if found != expected {
-        bail!("the file was changed or damaged: expected the checksum {expected}, found {found}");
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -46,7 +46,5 @@ pub fn change_state(path: &Path, change: impl FnOnce(&mut Value)) {
     let mut saved: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     saved.as_object_mut().unwrap().remove("sha256");
     change(&mut saved["state"]);
-    let text = saved.to_string();
-    let sha256 = files::sha256_bytes(&text);
-    std::fs::write(path, format!("{{\"sha256\":\"{sha256}\",{}", &text[1..])).unwrap();
+    std::fs::write(path, files::with_checksum(&saved.to_string())).unwrap();
 }
