@@ -25,3 +25,19 @@ pub fn checked(text: &str) -> Result<String, String> {
     }
     Err(format!("it was changed or damaged: expected the checksum {expected}, found {found}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_comes_back_as_it_was_or_not_at_all() {
+        for text in ["{}", "{\"a\":[0.1,2]}"] {
+            let whole = with_checksum(text);
+            assert_eq!(checked(&whole).as_deref(), Ok(text));
+            for changed in [whole.replace('}', " }"), whole.replace("sha256", "sha"), text.into()] {
+                assert!(checked(&changed).is_err(), "{changed}");
+            }
+        }
+    }
+}

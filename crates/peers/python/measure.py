@@ -151,7 +151,14 @@ def pictures(work, config, batch):
     return run
 
 
-WORKS = {"probe": probe, "picture1": pictures, "picture8": pictures, "training": training, "text": text, "vae": vae}
+WORKS = {
+    "picture1": pictures,
+    "picture8": pictures,
+    "probe": probe,
+    "training": training,
+    "text": text,
+    "vae": vae,
+}
 
 
 def main():

@@ -16,9 +16,9 @@ pub(crate) fn suit(unet: &UNet2DConditionModel, device: &Device) -> bool {
     *device == Device::flex() && unet.num_params() <= MOST_PARAMETERS
 }
 
-/// What `run` gives for `samples` under `intervention`, the parts of each thread one after the other; it
-/// runs on this thread alone where that is one of them already, samples are too few, or
-/// the intervention has to see them all.
+/// What `run` gives for `samples` under `intervention`, `[samples.len(), channels, height, width]`:
+/// the parts of each thread one after the other, or all at once where this thread is one of them
+/// already, there are fewer samples than threads, or the intervention has to see them all.
 pub(crate) fn each_part(
     unet: &UNet2DConditionModel,
     samples: &[usize],

@@ -49,7 +49,8 @@ fn input_gradient(w: &[f32], dy: &[f32], shape: ConvShape) -> Vec<f32> {
         .zip(dy.par_chunks(group * shape.output_len()))
         .for_each(|(dx, dy)| {
             let count = dy.len() / outputs;
-            let gathered = gather_channels(dy, shape);
+            let mut gathered = Scratch::new(dy.len());
+            gather_channels(dy, shape, &mut gathered);
             let mut columns = Scratch::new(shape.depth() * count);
             matmul(
                 (&mut columns, Matrix::new(shape.depth(), count)),
@@ -89,7 +90,7 @@ fn weight_gradient(x: &[f32], dy: &[f32], shape: ConvShape) -> Vec<f32> {
     gathered
         .par_chunks_mut(group * shape.output_len())
         .zip(dy.par_chunks(group * shape.output_len()))
-        .for_each(|(to, dy)| to.copy_from_slice(&gather_channels(dy, shape)));
+        .for_each(|(to, dy)| gather_channels(dy, shape, to));
     let mut dw = vec![0.0; outputs * depth];
     let out = DisjointOut::new(&mut dw);
     let block = channels.div_ceil(8).max(TASK_CHANNELS).min(channels);
@@ -128,13 +129,11 @@ fn bias_gradient(dy: &[f32], shape: ConvShape) -> Vec<f32> {
 }
 
 /// `[samples, channels, positions]` to `[channels, samples · positions]`.
-fn gather_channels(dy: &[f32], shape: ConvShape) -> Scratch {
+fn gather_channels(dy: &[f32], shape: ConvShape, gathered: &mut [f32]) {
     let (positions, count) = (shape.positions(), dy.len() / shape.output[0]);
-    let mut gathered = Scratch::new(dy.len());
     for (sample, dy) in dy.chunks_exact(shape.output_len()).enumerate() {
         for (channel, dy) in dy.chunks_exact(positions).enumerate() {
             gathered[channel * count + sample * positions..][..positions].copy_from_slice(dy);
         }
     }
-    gathered
 }

@@ -200,10 +200,14 @@ impl Sums<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::CASES;
+    use super::super::tests::{CASES, Case};
     use super::*;
     use crate::cpu::conv::reference::values;
     use crate::cpu::simd::dispatch_all;
+
+    /// More samples than stand side by side, or than the caches hold.
+    const MANY_SAMPLES: [Case; 2] =
+        [([37, 17, 8, 8], 4, [3, 3], 1, [1, 1]), ([21, 7, 2, 2], 9, [3, 3], 1, [1, 1])];
 
     /// The sums in f64.
     fn reference(x: &[f32], dy: &[f32], shape: ConvShape) -> Vec<f64> {
@@ -215,14 +219,15 @@ mod tests {
                 let (channel, tap) = (weight / (taps_y * taps_x), weight % (taps_y * taps_x));
                 let mut sum = 0.0;
                 for place in 0..shape.batch * rows * columns {
-                    let (sample, y, x_) =
+                    let (sample, top, left) =
                         (place / (rows * columns), place / columns % rows, place % columns);
-                    let from_y = (y * shape.stride + tap / taps_x).wrapping_sub(shape.padding[0]);
-                    let from_x = (x_ * shape.stride + tap % taps_x).wrapping_sub(shape.padding[1]);
-                    if from_y < height && from_x < width {
+                    let row = (top * shape.stride + tap / taps_x).wrapping_sub(shape.padding[0]);
+                    let column =
+                        (left * shape.stride + tap % taps_x).wrapping_sub(shape.padding[1]);
+                    if row < height && column < width {
                         let plane = (sample * channels + channel) * height;
-                        let value = x[(plane + from_y) * width + from_x];
-                        let at = ((sample * outputs + output) * rows + y) * columns + x_;
+                        let value = x[(plane + row) * width + column];
+                        let at = ((sample * outputs + output) * rows + top) * columns + left;
                         sum += f64::from(value) * f64::from(dy[at]);
                     }
                 }
@@ -257,7 +262,7 @@ mod tests {
 
     #[test]
     fn every_instruction_set_is_within_the_measured_error_of_f64() {
-        for (input, outputs, kernel, stride, padding) in CASES {
+        for (input, outputs, kernel, stride, padding) in CASES.into_iter().chain(MANY_SAMPLES) {
             let shape = ConvShape::new(input, outputs, kernel, stride, padding);
             let x = values(shape.batch * shape.input_len(), 1);
             let dy = values(shape.batch * shape.output_len(), 2);

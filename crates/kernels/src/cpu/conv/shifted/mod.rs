@@ -167,12 +167,11 @@ mod tests {
     use crate::cpu::simd::dispatch_all;
 
     /// A batch, sizes of its input, output channels, kernel, stride and padding.
-    type Case = ([usize; 4], usize, [usize; 2], usize, [usize; 2]);
+    pub(super) type Case = ([usize; 4], usize, [usize; 2], usize, [usize; 2]);
 
-    pub(super) const CASES: [Case; 8] = [
+    pub(super) const CASES: [Case; 7] = [
         ([2, 5, 16, 16], 13, [3, 3], 1, [1, 1]),
-        ([37, 17, 8, 8], 4, [3, 3], 1, [1, 1]),
-        ([21, 7, 2, 2], 9, [3, 3], 1, [1, 1]),
+        ([5, 7, 2, 2], 9, [3, 3], 1, [1, 1]),
         ([3, 6, 3, 5], 4, [3, 3], 1, [1, 1]),
         ([2, 3, 9, 8], 18, [3, 3], 2, [1, 1]),
         ([1, 4, 7, 6], 3, [5, 2], 1, [0, 1]),
@@ -193,11 +192,11 @@ mod tests {
             let expected = reference(&x, &w, &b, shape);
             let mut y = vec![f32::NAN; expected.len()];
             forward(&x, &w, &b, shape, Around::default(), &mut y);
-            // Largest measured: 6.0e-7.
+            // Largest measured: 3.2e-7.
             let scale = (shape.depth() as f64).sqrt();
             let close = |y: f32, expected: f64| {
                 let error = (f64::from(y) - expected).abs() / scale;
-                assert!(error < 7e-7, "{shape:?}: {y}, {expected}: {error:e}");
+                assert!(error < 4e-7, "{shape:?}: {y}, {expected}: {error:e}");
             };
             y.iter().zip(&expected).for_each(|(y, expected)| close(*y, *expected));
             dispatch_all(&OfWhole { w: &w, copies: &whole, sums: &sums }, |sums| {
