@@ -11,9 +11,12 @@ use unet_core::{BlockAction, BlockSite, Intervention, UNet2DConditionModel};
 /// processor's cache.
 const MOST_PARAMETERS: usize = 16_000_000;
 
-/// Whether threads run parts of this network's batches.
-pub(crate) fn suit(unet: &UNet2DConditionModel, device: &Device) -> bool {
-    *device == Device::flex() && unet.num_params() <= MOST_PARAMETERS
+/// Whether threads run parts of this network's batches: not while gradients are recorded, as the
+/// parts of several threads would then share one graph, which burn merges without regard to who is
+/// about to add to it.
+pub(crate) fn suit(unet: &UNet2DConditionModel) -> bool {
+    let device = unet.device();
+    !device.is_autodiff() && device == Device::flex() && unet.num_params() <= MOST_PARAMETERS
 }
 
 /// What `run` gives for `samples` under `intervention`, `[samples.len(), channels, height, width]`:

@@ -91,7 +91,7 @@ impl Pipeline {
         let device = device.clone();
         let (vae_slicing, vae_tiling, recommended) = (false, false, None);
         let text = Arc::new(text);
-        let in_lanes = lanes::suit(&unet, &device);
+        let in_lanes = lanes::suit(&unet);
         Ok(Self {
             path,
             base_name: name.clone(),
@@ -155,7 +155,7 @@ impl Pipeline {
     /// The same pipeline with another denoiser of the same configuration; its
     /// [`fingerprint`](Self::fingerprint) stays that of the files.
     pub fn with_unet(&self, unet: UNet2DConditionModel) -> Self {
-        Self { unet, ..self.clone() }
+        Self { in_lanes: lanes::suit(&unet), unet, ..self.clone() }
     }
 
     /// Inference steps and guidance scale that the preset says, or the folder: its

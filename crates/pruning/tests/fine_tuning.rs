@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{DType, Device, FloatDType};
 use pipeline::{Guidance, Pipeline, SampleRequest, initial_noise};
 use pruning::{FineTuning, PruningError, SkipSets, Student, fine_tune, teacher};
+use rayon::ThreadPoolBuilder;
 use reweight::BlockWeights;
 use scheduler::SchedulerKind;
 use unet_core::UNet2DConditionModel;
@@ -118,6 +119,21 @@ fn teacher_and_student_are_in_one_data_type() {
     let folder = tempfile::tempdir().unwrap();
     let student = tune(&half, &samples, 1, folder.path()).unwrap();
     assert_eq!([teacher(&half).unet().dtype(), student.unet.dtype()], [DType::F32; 2]);
+}
+
+#[test]
+fn fine_tune_gives_the_same_student_on_any_number_of_threads() {
+    // Guidance makes batches of four, which several threads could share.
+    let pipeline = load();
+    let samples = samples(&pipeline, 2, 3.0);
+    let student = |threads: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let student = pool.install(|| tune(&pipeline, &samples, 1, folder.path())).unwrap();
+        (student.losses, parameters(&student.unet))
+    };
+    let one = student(1);
+    assert!((2..=4).all(|threads| student(threads) == one));
 }
 
 #[test]
