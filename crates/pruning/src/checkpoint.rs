@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::{Module, ParamGroup};
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
-use files::{FileError, sha256_file, write_atomically};
+use files::{FileError, checked, sha256_file, with_checksum, write_atomically};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use unet_core::UNet2DConditionModel;
@@ -68,8 +68,8 @@ pub(crate) fn save(
     optimizer.save(&optimizer_file).map_err(|error| broken(&optimizer_file, error))?;
     state.sha256 = [sha256_file(&student_file)?, sha256_file(&optimizer_file)?];
     let path = folder.join(STATE);
-    let text = serde_json::to_vec(&state).map_err(|error| broken(&path, error))?;
-    write_atomically(&path, text)?;
+    let text = serde_json::to_string(&state).map_err(|error| broken(&path, error))?;
+    write_atomically(&path, with_checksum(&text))?;
     remove_others(folder, state.epochs)?;
     Ok(())
 }
@@ -97,11 +97,12 @@ pub(crate) fn load(
     let path = folder.join(STATE);
     let (losses, sha256) = (Vec::new(), Default::default());
     let fresh = State { epochs: 0, losses, task: task.clone(), sha256 };
-    let text = match files::read(&path) {
+    let text = match files::read_to_string(&path) {
         Err(error) if error.is_not_found() => return Ok((fresh, student, optimizer)),
         text => text?,
     };
-    let state: State = serde_json::from_slice(&text).map_err(|error| broken(&path, error))?;
+    let text = checked(&text).map_err(|reason| broken(&path, reason))?;
+    let state: State = serde_json::from_str(&text).map_err(|error| broken(&path, error))?;
     if state.task != *task || state.epochs > epochs {
         return Ok((fresh, student, optimizer));
     }

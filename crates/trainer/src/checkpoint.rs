@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use files::sha256_bytes;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 
@@ -10,8 +11,12 @@ use crate::TrainError;
 use crate::optimizer::AdamW;
 use crate::origin::Origin;
 
-/// The header's only entry: an [`Origin`] as JSON.
+/// The header's entry that holds an [`Origin`] as JSON.
 const ORIGIN: &str = "origin";
+/// The header's entry that holds the [`checksum`].
+const CHECKSUM: &str = "sha256";
+/// All tensors.
+const TENSORS: [&str; 6] = ["step", "values", "average", "momentum", "variance", "losses"];
 
 /// How far a run has come.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,23 +51,19 @@ impl CheckpointFile {
         let step = (state.step as u64).to_le_bytes();
         let AdamW { values, average, momentum, variance } = &state.optimizer;
         let mut tensors = vec![(
-            "step",
+            TENSORS[0],
             TensorView::new(Dtype::U64, vec![1], &step).map_err(|error| broken(&error))?,
         )];
-        for (name, values) in [
-            ("values", values),
-            ("average", average),
-            ("momentum", momentum),
-            ("variance", variance),
-            ("losses", &state.losses),
-        ] {
+        let vectors = [values, average, momentum, variance, &state.losses];
+        for (name, values) in TENSORS[1..].iter().copied().zip(vectors) {
             let bytes = bytemuck::cast_slice(values);
             let view = TensorView::new(Dtype::F32, vec![values.len()], bytes)
                 .map_err(|error| broken(&error))?;
             tensors.push((name, view));
         }
         let origin = serde_json::to_string(&self.origin).map_err(|error| broken(&error))?;
-        let header = HashMap::from([(ORIGIN.to_string(), origin)]);
+        let sum = checksum(&origin, tensors.iter().map(|(_, view)| view.data()));
+        let header = HashMap::from([(ORIGIN.to_string(), origin), (CHECKSUM.to_string(), sum)]);
         let bytes = serialize(tensors, Some(header)).map_err(|error| broken(&error))?;
         Ok(files::write_atomically(&self.path, bytes)?)
     }
@@ -133,13 +134,24 @@ impl CheckpointFile {
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        SafeTensors::deserialize(&bytes).map_err(|error| self.foreign(error))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| self.foreign(error))?;
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|error| self.foreign(error))?;
-        let origin = header.metadata().as_ref().and_then(|entries| entries.get(ORIGIN));
-        let Some(origin) = origin else {
+        let entry = |name| header.metadata().as_ref().and_then(|entries| entries.get(name));
+        let Some(origin) = entry(ORIGIN) else {
             return Err(self.foreign("its header does not say which recipe it was trained by"));
         };
+        // Checkpoints had no checksum once.
+        if let Some(expected) = entry(CHECKSUM) {
+            let tensors: Result<Vec<_>, _> = TENSORS.iter().map(|name| file.tensor(name)).collect();
+            let tensors = tensors.map_err(|error| self.foreign(error))?;
+            let found = checksum(origin, tensors.iter().map(TensorView::data));
+            if found != *expected {
+                return Err(self.foreign(format!(
+                    "it was changed or damaged: expected the checksum {expected}, found {found}"
+                )));
+            }
+        }
         let origin: Origin = serde_json::from_str(origin).map_err(|error| self.foreign(error))?;
         match self.origin.difference(&origin) {
             None => Ok(Some(bytes)),
@@ -152,6 +164,13 @@ impl CheckpointFile {
     fn foreign(&self, reason: impl std::fmt::Display) -> TrainError {
         TrainError::NoCheckpoint { path: self.path.clone(), reason: reason.to_string() }
     }
+}
+
+/// The SHA-256 of an origin's text and of the SHA-256 of each of the [`TENSORS`].
+fn checksum<'a>(origin: &str, tensors: impl Iterator<Item = &'a [u8]>) -> String {
+    let parts: Vec<String> =
+        std::iter::once(origin.to_string()).chain(tensors.map(sha256_bytes)).collect();
+    sha256_bytes(parts.join("\n"))
 }
 
 #[cfg(test)]
@@ -198,6 +217,27 @@ mod tests {
             let error = file.load(parameters, steps).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("a.safetensors"), "{error}");
         }
+    }
+
+    #[test]
+    fn load_refuses_or_gives_back_the_same_whatever_bit_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        let file = CheckpointFile::new(&path, origin(1));
+        file.save(&state()).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let (bits, mut refused) = (8 * whole.len(), 0);
+        for bit in 0..bits {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &bytes).unwrap();
+            match file.load(2, 5) {
+                Ok(loaded) => assert_eq!(loaded, Some(state()), "bit {bit}"),
+                Err(_) => refused += 1,
+            }
+        }
+        // What is left are names of entries that nobody reads then, and spaces.
+        assert!(refused > bits * 9 / 10, "{refused} of {bits}");
     }
 
     #[test]
