@@ -11,11 +11,12 @@ use crate::TrainError;
 use crate::optimizer::AdamW;
 use crate::origin::Origin;
 
-/// The header's entry that holds an [`Origin`] as JSON.
+/// The header's only entry: an [`Origin`] as JSON. Entries have no order, and files of the same state
+/// have the same bytes.
 const ORIGIN: &str = "origin";
-/// The header's entry that holds the [`checksum`].
+/// The tensor that holds the digits of the [`checksum`].
 const CHECKSUM: &str = "sha256";
-/// All tensors.
+/// The tensors that hold the state.
 const TENSORS: [&str; 6] = ["step", "values", "average", "momentum", "variance", "losses"];
 
 /// How far a run has come.
@@ -63,7 +64,9 @@ impl CheckpointFile {
         }
         let origin = serde_json::to_string(&self.origin).map_err(|error| broken(&error))?;
         let sum = checksum(&origin, tensors.iter().map(|(_, view)| view.data()));
-        let header = HashMap::from([(ORIGIN.to_string(), origin), (CHECKSUM.to_string(), sum)]);
+        let view = TensorView::new(Dtype::U8, vec![sum.len()], sum.as_bytes());
+        tensors.push((CHECKSUM, view.map_err(|error| broken(&error))?));
+        let header = HashMap::from([(ORIGIN.to_string(), origin)]);
         let bytes = serialize(tensors, Some(header)).map_err(|error| broken(&error))?;
         Ok(files::write_atomically(&self.path, bytes)?)
     }
@@ -137,16 +140,17 @@ impl CheckpointFile {
         let file = SafeTensors::deserialize(&bytes).map_err(|error| self.foreign(error))?;
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|error| self.foreign(error))?;
-        let entry = |name| header.metadata().as_ref().and_then(|entries| entries.get(name));
-        let Some(origin) = entry(ORIGIN) else {
+        let origin = header.metadata().as_ref().and_then(|entries| entries.get(ORIGIN));
+        let Some(origin) = origin else {
             return Err(self.foreign("its header does not say which recipe it was trained by"));
         };
         // Checkpoints had no checksum once.
-        if let Some(expected) = entry(CHECKSUM) {
+        if let Ok(expected) = file.tensor(CHECKSUM) {
             let tensors: Result<Vec<_>, _> = TENSORS.iter().map(|name| file.tensor(name)).collect();
             let tensors = tensors.map_err(|error| self.foreign(error))?;
             let found = checksum(origin, tensors.iter().map(TensorView::data));
-            if found != *expected {
+            if found.as_bytes() != expected.data() {
+                let expected = String::from_utf8_lossy(expected.data());
                 return Err(self.foreign(format!(
                     "it was changed or damaged: expected the checksum {expected}, found {found}"
                 )));

@@ -4,6 +4,7 @@
 mod copies;
 mod distribution;
 mod diversity;
+mod look;
 mod nearest;
 mod recognition;
 mod sampling;

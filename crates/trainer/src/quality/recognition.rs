@@ -15,6 +15,9 @@ pub struct Recognition {
     pub concept_top5: f64,
     /// Those whose nearest real picture, among all concepts and styles, has their style.
     pub style: f64,
+    /// Those that look most like the training pictures of their style, by simple statistics of their
+    /// pixels (colours, differences of pixels near and far) and a linear classifier.
+    pub style_by_look: f64,
     /// Mean cosine with their prompt.
     pub score: f64,
 }
@@ -60,12 +63,14 @@ impl<'a> Gallery<'a> {
         alike.count() as f64 / chosen.len().max(1) as f64
     }
 
-    /// Recognises sampled pictures, given by their unit vectors and their scores.
+    /// Recognises sampled pictures, given by their unit vectors, their scores and the share that
+    /// looks as its style does.
     pub(super) fn recognise(
         &self,
         wanted: &[&Example],
         vectors: &[Vec<f32>],
         scores: &[f64],
+        style_by_look: f64,
     ) -> Recognition {
         let mut hits = [0usize; 3];
         for (wanted, vector) in wanted.iter().zip(vectors) {
@@ -87,7 +92,8 @@ impl<'a> Gallery<'a> {
         let count = wanted.len().max(1) as f64;
         let [concept_top1, concept_top5, style] = hits.map(|hits| hits as f64 / count);
         let score = scores.iter().sum::<f64>() / count;
-        Recognition { pictures: wanted.len(), concept_top1, concept_top5, style, score }
+        let pictures = wanted.len();
+        Recognition { pictures, concept_top1, concept_top5, style, style_by_look, score }
     }
 }
 
@@ -133,7 +139,7 @@ mod tests {
         // The first is right; the second is nearest to a flat cat, the dog comes next; the third
         // is nearer to a flat dog than to any pixel picture, and of those nearest to the cat.
         let recognition =
-            gallery.recognise(&wanted, &[unit(1.0), unit(2.0), unit(30.0)], &[0.1, 0.2, 0.6]);
+            gallery.recognise(&wanted, &[unit(1.0), unit(2.0), unit(30.0)], &[0.1, 0.2, 0.6], 0.5);
         assert_eq!(recognition.pictures, 3);
         let third = 1.0 / 3.0;
         assert_eq!((recognition.concept_top1, recognition.concept_top5), (2.0 * third, 1.0));

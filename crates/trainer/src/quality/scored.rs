@@ -1,10 +1,12 @@
 //! What a scorer says about a model's pictures, of pairs that it saw and of such that it did not.
 
+use burn::tensor::{Tensor, TensorData};
 use metrics::ClipScorer;
 use pictures::{Dataset, Example, RgbImage};
 use pipeline::Pipeline;
 use serde::Serialize;
 
+use super::look::Look;
 use super::recognition::{Gallery, picture};
 use super::{
     Copies, Diversity, QualitySettings, Recognition, SetDistance, VaguePrompt, choose,
@@ -46,6 +48,9 @@ pub struct Scored {
     /// Share of the real pictures of all pairs held out whose nearest other real picture has their
     /// style: what `style` is where nothing is copied.
     pub style_of_real: f64,
+    /// What `style_by_look` is of the real pictures of all pairs held out, as the autoencoder gives
+    /// them back.
+    pub style_by_look_of_real: f64,
     /// Sampled pictures of all pairs held out beside the real ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distance: Option<SetDistance>,
@@ -81,7 +86,10 @@ pub fn scored(
     let Reference { train, held_out, validation } = reference;
     let gallery = Gallery::new(&[train, held_out, validation], scorer)?;
     let side = train.size;
-    let mut judge = Judge { pipeline, scorer, gallery, settings, side, progress, rows: Vec::new() };
+    let of_train: Vec<&Example> = train.examples.iter().collect();
+    let look = Look::learn(&train.examples, &decoded(pipeline, &of_train, side)?);
+    let rows = Vec::new();
+    let mut judge = Judge { pipeline, scorer, gallery, look, settings, side, progress, rows };
     let seen = judge.captions(&choose(train, concepts, settings.pictures)?)?;
     let asked = |set: &'_ Dataset| -> Vec<Example> {
         set.examples.iter().filter(|e| concepts.contains(&e.caption)).cloned().collect()
@@ -97,8 +105,10 @@ pub fn scored(
         });
     }
     let [distance, distance_of_training] = judge.distances(train, &unseen, &judged)?;
-    let style_of_real =
-        judge.gallery.style_of_neighbours(|e| unseen.iter().any(|asked| holds(asked, e)));
+    let is_asked = |example: &Example| unseen.iter().any(|asked| holds(asked, example));
+    let style_of_real = judge.gallery.style_of_neighbours(is_asked);
+    let real: Vec<&Example> = unseen.iter().copied().flatten().collect();
+    let style_by_look_of_real = judge.look.share(&real, &decoded(pipeline, &real, side)?);
     let recognition = |i: usize| judged[i].as_ref().map(|judged: &Judged| judged.recognition);
     let (recognised, validated) = (recognition(0), recognition(1));
     let mut pictures: Vec<RgbImage> =
@@ -115,6 +125,7 @@ pub fn scored(
         held_out: recognised,
         validation: validated,
         style_of_real,
+        style_by_look_of_real,
         distance,
         distance_of_training,
         copies: Copies::new(&pictures, &[held_out, validation], train),
@@ -129,11 +140,29 @@ fn holds(asked: &[Example], example: &Example) -> bool {
     asked.iter().any(|other| other.caption == example.caption && other.style == example.style)
 }
 
+/// Pictures of examples as the model's autoencoder gives them back: as sharp as it can be.
+fn decoded(
+    pipeline: &Pipeline,
+    examples: &[&Example],
+    side: usize,
+) -> Result<Vec<RgbImage>, TrainError> {
+    let scale = pipeline.vae().config().scaling_factor;
+    let mut pictures = Vec::with_capacity(examples.len());
+    for chunk in examples.chunks(64) {
+        let pixels: Vec<f32> = chunk.iter().flat_map(|example| example.pixels.clone()).collect();
+        let data = TensorData::new(pixels, [chunk.len(), 3, side, side]);
+        let mean = pipeline.vae().encode(Tensor::<4>::from_data(data, pipeline.device())).mean;
+        pictures.extend(pipeline.pictures(mean * scale)?);
+    }
+    Ok(pictures)
+}
+
 /// A scorer, what it compares with, and the sheet.
 struct Judge<'a> {
     pipeline: &'a Pipeline,
     scorer: &'a ClipScorer,
     gallery: Gallery<'a>,
+    look: Look,
     settings: QualitySettings,
     side: usize,
     progress: &'a mut dyn FnMut(usize),
@@ -160,7 +189,8 @@ impl Judge<'_> {
         let vectors = self.scorer.embed(&pictures)?;
         let prompts: Vec<String> = examples.iter().map(|example| example.text.clone()).collect();
         let scores = self.scorer.cosines(&vectors, &prompts)?;
-        let recognition = self.gallery.recognise(examples, &vectors, &scores);
+        let styles = self.look.share(examples, &pictures);
+        let recognition = self.gallery.recognise(examples, &vectors, &scores, styles);
         Ok(Judged { recognition, pictures, vectors })
     }
 

@@ -1,0 +1,199 @@
+//! Whether pictures look as others of their style do, told from simple statistics of their pixels.
+
+use pictures::{Example, RgbImage};
+
+/// Spacings of the pixels that are compared.
+const SPACINGS: [usize; 6] = [1, 2, 3, 4, 6, 8];
+/// Differences above which two pixels are counted as different.
+const DIFFERENT: [f64; 3] = [0.02, 0.05, 0.2];
+/// Levels of each channel that are told apart.
+const LEVELS: usize = 3;
+const STEPS: usize = 300;
+const LEARNING_RATE: f64 = 0.1;
+const MOMENTUM: f64 = 0.9;
+const WEIGHT_DECAY: f64 = 1e-3;
+
+/// A linear classifier of styles: softmax regression on standardised [`statistics`].
+pub(super) struct Look {
+    styles: Vec<String>,
+    mean: Vec<f64>,
+    deviation: Vec<f64>,
+    /// One row for each style, the last of each for the constant 1.
+    weights: Vec<Vec<f64>>,
+}
+
+impl Look {
+    /// Learns what the pictures of each of the examples' styles have in common.
+    pub(super) fn learn(examples: &[Example], pictures: &[RgbImage]) -> Self {
+        let mut styles: Vec<String> = examples.iter().map(|e| e.style.clone()).collect();
+        styles.sort();
+        styles.dedup();
+        let found: Vec<Vec<f64>> = pictures.iter().map(statistics).collect();
+        let count = found.len().max(1) as f64;
+        let width = found.first().map_or(0, Vec::len);
+        let mean_of =
+            |value: &dyn Fn(&Vec<f64>) -> f64| found.iter().map(value).sum::<f64>() / count;
+        let mean: Vec<f64> = (0..width).map(|i| mean_of(&|row| row[i])).collect();
+        let deviation = (0..width)
+            .map(|i| mean_of(&|row| (row[i] - mean[i]).powi(2)).sqrt().max(1e-9))
+            .collect();
+        let weights = vec![vec![0.0; width + 1]; styles.len()];
+        let mut look = Self { styles, mean, deviation, weights };
+        let rows: Vec<Vec<f64>> = found.iter().map(|row| look.standardised(row)).collect();
+        let wanted: Vec<usize> = examples
+            .iter()
+            .map(|e| look.styles.iter().position(|style| *style == e.style).unwrap_or_default())
+            .collect();
+        let mut velocity = look.weights.clone();
+        for _ in 0..STEPS {
+            look.descend(&rows, &wanted, &mut velocity);
+        }
+        look
+    }
+
+    /// A step down the gradient of the cross-entropy of all rows.
+    fn descend(&mut self, rows: &[Vec<f64>], wanted: &[usize], velocity: &mut [Vec<f64>]) {
+        let scale = 1.0 / rows.len().max(1) as f64;
+        let mut gradient: Vec<Vec<f64>> =
+            self.weights.iter().map(|row| row.iter().map(|w| WEIGHT_DECAY * w).collect()).collect();
+        for (row, wanted) in rows.iter().zip(wanted) {
+            let logits = self.logits(row);
+            let most = logits.iter().copied().fold(f64::MIN, f64::max);
+            let odds: Vec<f64> = logits.iter().map(|logit| (logit - most).exp()).collect();
+            let sum: f64 = odds.iter().sum();
+            for (style, odds) in odds.iter().enumerate() {
+                let error = odds / sum - f64::from(u8::from(style == *wanted));
+                for (gradient, value) in gradient[style].iter_mut().zip(row) {
+                    *gradient += scale * error * value;
+                }
+            }
+        }
+        for style in 0..self.weights.len() {
+            for (i, gradient) in gradient[style].iter().enumerate() {
+                velocity[style][i] = MOMENTUM * velocity[style][i] - LEARNING_RATE * gradient;
+                self.weights[style][i] += velocity[style][i];
+            }
+        }
+    }
+
+    fn standardised(&self, found: &[f64]) -> Vec<f64> {
+        let scales = self.mean.iter().zip(&self.deviation);
+        let values = found.iter().zip(scales).map(|(value, (mean, sd))| (value - mean) / sd);
+        values.chain([1.0]).collect()
+    }
+
+    fn logits(&self, row: &[f64]) -> Vec<f64> {
+        let product = |weights: &Vec<f64>| weights.iter().zip(row).map(|(w, x)| w * x).sum();
+        self.weights.iter().map(product).collect()
+    }
+
+    /// Whether the picture looks most like those of `style`.
+    fn is_of(&self, picture: &RgbImage, style: &str) -> bool {
+        let logits = self.logits(&self.standardised(&statistics(picture)));
+        let likeliest = self.styles.iter().zip(logits).max_by(|a, b| a.1.total_cmp(&b.1));
+        likeliest.is_some_and(|(found, _)| found == style)
+    }
+
+    /// The share of the pictures that look most like those of their example's style.
+    pub(super) fn share(&self, wanted: &[&Example], pictures: &[RgbImage]) -> f64 {
+        let pairs = wanted.iter().zip(pictures);
+        let right = pairs.filter(|(wanted, picture)| self.is_of(picture, &wanted.style)).count();
+        right as f64 / wanted.len().max(1) as f64
+    }
+}
+
+/// How much pixels differ from those some way off, to the right and below (mean, shares of different
+/// ones, mean square); brightness, saturation and mean of the channels; how often each colour occurs.
+fn statistics(picture: &RgbImage) -> Vec<f64> {
+    let (width, height) = (picture.width, picture.height);
+    let channels = |value: &[u8]| [0, 1, 2].map(|i| f64::from(value[i]) / 255.0);
+    let pixels: Vec<[f64; 3]> = picture.rgb.chunks_exact(3).map(channels).collect();
+    let mut found = Vec::new();
+    for spacing in SPACINGS {
+        let mut differences = Vec::new();
+        for (i, pixel) in pixels.iter().enumerate() {
+            let mut compare = |other: &[f64; 3]| {
+                let sum: f64 = pixel.iter().zip(other).map(|(a, b)| (a - b).abs()).sum();
+                differences.push(sum / 3.0);
+            };
+            if i % width + spacing < width {
+                compare(&pixels[i + spacing]);
+            }
+            if i / width + spacing < height {
+                compare(&pixels[i + spacing * width]);
+            }
+        }
+        found.push(mean(differences.iter().copied()));
+        let above = |least: f64| move |difference: &f64| f64::from(u8::from(*difference > least));
+        found.extend(DIFFERENT.map(|least| mean(differences.iter().map(above(least)))));
+        found.push(mean(differences.iter().map(|difference| difference * difference)));
+    }
+    let bright: Vec<f64> = pixels.iter().map(|pixel| pixel.iter().sum::<f64>() / 3.0).collect();
+    let spread = |pixel: &[f64; 3]| {
+        pixel.iter().copied().fold(0.0, f64::max) - pixel.iter().copied().fold(1.0, f64::min)
+    };
+    let saturation: Vec<f64> = pixels.iter().map(spread).collect();
+    for values in [&bright, &saturation] {
+        let middle = mean(values.iter().copied());
+        found.push(middle);
+        found.push(mean(values.iter().map(|value| (value - middle).powi(2))).sqrt());
+    }
+    let share = |is: &dyn Fn(f64) -> bool| mean(bright.iter().map(|b| f64::from(u8::from(is(*b)))));
+    found.extend([share(&|b| b < 0.15), share(&|b| b < 0.3), share(&|b| b > 0.97)]);
+    found.extend([0, 1, 2].map(|i| mean(pixels.iter().map(|pixel| pixel[i]))));
+    let mut colours = vec![0.0; LEVELS.pow(3)];
+    for pixel in picture.rgb.chunks_exact(3) {
+        let level = |value: u8| usize::from(value) * LEVELS / 256;
+        colours[(level(pixel[0]) * LEVELS + level(pixel[1])) * LEVELS + level(pixel[2])] += 1.0;
+    }
+    let count = pixels.len().max(1) as f64;
+    found.extend(colours.iter().map(|colour| (colour / count).sqrt()));
+    found
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len().max(1) as f64;
+    values.sum::<f64>() / count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example(style: &str) -> Example {
+        Example {
+            file_name: String::new(),
+            text: String::new(),
+            caption: String::new(),
+            style: style.into(),
+            pixels: Vec::new(),
+        }
+    }
+
+    /// Squares of `side` pixels in two colours of their own.
+    fn squares(side: usize, number: usize) -> RgbImage {
+        let colour =
+            |which: usize| [0, 1, 2].map(|i| ((number * 53 + which * 97 + i * 31) % 256) as u8);
+        let rgb = (0..256).flat_map(|i| colour((i % 16 / side + i / 16 / side) % 2)).collect();
+        RgbImage { width: 16, height: 16, rgb }
+    }
+
+    #[test]
+    fn share_tells_pictures_by_what_their_style_has_in_common() {
+        let sides = [("fine", 1), ("middle", 4), ("coarse", 8)];
+        let set = |numbers: std::ops::Range<usize>| -> (Vec<Example>, Vec<RgbImage>) {
+            let of = |(style, side)| {
+                numbers.clone().map(move |number| (example(style), squares(side, number)))
+            };
+            sides.into_iter().flat_map(of).unzip()
+        };
+        let (examples, pictures) = set(0..12);
+        let look = Look::learn(&examples, &pictures);
+        let (others, unseen) = set(100..110);
+        let others: Vec<&Example> = others.iter().collect();
+        assert_eq!(look.share(&others, &unseen), 1.0);
+        // Asked for what they are not.
+        let wrong = [example("fine")];
+        assert_eq!(look.share(&[&wrong[0]], &[squares(8, 200)]), 0.0);
+    }
+}
