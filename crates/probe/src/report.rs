@@ -6,6 +6,7 @@ use reweight::{ImportanceScores, StepMatrix};
 use serde::{Deserialize, Serialize};
 use unet_core::BlockInfo;
 
+use crate::state::accepted_in_all;
 use crate::{
     Agreement, Interval, ProbeConfig, ProbeError, ProbeState, VoteSummary, kendalls_w, vote,
 };
@@ -151,8 +152,8 @@ impl ProbeReport {
         let older = self.version == first_version();
         let fits = |matrix: &StepMatrix| matrix.check_shape(steps, blocks).is_ok();
         let accepted = || {
-            let sums = self.accepted_at.iter().map(|round| round.iter().flatten().sum::<usize>());
-            sums.eq(self.accepted_of_tried.iter().map(|[accepted, _]| *accepted))
+            let sums = self.accepted_at.iter().map(|round| accepted_in_all(round));
+            sums.eq(self.accepted_of_tried.iter().map(|[accepted, _]| Some(*accepted)))
         };
         let follows = [
             ("blocks", self.blocks.len() == blocks),
@@ -233,6 +234,7 @@ mod tests {
             ("agreement", json!([]), "`agreement`"),
             ("best", json!([[[1.0, 1.0, 1.0]]]), "`best`"),
             ("accepted_at", json!([[[1, 0]], [[0, 0]]]), "`accepted_at`"),
+            ("accepted_at", json!([[[usize::MAX, 1]], [[0, 0]]]), "`accepted_at`"),
             ("importance", json!([[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]), "`importance`"),
             ("importance", json!([[0.5, 0.5, 1.5], [0.5, 0.5, 0.5]]), "found 1.5"),
             ("scores", json!([[2, 5, 5]]), "`scores`"),

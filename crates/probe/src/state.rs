@@ -108,7 +108,7 @@ impl ProbeState {
                 && round.accepted[0] <= round.accepted[1]
                 && round.accepted_at.len() == self.epoch
                 && round.accepted_at.iter().all(|epoch| epoch.len() == steps)
-                && round.accepted_at.iter().flatten().sum::<usize>() == round.accepted[0]
+                && accepted_in_all(&round.accepted_at) == Some(round.accepted[0])
         };
         let differs = if self.config != *config {
             "its settings differ"
@@ -125,4 +125,9 @@ impl ProbeState {
         };
         Err(ProbeError::State(differs.into()))
     }
+}
+
+/// How many candidates were accepted at all steps of all epochs; `None` for more than can be counted.
+pub(crate) fn accepted_in_all(accepted_at: &[Vec<usize>]) -> Option<usize> {
+    accepted_at.iter().flatten().try_fold(0usize, |sum, count| sum.checked_add(*count))
 }

@@ -36,19 +36,15 @@ impl SchedulerConfig {
         let default = Self::of_class(class_name.as_deref());
         let absent = OF_CLASSES.into_iter().filter(|key| !keys.has(key)).collect();
         let above_zero = |number: f64| number > 0.0;
+        // Less is no noise at all in diffusers' 32 bits, and has no logarithm.
+        let (beta, is_beta) = ("a number from 1e-7 to below 1", |beta| (1e-7..1.0).contains(&beta));
         let num_train_timesteps = keys
             .size("num_train_timesteps", 1..=MAX_TRAIN_TIMESTEPS)?
             .unwrap_or(default.num_train_timesteps);
         let config = Self {
             class_name,
-            beta_start: keys
-                .float("beta_start", "a number above 0 and below 1", |beta| {
-                    beta > 0.0 && beta < 1.0
-                })?
-                .unwrap_or(default.beta_start),
-            beta_end: keys
-                .float("beta_end", "a number above 0 and below 1", |beta| beta > 0.0 && beta < 1.0)?
-                .unwrap_or(default.beta_end),
+            beta_start: keys.float("beta_start", beta, is_beta)?.unwrap_or(default.beta_start),
+            beta_end: keys.float("beta_end", beta, is_beta)?.unwrap_or(default.beta_end),
             beta_schedule: keys
                 .choice("beta_schedule", &BETA_SCHEDULES)?
                 .unwrap_or(default.beta_schedule),
@@ -229,6 +225,7 @@ mod tests {
             (r#"{"beta_start": 0.5}"#, "beta_end"),
             (r#"{"beta_end": 1}"#, "beta_end"),
             (r#"{"beta_start": NaN}"#, "beta_start"),
+            (r#"{"beta_start": 8.1e-324}"#, "beta_start"),
             (r#"{"sigma_min": 0}"#, "sigma_min"),
             (r#"{"sigma_min": 2, "sigma_max": 1}"#, "sigma_max"),
             (r#"{"solver_order": 4}"#, "solver_order"),

@@ -48,6 +48,7 @@ fn from_file_names_the_field_and_what_was_expected() {
         ("guidance_scale = 2.0", "guidance_scale = 0.5", "distillation.guidance_scale", "0.5"),
         ("steps = [2, 1]", "steps = [3, 1]", "distillation.steps", "[3, 1]"),
         ("steps = [2, 1]", "steps = []", "distillation.steps", "[]"),
+        ("steps = [2, 1]", "steps = [2, 9223372036854775807]", "distillation.steps", "[2, 9"),
         ("kl_weight = 1e-6", "kl_weight = -1.0", "autoencoder.kl_weight", "-1"),
         ("mse_weight = 1.0", "mse_weight = nan", "autoencoder.mse_weight", "NaN"),
         ("steps = 6", "steps = 0", "autoencoder.optimizer.steps", "0"),
