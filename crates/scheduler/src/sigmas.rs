@@ -56,7 +56,12 @@ fn sigma_to_timestep(logs: &[f64], sigma: f64) -> f64 {
     let log = sigma.max(1e-10).ln();
     let above = logs.iter().filter(|other| **other <= log).count();
     let low = above.saturating_sub(1).min(logs.len().saturating_sub(2));
-    let weight = ((logs[low] - log) / (logs[low] - logs[low + 1])).clamp(0.0, 1.0);
+    let (from, to) = (logs[low], logs.get(low + 1).copied().unwrap_or(logs[low]));
+    // A single training timestep, or two that are one in f32.
+    if from == to {
+        return low as f64;
+    }
+    let weight = ((from - log) / (from - to)).clamp(0.0, 1.0);
     (1.0 - weight) * low as f64 + weight * (low + 1) as f64
 }
 
@@ -101,6 +106,12 @@ pub(crate) fn original(
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn sigma_to_timestep_of_one_training_sigma_is_its_own() {
+        assert_eq!(sigma_to_timestep(&[-1.5], 0.3), 0.0);
+        assert_eq!(sigma_to_timestep(&[-1.5, -1.5], (-1.5f64).exp()), 0.0);
+    }
 
     proptest! {
         #[test]
