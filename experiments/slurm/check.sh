@@ -8,6 +8,8 @@
 # `NODES=2 experiments/slurm/check.sh --table III`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+check=slurm
+. experiments/slurm/common.sh
 for command in munged slurmctld slurmd sbatch; do
   command -v "$command" >/dev/null || { echo "slurm check: left out, no $command (apt-get install slurm-wlm munge)"; exit 0; }
 done
@@ -82,14 +84,6 @@ start_node() { # NAME
   nodes[$1]=$!
 }
 for name in "${names[@]}"; do start_node "$name"; done
-until_true() { # SECONDS COMMAND...: waits until the command succeeds.
-  local end=$((SECONDS + $1))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    [ "$SECONDS" -lt "$end" ] || { echo "slurm check: waited in vain for: $*" >&2; return 1; }
-    sleep 0.2
-  done
-}
 is_idle() { [ "$(sinfo -h -o %T)" = idle ]; }
 until_true 60 is_idle
 
@@ -164,6 +158,4 @@ awk '{
 }' "$folder/runs" | tee "$folder/history"
 for name in "${names[@]}"; do grep -q "^shard . on $name:" "$folder/history"; done
 [ ${#names[@]} = 1 ] || [ "$(grep -cE '^shard (2|4) on .: NODE_FAIL' "$folder/history")" = 2 ]
-# Times are this machine's at that moment.
-diff -r --exclude='skipping-time.*' "$folder/single" "$folder/merged"
-echo "slurm check: $(find "$folder/merged" -type f ! -name 'skipping-time.*' | wc -l) files are those of the single run"
+same_as_single merged

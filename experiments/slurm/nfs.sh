@@ -8,6 +8,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PATH=$PATH:/usr/sbin:/sbin
+check=nfs
+. experiments/slurm/common.sh
 
 # The first process of a machine: MACHINE and FOLDER come from the kernel's arguments.
 if [ -n "${MACHINE:-}" ]; then
@@ -65,14 +67,6 @@ finish() {
   echo "nfs check: logs are in $folder"
 }
 trap finish EXIT
-until_true() { # SECONDS COMMAND...: waits until the command succeeds.
-  local end=$((SECONDS + $1))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    [ "$SECONDS" -lt "$end" ] || { echo "nfs check: waited in vain for: $*" >&2; return 1; }
-    sleep 0.1
-  done
-}
 boot() { # MACHINE
   local disk=()
   [ "$1" != 1 ] || disk=(ubd0="$folder/disk")
@@ -106,10 +100,6 @@ ended() { # MACHINE: waits for the end of its work.
   until_true 1200 test -e "$folder/done-$1"
   wait "${machines[$1]}" || true
   unset "machines[$1]"
-}
-compare() { # Times are this machine's at that moment.
-  diff -r --exclude='skipping-time.*' "$folder/single" "$folder/$1"
-  echo "nfs check: $1: $(find "$folder/$1" -type f ! -name 'skipping-time.*' | wc -l) files are those of the single run"
 }
 fetch() { # NAME: machine 3, which wrote nothing of it, copies the tables to this machine, and removes all.
   rm -f "$folder/done-3"
@@ -154,11 +144,11 @@ ended 2
 work 2
 ended 2
 fetch parted
-compare parted
+same_as_single parted
 echo "nfs check: everything on both machines at once"
 work 2
 work 3
 ended 2
 ended 3
 fetch twice
-compare twice
+same_as_single twice

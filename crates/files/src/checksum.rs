@@ -19,9 +19,17 @@ pub fn checked(text: &str) -> Result<String, String> {
     let inside = text.strip_prefix(AROUND[0]).ok_or("expected `sha256` first, found none")?;
     let (expected, fields) = inside.split_once(AROUND[1]).ok_or("its checksum has no end")?;
     let text = format!("{{{fields}");
-    let found = sha256_bytes(&text);
-    if found == expected {
-        return Ok(text);
+    same_checksum(expected, &sha256_bytes(&text))?;
+    Ok(text)
+}
+
+/// Compares a checksum that was stored with that of what is there.
+///
+/// # Errors
+/// That they differ, in words.
+pub fn same_checksum(expected: &str, found: &str) -> Result<(), String> {
+    if expected == found {
+        return Ok(());
     }
     Err(format!("it was changed or damaged: expected the checksum {expected}, found {found}"))
 }

@@ -11,6 +11,7 @@ use pictures::Dataset;
 
 use crate::autoencoder_loss::reconstruction;
 use crate::checkpoint::CheckpointFile;
+use crate::pixels::pixels;
 use crate::stage::{self, Progress, stream};
 use crate::{AutoencoderRecipe, Recipe, TrainError};
 
@@ -124,10 +125,7 @@ const PICTURES_AT_ONCE: usize = 128;
 pub(crate) fn encode_all(model: &AutoencoderKL, data: &Dataset, device: &Device) -> Vec<Vec<f32>> {
     let mut latents = Vec::with_capacity(data.examples.len());
     for chunk in data.examples.chunks(PICTURES_AT_ONCE) {
-        let pixels: Vec<f32> = chunk.iter().flat_map(|example| example.pixels.clone()).collect();
-        let shape = [chunk.len(), 3, data.size, data.size];
-        let pixels = Tensor::<4>::from_data(TensorData::new(pixels, shape), device);
-        let mean = model.encode(pixels).mean;
+        let mean = model.encode(pixels(chunk, data.size, device)).mean;
         let values: Vec<f32> = mean.into_data().iter::<f32>().collect();
         latents.extend(values.chunks(values.len() / chunk.len()).map(<[f32]>::to_vec));
     }
@@ -138,10 +136,9 @@ pub(crate) fn encode_all(model: &AutoencoderKL, data: &Dataset, device: &Device)
 pub(crate) fn psnr(model: &AutoencoderKL, data: &Dataset, device: &Device) -> f64 {
     let mut total = 0.0;
     for example in &data.examples {
-        let shape = [1, 3, data.size, data.size];
-        let pixels = Tensor::<4>::from_data(TensorData::new(example.pixels.clone(), shape), device);
-        let decoded = model.decode(model.encode(pixels.clone()).mean).clamp(-1.0, 1.0);
-        let error = f64::from((decoded - pixels).square().mean().into_scalar::<f32>());
+        let picture = pixels(&[example], data.size, device);
+        let decoded = model.decode(model.encode(picture.clone()).mean).clamp(-1.0, 1.0);
+        let error = f64::from((decoded - picture).square().mean().into_scalar::<f32>());
         // Values span 2.
         total += 10.0 * (4.0 / error).log10();
     }

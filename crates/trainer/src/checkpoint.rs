@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use files::sha256_bytes;
+use files::{same_checksum, sha256_bytes};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 
@@ -149,12 +149,8 @@ impl CheckpointFile {
             let tensors: Result<Vec<_>, _> = TENSORS.iter().map(|name| file.tensor(name)).collect();
             let tensors = tensors.map_err(|error| self.foreign(error))?;
             let found = checksum(origin, tensors.iter().map(TensorView::data));
-            if found.as_bytes() != expected.data() {
-                let expected = String::from_utf8_lossy(expected.data());
-                return Err(self.foreign(format!(
-                    "it was changed or damaged: expected the checksum {expected}, found {found}"
-                )));
-            }
+            let expected = String::from_utf8_lossy(expected.data());
+            same_checksum(&expected, &found).map_err(|reason| self.foreign(reason))?;
         }
         let origin: Origin = serde_json::from_str(origin).map_err(|error| self.foreign(error))?;
         match self.origin.difference(&origin) {
@@ -197,6 +193,15 @@ mod tests {
         State { step: 3, optimizer, losses: vec![0.3, 0.2, 0.1] }
     }
 
+    /// A checkpoint in a folder of its own.
+    fn saved() -> (tempfile::TempDir, PathBuf, CheckpointFile) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        let file = CheckpointFile::new(&path, origin(1));
+        file.save(&state()).unwrap();
+        (folder, path, file)
+    }
+
     #[test]
     fn load_gives_back_what_save_wrote_and_nothing_without_a_file() {
         let folder = tempfile::tempdir().unwrap();
@@ -208,10 +213,7 @@ mod tests {
 
     #[test]
     fn load_refuses_another_recipe_and_another_model() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.safetensors");
-        let file = CheckpointFile::new(&path, origin(1));
-        file.save(&state()).unwrap();
+        let (_folder, path, file) = saved();
         let error = CheckpointFile::new(&path, origin(2)).check().unwrap_err();
         assert!(matches!(error, TrainError::OtherOrigin { .. }), "{error}");
         for part in ["a.safetensors", "`seed` (expected 2, found 1)", "another work folder"] {
@@ -225,16 +227,11 @@ mod tests {
 
     #[test]
     fn load_refuses_or_gives_back_the_same_whatever_bit_is_another() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.safetensors");
-        let file = CheckpointFile::new(&path, origin(1));
-        file.save(&state()).unwrap();
+        let (_folder, path, file) = saved();
         let whole = std::fs::read(&path).unwrap();
         let (bits, mut refused) = (8 * whole.len(), 0);
-        for bit in 0..bits {
-            let mut bytes = whole.clone();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            std::fs::write(&path, &bytes).unwrap();
+        for (bit, bytes) in hostile::flipped_bits(&whole).enumerate() {
+            std::fs::write(&path, bytes).unwrap();
             match file.load(2, 5) {
                 Ok(loaded) => assert_eq!(loaded, Some(state()), "bit {bit}"),
                 Err(_) => refused += 1,
@@ -246,10 +243,7 @@ mod tests {
 
     #[test]
     fn load_refuses_truncated_and_foreign_files_and_leaves_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.safetensors");
-        let file = CheckpointFile::new(&path, origin(1));
-        file.save(&state()).unwrap();
+        let (_folder, path, file) = saved();
         let whole = std::fs::read(&path).unwrap();
         let step = 3u64.to_le_bytes();
         let view = TensorView::new(Dtype::U64, vec![1], &step).unwrap();

@@ -31,6 +31,7 @@ mod kinds;
 mod latents;
 mod optimizer;
 mod origin;
+mod pixels;
 mod quality;
 mod recipe;
 mod resident;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use clip::{CLIPTokenizer, OpenClip, normalize};
 use pictures::{Dataset, Example};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use crate::checkpoint::CheckpointFile;
 use crate::held_out::HeldOut;
 use crate::json_file::{write_json, write_record};
 use crate::origin::Origin;
+use crate::pixels::pixels;
 use crate::scorer_stage::{Pairs, train_scorer};
 use crate::summary::{Summary, curve};
 use crate::vocabulary::Vocabulary;
@@ -148,10 +149,8 @@ fn embed(
     };
     let mut embedded = Embedded { pictures: vec![], texts: vec![] };
     for chunk in data.examples.chunks(64) {
-        let pixels: Vec<f32> = chunk.iter().flat_map(|example| example.pixels.clone()).collect();
-        let shape = [chunk.len(), 3, data.size, data.size];
-        let pixels = Tensor::<4>::from_data(TensorData::new(pixels, shape), device);
-        embedded.pictures.extend(rows(model.encode_image(pixels)));
+        let pictures = pixels(chunk, data.size, device);
+        embedded.pictures.extend(rows(model.encode_image(pictures)));
         let encode = |example: &Example| tokenizer.encode_open_clip(&example.text, tokens);
         let ids: Vec<Vec<u32>> = chunk.iter().map(encode).collect();
         embedded.texts.extend(rows(model.encode_text(&ids)));

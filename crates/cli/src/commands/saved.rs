@@ -79,9 +79,7 @@ mod tests {
         saved.write(&vec![0.1, 2.5]).unwrap();
         assert_eq!(saved.read::<Vec<f64>>().unwrap(), Some(vec![0.1, 2.5]));
         let whole = std::fs::read(&path).unwrap();
-        for bit in 0..8 * whole.len() {
-            let mut damaged = whole.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
+        for damaged in hostile::flipped_bits(&whole) {
             std::fs::write(&path, damaged).unwrap();
             let error = saved.read::<Vec<f64>>().unwrap_err().to_string();
             assert!(error.contains("state.json"), "{error}");

@@ -171,9 +171,7 @@ mod tests {
         store.write(&key, &vec![0.5f64, 123.0]).unwrap();
         let path = store.path(&key, "json");
         let whole = std::fs::read(&path).unwrap();
-        for bit in 0..8 * whole.len() {
-            let mut bytes = whole.clone();
-            bytes[bit / 8] ^= 1 << (bit % 8);
+        for bytes in hostile::flipped_bits(&whole) {
             std::fs::write(&path, bytes).unwrap();
             let damage = store.read::<Vec<f64>>(&key).unwrap_err();
             assert_eq!(damage.path, path);

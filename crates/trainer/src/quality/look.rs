@@ -29,16 +29,12 @@ impl Look {
         styles.sort();
         styles.dedup();
         let found: Vec<Vec<f64>> = pictures.iter().map(statistics).collect();
-        let count = found.len().max(1) as f64;
         let width = found.first().map_or(0, Vec::len);
-        let mean_of =
-            |value: &dyn Fn(&Vec<f64>) -> f64| found.iter().map(value).sum::<f64>() / count;
-        let mean: Vec<f64> = (0..width).map(|i| mean_of(&|row| row[i])).collect();
-        let deviation = (0..width)
-            .map(|i| mean_of(&|row| (row[i] - mean[i]).powi(2)).sqrt().max(1e-9))
-            .collect();
+        let means: Vec<f64> = (0..width).map(|i| mean(found.iter().map(|row| row[i]))).collect();
+        let squares = |i: usize| mean(found.iter().map(|row| (row[i] - means[i]).powi(2)));
+        let deviation = (0..width).map(|i| squares(i).sqrt().max(1e-9)).collect();
         let weights = vec![vec![0.0; width + 1]; styles.len()];
-        let mut look = Self { styles, mean, deviation, weights };
+        let mut look = Self { styles, mean: means, deviation, weights };
         let rows: Vec<Vec<f64>> = found.iter().map(|row| look.standardised(row)).collect();
         let wanted: Vec<usize> = examples
             .iter()

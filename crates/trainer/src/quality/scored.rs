@@ -1,6 +1,5 @@
 //! What a scorer says about a model's pictures, of pairs that it saw and of such that it did not.
 
-use burn::tensor::{Tensor, TensorData};
 use metrics::ClipScorer;
 use pictures::{Dataset, Example, RgbImage};
 use pipeline::Pipeline;
@@ -13,6 +12,7 @@ use super::{
     for_captions, sampling, sheet,
 };
 use crate::TrainError;
+use crate::pixels::pixels;
 
 /// Pictures of each vague prompt.
 const SEEDS: usize = 8;
@@ -149,9 +149,7 @@ fn decoded(
     let scale = pipeline.vae().config().scaling_factor;
     let mut pictures = Vec::with_capacity(examples.len());
     for chunk in examples.chunks(64) {
-        let pixels: Vec<f32> = chunk.iter().flat_map(|example| example.pixels.clone()).collect();
-        let data = TensorData::new(pixels, [chunk.len(), 3, side, side]);
-        let mean = pipeline.vae().encode(Tensor::<4>::from_data(data, pipeline.device())).mean;
+        let mean = pipeline.vae().encode(pixels(chunk, side, pipeline.device())).mean;
         pictures.extend(pipeline.pictures(mean * scale)?);
     }
     Ok(pictures)
