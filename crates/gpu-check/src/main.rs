@@ -18,7 +18,7 @@ use pipeline::DeviceChoice;
 use crate::part::{Part, PartResult};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 #[derive(Parser)]
 #[command(

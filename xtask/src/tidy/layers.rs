@@ -2,7 +2,16 @@
 
 /// Crates from the lowest layer up; a crate may depend on those of lower layers only.
 const LAYERS: [&[&str]; 13] = [
-    &["charts", "hostile", "icu", "kernels", "one-build", "one-build-examples", "terminal"],
+    &[
+        "allocator",
+        "charts",
+        "hostile",
+        "icu",
+        "kernels",
+        "one-build",
+        "one-build-examples",
+        "terminal",
+    ],
     &["files"],
     &["config"],
     &["scheduler", "hub", "weights"],

@@ -18,7 +18,7 @@ use trainer::{
 /// Small tensors come and go by the million; the system's allocator gives their pages back to the
 /// kernel each time.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 #[derive(Parser)]
 #[command(

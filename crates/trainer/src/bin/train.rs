@@ -12,7 +12,7 @@ use trainer::{Progress, Recipe, ScorerRecipe, Stages, Trained};
 /// Small tensors come and go by the million; the system's allocator gives their pages back to the
 /// kernel each time.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask train", version, about = "Trains the models that ship in `models/`")]

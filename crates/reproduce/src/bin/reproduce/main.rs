@@ -14,7 +14,7 @@ use clap::Parser;
 /// Small tensors come and go by the million; the system's allocator gives their pages back to the
 /// kernel each time.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 fn main() -> ExitCode {
     let args = args::ReproduceArgs::parse();

@@ -1,0 +1,114 @@
+//! Large blocks, and how much idle memory is kept for the next ones.
+
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, OnceLock};
+
+use crate::idle::Idle;
+use crate::system;
+
+/// What may be held above the most that was ever in use at once: 16 MiB.
+const SLACK: usize = 16 << 20;
+
+/// All large blocks of the process.
+static BLOCKS: Mutex<Blocks> = Mutex::new(Blocks { idle: Idle::new(), used: 0, most_used: 0 });
+
+#[derive(Debug)]
+struct Blocks {
+    idle: Idle,
+    used: usize,
+    most_used: usize,
+}
+
+impl Blocks {
+    fn lock() -> MutexGuard<'static, Self> {
+        BLOCKS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn count(&mut self, len: usize) {
+        self.used += len;
+        self.most_used = self.most_used.max(self.used);
+    }
+
+    fn holds_too_much(&self) -> bool {
+        self.used + self.idle.total() > self.most_used + SLACK
+    }
+}
+
+/// Bytes that a block of `size` takes.
+pub(crate) fn rounded(size: usize) -> Option<usize> {
+    static PAGE: OnceLock<usize> = OnceLock::new();
+    size.checked_next_multiple_of(*PAGE.get_or_init(system::page))
+}
+
+/// A block of `len` bytes, a multiple of the page, and whether it is known to be all zero.
+pub(crate) fn take(len: usize) -> Option<(NonNull<u8>, bool)> {
+    let kept = {
+        let mut blocks = Blocks::lock();
+        let kept = blocks.idle.take(len);
+        blocks.count(len);
+        kept
+    };
+    if let Some(start) = kept {
+        return NonNull::new(start as *mut u8).map(|start| (start, false));
+    }
+    release(false);
+    let fresh = system::map(len).or_else(|| {
+        release(true);
+        system::map(len)
+    });
+    if fresh.is_none() {
+        Blocks::lock().used -= len;
+    }
+    fresh.map(|start| (start, true))
+}
+
+/// Takes back a block of `len` bytes.
+///
+/// # Safety
+/// It must have come from [`take`] or [`resize`] with that length, and nobody may use it any more.
+pub(crate) unsafe fn give(start: NonNull<u8>, len: usize) {
+    let mut blocks = Blocks::lock();
+    blocks.used -= len;
+    let oldest = if blocks.idle.is_full() { blocks.idle.take_oldest() } else { None };
+    blocks.idle.insert(start.as_ptr() as usize, len);
+    drop(blocks);
+    if let Some(range) = oldest {
+        // SAFETY: as in `release`.
+        unsafe { system::unmap(range.start, range.len) };
+    }
+    release(false);
+}
+
+/// Makes a block of `old` bytes one of `len`, elsewhere perhaps, without copying, or returns
+/// `None` and leaves it.
+///
+/// # Safety
+/// As for [`give`]; after success only the new block may be used.
+pub(crate) unsafe fn resize(start: NonNull<u8>, old: usize, len: usize) -> Option<NonNull<u8>> {
+    if old == len {
+        return Some(start);
+    }
+    // SAFETY: blocks consist of pages of `system::map`, and this one is the caller's.
+    let moved = unsafe { system::remap(start, old, len) }?;
+    let mut blocks = Blocks::lock();
+    blocks.used -= old;
+    blocks.count(len);
+    drop(blocks);
+    release(false);
+    Some(moved)
+}
+
+/// Gives idle memory back to the system, oldest first: all, or what is held beyond the limit.
+fn release(all: bool) {
+    loop {
+        let mut blocks = Blocks::lock();
+        if !all && !blocks.holds_too_much() {
+            return;
+        }
+        let Some(range) = blocks.idle.take_oldest() else { return };
+        drop(blocks);
+        // SAFETY: idle ranges are made of blocks that were given back; nobody else has this one
+        // since it left the list.
+        unsafe { system::unmap(range.start, range.len) };
+    }
+}

@@ -1,0 +1,3 @@
+//! A whole program on the allocator.
+
+mod blocks;
