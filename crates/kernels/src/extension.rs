@@ -6,7 +6,7 @@ use burn::tensor::{DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 
 use crate::cpu::linear::Order;
-use crate::cpu::{activation, attention, conv, linear, norm};
+use crate::cpu::{activation, attention, conv, gated, linear, norm};
 use crate::shapes::{
     attention_shape, conv_shape, dims, last, norm_shape, rows_per_sample, turned_back,
 };
@@ -51,6 +51,14 @@ pub(crate) trait LayerOps: Backend {
         b: FloatTensor<Self>,
         turned: bool,
     ) -> FloatTensor<Self>;
+    /// [`Self::layer_geglu`] of [`Self::layer_linear`].
+    fn layer_linear_geglu(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::layer_geglu(Self::layer_linear(x, w, b, false))
+    }
     /// GroupNorm over `[batch, channels, …]`, followed by SiLU where asked.
     fn layer_group_norm(
         x: FloatTensor<Self>,
@@ -86,6 +94,14 @@ pub(crate) trait LayerOps: Backend {
 pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     let bytes = burn::tensor::Bytes::from_elems(values);
     FlexTensor::new(bytes, Layout::contiguous(shape.into()), DType::F32)
+}
+
+/// Samples of `rows` rows as they lie in memory, where a linear layer can read them so.
+fn with_order(x: FlexTensor, rows: usize) -> (FlexTensor, Order) {
+    match turned_back(&x).filter(|_| linear::any_order(rows)) {
+        Some(x) => (x, Order::Channels),
+        None => (x, Order::Rows),
+    }
 }
 
 /// A contiguous copy where needed, and the values.
@@ -157,10 +173,7 @@ impl LayerOps for Flex {
         let mut shape = x.layout().shape().clone();
         let axis = shape.num_dims() - 1;
         shape[axis] = sizes[1];
-        let (x, from) = match turned_back(&x).filter(|_| linear::any_order(rows)) {
-            Some(x) => (x, Order::Channels),
-            None => (x, Order::Rows),
-        };
+        let (x, from) = with_order(x, rows);
         let turned = turned && linear::any_order(rows) && shape.num_dims() == 3;
         let to = if turned { Order::Channels } else { Order::Rows };
         values!(x, w, b);
@@ -169,6 +182,17 @@ impl LayerOps for Flex {
             return tensor(y, [shape[0], shape[2], shape[1]]).transpose(1, 2);
         }
         tensor(y, shape)
+    }
+
+    fn layer_linear_geglu(x: FlexTensor, w: FlexTensor, b: FlexTensor) -> FlexTensor {
+        let sizes = dims(&w);
+        let rows = rows_per_sample(&x);
+        let mut shape = x.layout().shape().clone();
+        let axis = shape.num_dims() - 1;
+        shape[axis] = sizes[1] / 2;
+        let (x, from) = with_order(x, rows);
+        values!(x, w, b);
+        tensor(gated::forward(x, w, b, rows, sizes, from), shape)
     }
 
     fn layer_group_norm(

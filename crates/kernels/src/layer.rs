@@ -8,7 +8,7 @@ use burn::tensor::{Bool, DType, Tensor, module, ops::AttentionModuleOptions};
 use crate::convolution::bias_or_zeros;
 use crate::device::has_kernels;
 use crate::extension::LayerOps;
-use crate::silu;
+use crate::{geglu, silu};
 
 /// A linear layer over the last dimension; rows are those of `[batch, …, input]`.
 pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
@@ -22,6 +22,24 @@ pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
 /// - output: `[batch, out_channels, tokens]`
 pub fn linear_to_features(layer: &Linear, x: Tensor<3>) -> Tensor<3> {
     affine(layer, x, true).swap_dims(1, 2)
+}
+
+/// [`geglu`] of a linear layer over the last dimension.
+///
+/// # Shapes
+/// - x: `[batch, tokens, in_channels]`
+/// - output: `[batch, tokens, out_channels / 2]`
+pub fn linear_geglu(layer: &Linear, x: Tensor<3>) -> Tensor<3> {
+    if !has_kernels(&x) {
+        return geglu(layer.forward(x));
+    }
+    let weight = layer.weight.val();
+    let bias = bias_or_zeros(&layer.bias, weight.dims()[1], (&x.device(), x.dtype()));
+    Tensor::from_dispatch(<Dispatch as LayerOps>::layer_linear_geglu(
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+    ))
 }
 
 /// `turned`: whether the result is wanted with its last two dimensions swapped in memory.

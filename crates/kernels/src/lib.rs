@@ -31,7 +31,9 @@ pub use activation::{geglu, gelu, quick_gelu, silu};
 pub use convolution::{conv2d, doubled_conv2d, group_norm_silu_conv2d};
 pub use device::is_torch;
 pub use lanes::Lanes;
-pub use layer::{attention, group_norm, group_norm_silu, layer_norm, linear, linear_to_features};
+pub use layer::{
+    attention, group_norm, group_norm_silu, layer_norm, linear, linear_geglu, linear_to_features,
+};
 #[cfg(feature = "tch")]
 pub use torch_graph::TorchGraph;
 pub use workers::{on_workers, worker_count};

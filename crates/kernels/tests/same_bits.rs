@@ -17,11 +17,14 @@ fn forward_results_do_not_depend_on_the_batch() {
         let all = ops::conv2d(&conv, x.clone());
         let rows = Tensor::<3>::random([9, size, 48], Distribution::Normal(0.0, 1.0), &device);
         let all_rows = ops::linear(&linear, rows.clone());
+        let all_gated = ops::linear_geglu(&linear, rows.clone());
         for sample in 0..9 {
             let one = ops::conv2d(&conv, x.clone().narrow(0, sample, 1));
             assert_eq!(one.into_data(), all.clone().narrow(0, sample, 1).into_data());
             let one = ops::linear(&linear, rows.clone().narrow(0, sample, 1));
             assert_eq!(one.into_data(), all_rows.clone().narrow(0, sample, 1).into_data());
+            let one = ops::linear_geglu(&linear, rows.clone().narrow(0, sample, 1));
+            assert_eq!(one.into_data(), all_gated.clone().narrow(0, sample, 1).into_data());
         }
     }
 }
@@ -53,6 +56,7 @@ fn large_forward_results_depend_on_neither_batch_nor_threads() {
             let added = Some(input.clone());
             all.push(ops::group_norm_silu_conv2d(norm, conv, input, added).into_data());
         }
+        all.push(ops::linear_geglu(&linear, rows.clone().narrow(0, first, count)).into_data());
         all.push(ops::linear(&linear, rows.clone().narrow(0, first, count)).into_data());
         let [q, k, v] = attended.each_ref().map(|x| x.clone().narrow(0, first, count));
         all.push(ops::attention(q, k, v, 2, false).into_data());

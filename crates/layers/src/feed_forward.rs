@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-use kernels::{geglu, linear};
+use kernels::{linear, linear_geglu};
 
 /// Configuration of [`FeedForward`].
 #[derive(Debug, Clone)]
@@ -48,6 +48,6 @@ impl FeedForward {
     /// # Shapes
     /// - input and output: `[batch, tokens, dim]`
     pub fn forward(&self, hidden: Tensor<3>) -> Tensor<3> {
-        linear(&self.net._2, geglu(linear(&self.net._0.proj, hidden)))
+        linear(&self.net._2, linear_geglu(&self.net._0.proj, hidden))
     }
 }

@@ -147,6 +147,7 @@ vectorised! {
 }
 
 vectorised! {
+    /// `a · gelu(b)` for a row `[a, b]`.
     geglu_row(x: &[f32], y: &mut [MaybeUninit<f32>]) {
         let (a, b) = x.split_at(y.len());
         y.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (a, b))| {

@@ -26,7 +26,7 @@ pub(crate) enum Order {
 impl Order {
     /// Some `rows` rows, of samples of `sample_rows` rows, and some `columns` channels of
     /// `channels`; and where the first is from row `first` and channel `column` on.
-    fn part(
+    pub(crate) fn part(
         self,
         [rows, columns]: [usize; 2],
         [sample_rows, channels]: [usize; 2],
@@ -46,6 +46,33 @@ impl Order {
 /// Whether samples of `rows` rows are computed one by one, so that they may be in any order.
 pub(crate) fn any_order(rows: usize) -> bool {
     rows >= GROUP_ROWS
+}
+
+/// How a sample's rows, or those of a group of small samples, are divided into matrix products.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tiles {
+    /// Rows that are divided in the same way.
+    pub(crate) group: usize,
+    /// Rows of a product.
+    pub(crate) tile: usize,
+    /// Products one below the other in a group; the last may have fewer rows.
+    pub(crate) tiles: usize,
+    /// Columns of a product.
+    pub(crate) width: usize,
+    /// Products beside one another; the last may have fewer columns.
+    pub(crate) column_tiles: usize,
+}
+
+impl Tiles {
+    /// For samples of `rows` rows and `output` columns.
+    pub(crate) fn new(rows: usize, output: usize) -> Self {
+        let group = if any_order(rows) { rows } else { rows * GROUP_ROWS.div_ceil(rows) };
+        let tile = group.min(TILE_ROWS);
+        let tiles = group.div_ceil(tile);
+        let column_tiles = SAMPLE_TASKS.div_ceil(tiles).min(output / TILE_COLUMNS).max(1);
+        let width = output.div_ceil(column_tiles).next_multiple_of(32);
+        Self { group, tile, tiles, width, column_tiles: output.div_ceil(width) }
+    }
 }
 
 /// `x · w + b` for `samples` samples of `rows` rows each.
@@ -69,12 +96,7 @@ pub(crate) fn forward(
         return Vec::new();
     }
     let mut y = Unwritten::new(total * output);
-    let group = if any_order(rows) { rows } else { rows * GROUP_ROWS.div_ceil(rows) };
-    let tile = group.min(TILE_ROWS);
-    let tiles = group.div_ceil(tile);
-    let column_tiles = SAMPLE_TASKS.div_ceil(tiles).min(output / TILE_COLUMNS).max(1);
-    let width = output.div_ceil(column_tiles).next_multiple_of(32);
-    let column_tiles = output.div_ceil(width);
+    let Tiles { group, tile, tiles, width, column_tiles } = Tiles::new(rows, output);
     let groups = total.div_ceil(group);
     let out = y.shared();
     (0..groups * tiles * column_tiles).into_par_iter().for_each(|task| {

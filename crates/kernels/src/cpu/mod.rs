@@ -8,6 +8,7 @@ pub(crate) mod activation;
 pub(crate) mod attention;
 pub(crate) mod conv;
 mod disjoint;
+pub(crate) mod gated;
 pub(crate) mod linear;
 pub(crate) mod matmul;
 pub(crate) mod norm;
