@@ -114,6 +114,14 @@ fn norms_and_activations(criterion: &mut Criterion) {
     group.bench_function("GEGLU, 4096 rows of 1280", |b| {
         b.iter(|| wait(kernels::geglu(x.clone())));
     });
+    let layer = LinearConfig::new(320, 2560).init(&device);
+    let x = normal::<3>([1, 4096, 320], &device);
+    group.bench_function("linear layer and GEGLU, 4096 rows of 320 to 1280", |b| {
+        b.iter(|| wait(kernels::linear_geglu(&layer, x.clone())));
+    });
+    group.bench_function("the same in two steps", |b| {
+        b.iter(|| wait(kernels::geglu(kernels::linear(&layer, x.clone()))));
+    });
     group.finish();
 }
 
