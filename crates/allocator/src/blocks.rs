@@ -29,8 +29,10 @@ impl Blocks {
         self.most_used = self.most_used.max(self.used);
     }
 
-    fn holds_too_much(&self) -> bool {
-        self.used + self.idle.total() > self.most_used + SLACK
+    /// Whether what is held stays within the limit when `coming` bytes more are in use.
+    fn has_room(&self, coming: usize) -> bool {
+        let used = self.used + coming;
+        used + self.idle.total() <= self.most_used.max(used) + SLACK
     }
 }
 
@@ -42,24 +44,20 @@ pub(crate) fn rounded(size: usize) -> Option<usize> {
 
 /// A block of `len` bytes, a multiple of the page, and whether it is known to be all zero.
 pub(crate) fn take(len: usize) -> Option<(NonNull<u8>, bool)> {
-    let kept = {
+    {
         let mut blocks = Blocks::lock();
-        let kept = blocks.idle.take(len);
-        blocks.count(len);
-        kept
-    };
-    if let Some(start) = kept {
-        return NonNull::new(start as *mut u8).map(|start| (start, false));
+        if let Some(start) = blocks.idle.take(len) {
+            blocks.count(len);
+            return NonNull::new(start as *mut u8).map(|start| (start, false));
+        }
     }
-    release(false);
+    release(|blocks| blocks.has_room(len));
     let fresh = system::map(len).or_else(|| {
-        release(true);
+        release(|blocks| blocks.idle.total() == 0);
         system::map(len)
-    });
-    if fresh.is_none() {
-        Blocks::lock().used -= len;
-    }
-    fresh.map(|start| (start, true))
+    })?;
+    Blocks::lock().count(len);
+    Some((fresh, true))
 }
 
 /// Takes back a block of `len` bytes.
@@ -76,7 +74,7 @@ pub(crate) unsafe fn give(start: NonNull<u8>, len: usize) {
         // SAFETY: as in `release`.
         unsafe { system::unmap(range.start, range.len) };
     }
-    release(false);
+    release(|blocks| blocks.has_room(0));
 }
 
 /// Makes a block of `old` bytes one of `len`, elsewhere perhaps, without copying, or returns
@@ -94,15 +92,15 @@ pub(crate) unsafe fn resize(start: NonNull<u8>, old: usize, len: usize) -> Optio
     blocks.used -= old;
     blocks.count(len);
     drop(blocks);
-    release(false);
+    release(|blocks| blocks.has_room(0));
     Some(moved)
 }
 
-/// Gives idle memory back to the system, oldest first: all, or what is held beyond the limit.
-fn release(all: bool) {
+/// Gives idle memory back to the system, oldest first, until it is `enough`.
+fn release(enough: impl Fn(&Blocks) -> bool) {
     loop {
         let mut blocks = Blocks::lock();
-        if !all && !blocks.holds_too_much() {
+        if enough(&blocks) {
             return;
         }
         let Some(range) = blocks.idle.take_oldest() else { return };

@@ -3,8 +3,7 @@
 //! everywhere else. And the optimizer's arithmetic on vectors in the CPU's memory.
 
 #![warn(missing_docs)]
-// The one crate with code that the compiler cannot check: matrix products and outputs that tasks
-// share.
+// Code that the compiler cannot check: matrix products and outputs that tasks share.
 #![allow(unsafe_code)]
 // burn means to drop LibTorch for kernels of its own, which were several times slower on a GPU.
 #![cfg_attr(feature = "tch", allow(deprecated))]

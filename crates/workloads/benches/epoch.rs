@@ -6,6 +6,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use probe::{CounterDraws, ProbeConfig, ProbeState, UNetEvaluator, search};
 use workloads::{probe_request, shipped_pipeline};
 
+/// As the programs have it.
+#[global_allocator]
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
+
 fn probe_epoch(criterion: &mut Criterion) {
     let pipeline = shipped_pipeline().expect("the model ships");
     let request = probe_request(&pipeline, 4).expect("one prompt");

@@ -10,6 +10,10 @@ use layers::Transformer2DModelConfig;
 use unet_core::{BlockAction, BlockMode, BlockSite, Intervention, UNet2DConditionConfig};
 use workloads::{SHIPPED_UNET, normal};
 
+/// As the programs have it.
+#[global_allocator]
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
+
 /// Skips every second block.
 struct SkipHalf;
 

@@ -11,6 +11,10 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use workloads::normal;
 
+/// As the programs have it.
+#[global_allocator]
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
+
 fn wait<const D: usize>(result: Tensor<D>) {
     black_box(result.into_data());
 }

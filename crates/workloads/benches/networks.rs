@@ -10,6 +10,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use metrics::{FeatureNetwork, Inception, InceptionTap, Lpips, LpipsNetwork};
 use pictures::RgbImage;
 
+/// As the programs have it.
+#[global_allocator]
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
+
 const BATCH: usize = 4;
 
 fn networks(criterion: &mut Criterion) {
