@@ -21,6 +21,17 @@ fn is_large(layout: &Layout) -> bool {
     layout.size() >= LARGE && layout.align() <= 4096
 }
 
+/// What mimalloc gives, once more after all idle memory went back to the system where it has none.
+#[cfg(target_os = "linux")]
+fn small(block: impl Fn() -> *mut u8) -> *mut u8 {
+    let start = block();
+    if !start.is_null() {
+        return start;
+    }
+    crate::blocks::release_all();
+    block()
+}
+
 // SAFETY: small blocks are mimalloc's in all four functions, as `is_large` depends on the layout
 // alone; large ones are whole pages that nobody else has, as `blocks` promises.
 #[cfg(target_os = "linux")]
@@ -28,7 +39,7 @@ unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !is_large(&layout) {
             // SAFETY: the caller's promises are mimalloc's conditions.
-            return unsafe { MiMalloc.alloc(layout) };
+            return small(|| unsafe { MiMalloc.alloc(layout) });
         }
         let block = crate::blocks::rounded(layout.size()).and_then(crate::blocks::take);
         block.map_or(std::ptr::null_mut(), |(start, _)| start.as_ptr())
@@ -37,7 +48,7 @@ unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if !is_large(&layout) {
             // SAFETY: as above.
-            return unsafe { MiMalloc.alloc_zeroed(layout) };
+            return small(|| unsafe { MiMalloc.alloc_zeroed(layout) });
         }
         let block = crate::blocks::rounded(layout.size()).and_then(crate::blocks::take);
         let Some((start, zero)) = block else { return std::ptr::null_mut() };
@@ -66,7 +77,9 @@ unsafe impl GlobalAlloc for Allocator {
         let new = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         match (is_large(&layout), is_large(&new)) {
             // SAFETY: as above.
-            (false, false) => return unsafe { MiMalloc.realloc(start, layout, new_size) },
+            (false, false) => {
+                return small(|| unsafe { MiMalloc.realloc(start, layout, new_size) });
+            }
             (true, true) => {
                 let lengths = (
                     std::ptr::NonNull::new(start),

@@ -24,15 +24,14 @@ impl Blocks {
         BLOCKS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn count(&mut self, len: usize) {
-        self.used += len;
-        self.most_used = self.most_used.max(self.used);
+    /// Whether what is held stays within the limit.
+    fn is_within(&self) -> bool {
+        let most = self.most_used.max(self.used);
+        self.used.saturating_add(self.idle.total()) <= most.saturating_add(SLACK)
     }
 
-    /// Whether what is held stays within the limit when `coming` bytes more are in use.
-    fn has_room(&self, coming: usize) -> bool {
-        let used = self.used + coming;
-        used + self.idle.total() <= self.most_used.max(used) + SLACK
+    fn note(&mut self) {
+        self.most_used = self.most_used.max(self.used);
     }
 }
 
@@ -44,20 +43,28 @@ pub(crate) fn rounded(size: usize) -> Option<usize> {
 
 /// A block of `len` bytes, a multiple of the page, and whether it is known to be all zero.
 pub(crate) fn take(len: usize) -> Option<(NonNull<u8>, bool)> {
-    {
-        let mut blocks = Blocks::lock();
-        if let Some(start) = blocks.idle.take(len) {
-            blocks.count(len);
-            return NonNull::new(start as *mut u8).map(|start| (start, false));
-        }
+    taken(len).or_else(|| {
+        release_all();
+        taken(len)
+    })
+}
+
+fn taken(len: usize) -> Option<(NonNull<u8>, bool)> {
+    let mut blocks = Blocks::lock();
+    blocks.used = blocks.used.saturating_add(len);
+    if let Some(start) = blocks.idle.take(len) {
+        blocks.note();
+        return NonNull::new(start as *mut u8).map(|start| (start, false));
     }
-    release(|blocks| blocks.has_room(len));
-    let fresh = system::map(len).or_else(|| {
-        release(|blocks| blocks.idle.total() == 0);
-        system::map(len)
-    })?;
-    Blocks::lock().count(len);
-    Some((fresh, true))
+    drop(blocks);
+    release(Blocks::is_within);
+    let fresh = system::map(len);
+    let mut blocks = Blocks::lock();
+    match fresh {
+        Some(_) => blocks.note(),
+        None => blocks.used -= len,
+    }
+    fresh.map(|start| (start, true))
 }
 
 /// Takes back a block of `len` bytes.
@@ -74,7 +81,7 @@ pub(crate) unsafe fn give(start: NonNull<u8>, len: usize) {
         // SAFETY: as in `release`.
         unsafe { system::unmap(range.start, range.len) };
     }
-    release(|blocks| blocks.has_room(0));
+    release(Blocks::is_within);
 }
 
 /// Makes a block of `old` bytes one of `len`, elsewhere perhaps, without copying, or returns
@@ -87,13 +94,26 @@ pub(crate) unsafe fn resize(start: NonNull<u8>, old: usize, len: usize) -> Optio
         return Some(start);
     }
     // SAFETY: blocks consist of pages of `system::map`, and this one is the caller's.
-    let moved = unsafe { system::remap(start, old, len) }?;
+    let moved = match unsafe { system::remap(start, old, len) } {
+        Err(system::Refused::NoMemory) => {
+            release_all();
+            // SAFETY: as above; nothing has moved.
+            unsafe { system::remap(start, old, len) }
+        }
+        result => result,
+    };
+    let moved = moved.ok()?;
     let mut blocks = Blocks::lock();
-    blocks.used -= old;
-    blocks.count(len);
+    blocks.used = blocks.used - old + len;
+    blocks.note();
     drop(blocks);
-    release(|blocks| blocks.has_room(0));
+    release(Blocks::is_within);
     Some(moved)
+}
+
+/// Gives all idle memory back to the system.
+pub(crate) fn release_all() {
+    release(|blocks| blocks.idle.total() == 0);
 }
 
 /// Gives idle memory back to the system, oldest first, until it is `enough`.

@@ -19,7 +19,7 @@
 mod allocator;
 #[cfg(target_os = "linux")]
 mod blocks;
-#[cfg(any(target_os = "linux", test))]
+#[cfg(target_os = "linux")]
 mod idle;
 #[cfg(target_os = "linux")]
 mod system;

@@ -41,14 +41,32 @@ pub(crate) unsafe fn unmap(start: usize, len: usize) {
     unsafe { libc::munmap(start as *mut libc::c_void, len) };
 }
 
-/// Moves a block's pages to where there is room for `len` bytes, without copying them, or returns
-/// `None` and leaves it where it is.
+/// Why pages were not moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The system has no memory, or no addresses, left.
+    NoMemory,
+    /// They belong to several mappings.
+    Divided,
+}
+
+/// Moves a block's pages to where there is room for `len` bytes, without copying them, or leaves
+/// it where it is.
 ///
 /// # Safety
 /// The range must have come from [`map`] or [`remap`] and be the caller's; after success only the
 /// new one is.
-pub(crate) unsafe fn remap(start: NonNull<u8>, old: usize, len: usize) -> Option<NonNull<u8>> {
+pub(crate) unsafe fn remap(
+    start: NonNull<u8>,
+    old: usize,
+    len: usize,
+) -> Result<NonNull<u8>, Refused> {
     // SAFETY: as the caller promises.
     let moved = unsafe { libc::mremap(start.as_ptr().cast(), old, len, libc::MREMAP_MAYMOVE) };
-    if moved == libc::MAP_FAILED { None } else { NonNull::new(moved.cast()) }
+    if moved == libc::MAP_FAILED {
+        let reason = std::io::Error::last_os_error().raw_os_error();
+        let full = reason == Some(libc::ENOMEM);
+        return Err(if full { Refused::NoMemory } else { Refused::Divided });
+    }
+    NonNull::new(moved.cast()).ok_or(Refused::Divided)
 }

@@ -29,6 +29,9 @@ pub fn linear_to_features(layer: &Linear, x: Tensor<3>) -> Tensor<3> {
 /// # Shapes
 /// - x: `[batch, tokens, in_channels]`
 /// - output: `[batch, tokens, out_channels / 2]`
+///
+/// # Panics
+/// Where `out_channels` is odd.
 pub fn linear_geglu(layer: &Linear, x: Tensor<3>) -> Tensor<3> {
     if !has_kernels(&x) {
         return geglu(layer.forward(x));

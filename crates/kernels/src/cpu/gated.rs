@@ -15,6 +15,9 @@ use super::scratch::Scratch;
 ///
 /// `x` is `[samples · rows, input]`, each sample in the order `from`; `w` is `[input, output]`,
 /// the result `[samples · rows, output / 2]`.
+///
+/// # Panics
+/// Where `output` is odd or the sizes do not fit each other.
 pub(crate) fn forward(
     x: &[f32],
     w: &[f32],
@@ -24,11 +27,16 @@ pub(crate) fn forward(
     from: Order,
 ) -> Vec<f32> {
     let inner = output / 2;
+    assert!(output == 2 * inner && w.len() == input * output && b.len() == output);
+    let total = x.len() / input.max(1);
+    if total * inner == 0 {
+        return Vec::new();
+    }
+    assert!(x.len() == total * input && total.is_multiple_of(rows));
     let Tiles { group, tile, tiles, width, column_tiles } = Tiles::new(rows, output);
     // One product for both halves, or as many for one as for the other.
     let width = if column_tiles == 1 { inner } else { width };
-    let total = x.len() / input.max(1);
-    if !any_order(rows) || total * inner == 0 || inner % width != 0 {
+    if !any_order(rows) || inner % width != 0 {
         return geglu(&linear::forward(x, w, b, rows, [input, output], [from, Order::Rows]), inner);
     }
     let pairs = inner / width;
@@ -46,7 +54,7 @@ pub(crate) fn forward(
             a.copy_from_slice(&b[column..column + width]);
             gate.copy_from_slice(&b[inner + column..inner + column + width]);
         }
-        if pairs == 1 && column_tiles == 1 {
+        if column_tiles == 1 {
             let weights = (w, Matrix::new(input, output));
             matmul((&mut part, Matrix::new(count, output)), left, weights, 1.0, true);
         } else {
@@ -73,6 +81,11 @@ mod tests {
 
     fn numbers(len: usize, step: usize) -> Vec<f32> {
         (0..len).map(|place| ((place * step) % 257) as f32 / 128.0 - 1.0).collect()
+    }
+
+    #[test]
+    fn no_rows_give_none() {
+        assert!(forward(&[], &numbers(64, 3), &numbers(16, 5), 0, [4, 16], Order::Rows).is_empty());
     }
 
     /// Groups of small samples, one product a tile, several beside one another, and halves that
