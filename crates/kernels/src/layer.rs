@@ -36,8 +36,7 @@ pub fn linear_geglu(layer: &Linear, x: Tensor<3>) -> Tensor<3> {
     if !has_kernels(&x) {
         return geglu(layer.forward(x));
     }
-    let weight = layer.weight.val();
-    let bias = bias_or_zeros(&layer.bias, weight.dims()[1], (&x.device(), x.dtype()));
+    let (weight, bias) = parameters(layer, &x);
     Tensor::from_dispatch(<Dispatch as LayerOps>::layer_linear_geglu(
         x.into_dispatch(),
         weight.into_dispatch(),
@@ -50,14 +49,20 @@ fn affine<const D: usize>(layer: &Linear, x: Tensor<D>, turned: bool) -> Tensor<
     if !has_kernels(&x) {
         return layer.forward(x);
     }
-    let weight = layer.weight.val();
-    let bias = bias_or_zeros(&layer.bias, weight.dims()[1], (&x.device(), x.dtype()));
+    let (weight, bias) = parameters(layer, &x);
     Tensor::from_dispatch(<Dispatch as LayerOps>::layer_linear(
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
         turned,
     ))
+}
+
+/// The layer's weight, and its bias or zeros for `x`.
+fn parameters<const D: usize>(layer: &Linear, x: &Tensor<D>) -> (Tensor<2>, Tensor<1>) {
+    let weight = layer.weight.val();
+    let bias = bias_or_zeros(&layer.bias, weight.dims()[1], (&x.device(), x.dtype()));
+    (weight, bias)
 }
 
 /// A GroupNorm layer over `[batch, channels, …]`.
