@@ -35,14 +35,16 @@ impl Blocks {
     }
 }
 
-/// Bytes that a block of `size` takes.
-pub(crate) fn rounded(size: usize) -> Option<usize> {
+/// Whole pages for `size` bytes; at most `isize::MAX`, as of every [`std::alloc::Layout`], so that
+/// nothing overflows.
+fn rounded(size: usize) -> usize {
     static PAGE: OnceLock<usize> = OnceLock::new();
-    size.checked_next_multiple_of(*PAGE.get_or_init(system::page))
+    size.next_multiple_of(*PAGE.get_or_init(system::page))
 }
 
-/// A block of `len` bytes, a multiple of the page, and whether it is known to be all zero.
-pub(crate) fn take(len: usize) -> Option<(NonNull<u8>, bool)> {
+/// A block of `size` bytes, and whether it is known to be all zero.
+pub(crate) fn take(size: usize) -> Option<(NonNull<u8>, bool)> {
+    let len = rounded(size);
     taken(len).or_else(|| {
         release_all();
         taken(len)
@@ -67,11 +69,12 @@ fn taken(len: usize) -> Option<(NonNull<u8>, bool)> {
     fresh.map(|start| (start, true))
 }
 
-/// Takes back a block of `len` bytes.
+/// Takes back a block of `size` bytes.
 ///
 /// # Safety
-/// It must have come from [`take`] or [`resize`] with that length, and nobody may use it any more.
-pub(crate) unsafe fn give(start: NonNull<u8>, len: usize) {
+/// It must have come from [`take`] or [`resize`] with that size, and nobody may use it any more.
+pub(crate) unsafe fn give(start: NonNull<u8>, size: usize) {
+    let len = rounded(size);
     let mut blocks = Blocks::lock();
     blocks.used -= len;
     let oldest = if blocks.idle.is_full() { blocks.idle.take_oldest() } else { None };
@@ -84,12 +87,13 @@ pub(crate) unsafe fn give(start: NonNull<u8>, len: usize) {
     release(Blocks::is_within);
 }
 
-/// Makes a block of `old` bytes one of `len`, elsewhere perhaps, without copying, or returns
+/// Makes a block of `old` bytes one of `new`, elsewhere perhaps, without copying, or returns
 /// `None` and leaves it.
 ///
 /// # Safety
 /// As for [`give`]; after success only the new block may be used.
-pub(crate) unsafe fn resize(start: NonNull<u8>, old: usize, len: usize) -> Option<NonNull<u8>> {
+pub(crate) unsafe fn resize(start: NonNull<u8>, old: usize, new: usize) -> Option<NonNull<u8>> {
+    let (old, len) = (rounded(old), rounded(new));
     if old == len {
         return Some(start);
     }

@@ -106,3 +106,22 @@ fn no_more_is_held_than_was_needed_at_once() {
     }
     assert!(resident() < before + 90 * MIB, "{} and {}", before / MIB, resident() / MIB);
 }
+
+/// Addresses of this process in bytes.
+#[cfg(target_os = "linux")]
+fn addresses() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').next().unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn small_blocks_leave_addresses_to_large_ones() {
+    let _alone = alone();
+    let before = addresses();
+    let blocks: Vec<_> = (0..100_000).map(|seed| filled(100, seed)).collect();
+    assert!(blocks.iter().enumerate().all(|(seed, block)| holds(block, seed)));
+    assert!(addresses() < before + 200 * MIB, "{} and {}", before / MIB, addresses() / MIB);
+    // mimalloc alone reserves a gigabyte before the first block.
+    assert!(before < 900 * MIB, "{}", before / MIB);
+}
