@@ -45,7 +45,8 @@ pub(crate) fn train_autoencoder(
     Ok((model.with_scaling_factor(factor), losses))
 }
 
-fn config(recipe: &AutoencoderRecipe) -> AutoencoderKLConfig {
+/// The autoencoder's configuration, but for its `scaling_factor`.
+pub(crate) fn config(recipe: &AutoencoderRecipe) -> AutoencoderKLConfig {
     AutoencoderKLConfig {
         block_out_channels: recipe.block_out_channels.clone(),
         layers_per_block: recipe.layers_per_block,

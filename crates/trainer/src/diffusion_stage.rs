@@ -109,7 +109,11 @@ pub(crate) fn unet_json(recipe: &DiffusionRecipe, latents: [usize; 3]) -> serde_
     })
 }
 
-fn unet_config(
+/// The U-Net's configuration.
+///
+/// # Errors
+/// [`TrainError::UNet`] where there is no such U-Net.
+pub(crate) fn unet_config(
     recipe: &DiffusionRecipe,
     latents: [usize; 3],
 ) -> Result<UNet2DConditionConfig, TrainError> {

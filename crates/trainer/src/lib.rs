@@ -40,6 +40,7 @@ mod scorer;
 mod scorer_stage;
 mod shards;
 mod stage;
+mod start;
 mod steps;
 mod summary;
 mod trainings;
@@ -55,7 +56,7 @@ pub use recipe::{
     AugmentRecipe, AutoencoderRecipe, CaptionsRecipe, DiffusionRecipe, DistillationRecipe,
     FieldError, HeldOutRecipe, OptimizerRecipe, Recipe, RefinementRecipe, ScorerRecipe,
 };
-pub use run::{Stages, Trained, train};
+pub use run::{Folders, Stages, Trained, train};
 pub use scorer::{Retrieval, ScorerSummary, train_scorer_model};
 pub use stage::Progress;
 pub use steps::Steps;

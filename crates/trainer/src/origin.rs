@@ -1,6 +1,6 @@
 //! What a checkpoint was trained from: the recipe and the pictures, as hashes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use files::{Sha256, sha256_bytes};
 use pictures::Dataset;
@@ -25,9 +25,8 @@ pub(crate) struct Origin {
 impl Origin {
     /// `recipe` is the part of a recipe that the run follows.
     pub(crate) fn new<R: Serialize>(recipe: &R, pictures: &[&Dataset]) -> Self {
-        let mut fields = BTreeMap::new();
         // A recipe is plain numbers and lists, which JSON can always hold.
-        flatten("", &serde_json::to_value(recipe).unwrap_or_default(), &mut fields);
+        let fields = fields(&serde_json::to_value(recipe).unwrap_or_default());
         let text: String =
             fields.iter().map(|(field, value)| format!("{field} = {value}\n")).collect();
         Self {
@@ -40,27 +39,39 @@ impl Origin {
     /// In what `other` differs, in words; `None` where it does not.
     pub(crate) fn difference(&self, other: &Self) -> Option<String> {
         if self.recipe_sha256 != other.recipe_sha256 {
-            let fields: BTreeMap<&String, [Option<&String>; 2]> = self
-                .recipe
-                .keys()
-                .chain(other.recipe.keys())
-                .map(|field| (field, [self.recipe.get(field), other.recipe.get(field)]))
-                .collect();
-            let word = |value: Option<&String>| value.map_or("absent", String::as_str).to_string();
-            let changed: Vec<String> = fields
-                .into_iter()
-                .filter(|(_, [here, there])| here != there)
-                .map(|(field, [here, there])| {
-                    format!("`{field}` (expected {}, found {})", word(here), word(there))
-                })
-                .collect();
-            return Some(format!("another recipe, which differs in {}", changed.join(", ")));
+            let changed = changed_fields(&self.recipe, &other.recipe);
+            return Some(format!("another recipe, which differs in {changed}"));
         }
         (self.pictures_sha256 != other.pictures_sha256).then(|| "other pictures or captions".into())
     }
 }
 
+/// The fields in which two objects differ, in words.
+pub(crate) fn changed(expected: &Value, found: &Value) -> String {
+    changed_fields(&fields(expected), &fields(found))
+}
+
+fn changed_fields(expected: &BTreeMap<String, String>, found: &BTreeMap<String, String>) -> String {
+    let all: BTreeSet<&String> = expected.keys().chain(found.keys()).collect();
+    let word = |value: Option<&String>| value.map_or("absent", String::as_str).to_string();
+    let changed: Vec<String> = all
+        .into_iter()
+        .map(|field| (field, [expected.get(field), found.get(field)]))
+        .filter(|(_, [expected, found])| expected != found)
+        .map(|(field, [expected, found])| {
+            format!("`{field}` (expected {}, found {})", word(expected), word(found))
+        })
+        .collect();
+    changed.join(", ")
+}
+
 /// Every field below `value` by its path; a list of plain values is one.
+fn fields(value: &Value) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::new();
+    flatten("", value, &mut fields);
+    fields
+}
+
 fn flatten(path: &str, value: &Value, fields: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(object) => {

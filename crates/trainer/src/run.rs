@@ -4,7 +4,6 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::Device;
-use clip::CLIPTokenizer;
 use pictures::Dataset;
 use serde::Serialize;
 use serde_json::json;
@@ -17,6 +16,7 @@ use crate::export::export_pipeline;
 use crate::held_out::HeldOut;
 use crate::kinds::{self, Kinds};
 use crate::origin::Origin;
+use crate::start::{Begun, Start};
 use crate::summary::curve;
 use crate::trainings::{Materials, Trainings};
 use crate::vocabulary::Vocabulary;
@@ -45,6 +45,21 @@ pub enum Trained {
     Pipeline(Summary),
 }
 
+/// The folders of a training.
+#[derive(Debug, Clone, Copy)]
+pub struct Folders<'a> {
+    /// `train/` and `validation/`, each with pictures and a `metadata.jsonl`, and where the recipe
+    /// asks for vaguer captions a `keywords.json`.
+    pub data: &'a Path,
+    /// Checkpoints.
+    pub work: &'a Path,
+    /// The pipeline folder that is written.
+    pub out: &'a Path,
+    /// A pipeline folder that such a training wrote, whose models stand for the autoencoder's training
+    /// and for as many of U-Net and text encoder as its `training.json` has.
+    pub from: Option<&'a Path>,
+}
+
 /// Everything that the second stage follows.
 #[derive(Serialize)]
 struct Followed {
@@ -53,22 +68,22 @@ struct Followed {
     /// What vaguer captions are made from.
     #[serde(skip_serializing_if = "Option::is_none")]
     keywords_sha256: Option<String>,
+    /// What it goes on from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_sha256: Option<String>,
 }
 
-/// Runs the stages on `device`, resuming from the checkpoints in `work`, and writes the pipeline to `out`.
+/// Runs the stages on `device`, resuming from the checkpoints in the work folder, and writes the
+/// pipeline.
 ///
-/// `data` holds `train/` and `validation/`, each with pictures and a `metadata.jsonl`, and where
-/// the recipe asks for vaguer captions a `keywords.json`. Nothing is written before every
-/// checkpoint in `work` is known to be of this recipe and these pictures. Checkpoints are the same
-/// on every device.
+/// Nothing is written before every checkpoint there is known to be of this recipe, these pictures
+/// and what is gone on from. Checkpoints are the same on every device.
 ///
 /// # Errors
 /// [`TrainError`], naming the file where there is one.
 pub fn train(
     recipe: &Recipe,
-    data: &Path,
-    work: &Path,
-    out: &Path,
+    Folders { data, work, out, from }: Folders<'_>,
     stages: Stages,
     device: &Device,
     progress: &mut dyn FnMut(&'static str, Progress),
@@ -88,6 +103,12 @@ pub fn train(
     if recipe.uses_kinds() {
         (kinds, keywords_sha256) = kinds::read(data).map(|(kinds, sha)| (kinds, Some(sha)))?;
     }
+    if let Some(from) = from.filter(|from| is_same_folder(from, out)) {
+        let reason =
+            "what a training goes on from cannot be what it writes; expected another folder";
+        return Err(TrainError::broken(from, reason));
+    }
+    let start = from.map(|from| Start::read(from, recipe, pictures.size, device)).transpose()?;
     let held_out = HeldOut::draw(recipe.held_out, &pictures, data)?;
     held_out.split_off(&mut pictures);
     let origin = Origin::new(
@@ -96,15 +117,24 @@ pub fn train(
     );
     let first = CheckpointFile::new(work.join("autoencoder.safetensors"), origin);
     // Validation decides which concepts are learnt.
-    let followed = |recipe: Recipe| Followed { recipe, keywords_sha256: keywords_sha256.clone() };
+    let from_sha256 = start.as_ref().map(|start| start.sha256.clone());
+    let followed = |recipe: Recipe| Followed {
+        recipe,
+        keywords_sha256: keywords_sha256.clone(),
+        from_sha256: from_sha256.clone(),
+    };
     let sets = [&pictures, &validation];
     let file = |name: &str, recipe: Recipe| {
         CheckpointFile::new(work.join(name), Origin::new(&followed(recipe), &sets))
     };
-    first.check()?;
+    if start.is_none() {
+        first.check()?;
+    }
     let trainings = match stages {
         Stages::Autoencoder => None,
-        Stages::All | Stages::Distillation => Some(Trainings::new(recipe, &file)?),
+        Stages::All | Stages::Distillation => {
+            Some(Trainings::new(recipe, start.as_ref().map_or(0, Start::trainings), &file)?)
+        }
     };
     let third = match (&recipe.distillation, stages) {
         (Some(distillation), Stages::Distillation) => {
@@ -114,24 +144,36 @@ pub fn train(
         (None, Stages::Distillation) => return Err(recipe.without_distillation()),
         _ => None,
     };
-    let (vae, autoencoder_losses) =
-        train_autoencoder(recipe, &pictures, &first, device, &mut |p| progress("autoencoder", p))?;
+    let Begun { vae, model, vocabulary, mut curves } = match start {
+        Some(start) => Begun::from(start),
+        None => {
+            let progress = &mut |p| progress("autoencoder", p);
+            let (vae, losses) = train_autoencoder(recipe, &pictures, &first, device, progress)?;
+            Begun::with(vae, &losses)
+        }
+    };
     let Some(trainings) = trainings else {
         return Ok(Trained::Autoencoder { psnr: psnr(&vae, &validation, device) });
     };
-    let DiffusionRecipe { vocabulary, text_tokens, .. } = recipe.diffusion;
-    // The vocabulary covers all captions, so that more concepts can be learnt later.
-    let all = Captions::new(&pictures, &kinds, &recipe.diffusion);
-    let texts: Vec<String> = all.all().collect();
-    let vocabulary = Vocabulary::learn(&texts, vocabulary, text_tokens, data)?;
-    let folder = work.join("tokenizer");
-    vocabulary.write(&folder)?;
-    let tokenizer = CLIPTokenizer::from_folder(&folder)?;
+    let vocabulary = match vocabulary {
+        Some(vocabulary) => vocabulary,
+        None => {
+            let DiffusionRecipe { vocabulary, text_tokens, .. } = recipe.diffusion;
+            // It covers all captions, so that more concepts can be learnt later.
+            let all = Captions::new(&pictures, &kinds, &recipe.diffusion);
+            let texts: Vec<String> = all.all().collect();
+            Vocabulary::learn(&texts, vocabulary, text_tokens, data)?
+        }
+    };
+    let tokenizer = work.join("tokenizer");
+    vocabulary.write(&tokenizer)?;
     let concepts = concepts::choose(&pictures, &validation, recipe.diffusion.concepts);
     pictures.retain_concepts(&concepts);
-    let materials = Materials { vae: &vae, pictures: &pictures, kinds: &kinds, device };
-    let (mut model, latents, losses) = trainings.run(&materials, tokenizer, progress)?;
-    let mut losses = losses.iter().map(|losses| curve(losses));
+    let materials =
+        Materials { vae: &vae, pictures: &pictures, kinds: &kinds, tokenizer: &tokenizer, device };
+    let (mut model, latents, losses) = trainings.run(model, &materials, progress)?;
+    curves.trainings.extend(losses.iter().map(|losses| curve(losses)));
+    let mut trainings = curves.trainings.into_iter();
     let (mut distillation_loss, mut recommended) = (Vec::new(), None);
     if let Some((distillation, checkpoints)) = third {
         let losses;
@@ -147,15 +189,21 @@ pub fn train(
         concepts,
         pictures: pictures.examples.len(),
         parameters: [model.unet.num_params(), vae.num_params(), model.text_encoder.num_params()],
-        autoencoder_loss: curve(&autoencoder_losses),
-        diffusion_loss: losses.next().unwrap_or_default(),
-        refinement_loss: losses.collect(),
+        autoencoder_loss: curves.autoencoder,
+        diffusion_loss: trainings.next().unwrap_or_default(),
+        refinement_loss: trainings.collect(),
+        from_sha256,
         distillation_loss,
         autoencoder_psnr: psnr(&vae, &validation, device),
     };
     held_out.write(out)?;
     summary.write(out)?;
     Ok(Trained::Pipeline(summary))
+}
+
+fn is_same_folder(one: &Path, other: &Path) -> bool {
+    let [one, other] = [one, other].map(std::fs::canonicalize);
+    one.is_ok_and(|one| other.is_ok_and(|other| one == other))
 }
 
 /// The checkpoint of every round of the distillation; each is of this recipe or absent.

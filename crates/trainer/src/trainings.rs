@@ -1,5 +1,7 @@
 //! The trainings of U-Net and text encoder, each from what the one before it ended with.
 
+use std::path::Path;
+
 use autoencoder::AutoencoderKL;
 use burn::tensor::Device;
 use clip::CLIPTokenizer;
@@ -21,10 +23,13 @@ pub(crate) struct Training {
     is_done: bool,
 }
 
-/// All of them, in their order.
+/// Those that are left to do.
 pub(crate) struct Trainings {
-    first: Training,
-    refinements: Vec<Training>,
+    /// Those before the last, in their order.
+    earlier: Vec<Training>,
+    last: Training,
+    /// Whether the result of the last is there, too.
+    last_is_given: bool,
 }
 
 /// What every training takes.
@@ -32,72 +37,86 @@ pub(crate) struct Materials<'a> {
     pub(crate) vae: &'a AutoencoderKL,
     pub(crate) pictures: &'a Dataset,
     pub(crate) kinds: &'a Kinds,
+    /// The `tokenizer` folder.
+    pub(crate) tokenizer: &'a Path,
     pub(crate) device: &'a Device,
 }
 
 impl Trainings {
-    /// The trainings of `recipe`; their checkpoints, which `file` places, are of it or absent.
+    /// The trainings of `recipe` but the first `given`, whose result is there; their checkpoints,
+    /// which `file` places, are of it or absent.
     ///
     /// # Errors
     /// As [`CheckpointFile::check`].
     pub(crate) fn new(
         recipe: &Recipe,
+        given: usize,
         file: &dyn Fn(&str, Recipe) -> CheckpointFile,
     ) -> Result<Self, TrainError> {
-        let training = |index: usize, stage, name: &str| {
-            let checkpoint = file(name, recipe.refined_to(index));
+        let training = |index: usize| {
+            let (stage, name) = match index {
+                0 => ("diffusion", "diffusion.safetensors".to_string()),
+                1 => ("refinement", "refinement.safetensors".to_string()),
+                number => ("refinement", format!("refinement-{number}.safetensors")),
+            };
+            let checkpoint = file(&name, recipe.refined_to(index));
             let recipe = recipe.training(index);
             let is_done = checkpoint.check()? == recipe.diffusion.optimizer.steps as u64;
             Ok::<_, TrainError>(Training { stage, recipe, checkpoint, is_done })
         };
-        let first = training(0, "diffusion", "diffusion.safetensors")?;
-        let refinements = (1..=recipe.diffusion.refinement.len()).map(|index| {
-            let number = if index == 1 { String::new() } else { format!("-{index}") };
-            training(index, "refinement", &format!("refinement{number}.safetensors"))
-        });
-        Ok(Self { first, refinements: refinements.collect::<Result<_, _>>()? })
+        let last = recipe.diffusion.refinement.len();
+        let earlier = (given..last).map(training).collect::<Result<_, _>>()?;
+        Ok(Self { earlier, last: training(last)?, last_is_given: given > last })
     }
 
-    /// Runs all trainings; returns the last one's averaged weights and latents, and the loss of
-    /// every step of each.
+    /// Runs the trainings, the first of them from `start` where earlier ones are given; returns the last one's
+    /// averaged weights and latents, and the loss of every step of each.
     ///
     /// # Errors
     /// As [`train_diffusion`].
     pub(crate) fn run(
         &self,
+        start: Option<TextToLatent>,
         materials: &Materials<'_>,
-        tokenizer: CLIPTokenizer,
         progress: &mut dyn FnMut(&'static str, Progress),
     ) -> Result<(TextToLatent, Latents, Vec<Vec<f32>>), TrainError> {
-        let mut latents = self.first.encode(materials, tokenizer, self.refinements.is_empty());
-        let (mut model, losses) = self.first.run(None, &latents, materials.device, progress)?;
-        let mut all_losses = vec![losses];
-        for (index, training) in self.refinements.iter().enumerate() {
-            let is_last = index + 1 == self.refinements.len();
-            latents = training.encode(materials, latents.tokenizer, is_last);
-            let losses;
-            (model, losses) = training.run(Some(model), &latents, materials.device, progress)?;
+        let (mut start, mut all_losses) = (start, Vec::new());
+        for training in &self.earlier {
+            // Where it is done, and another comes, no pictures are drawn any more.
+            let latents = training.encode(materials, !training.is_done)?;
+            let (model, losses) = training.run(start, &latents, materials.device, progress)?;
+            start = Some(model);
             all_losses.push(losses);
         }
+        let latents = self.last.encode(materials, true)?;
+        let model = match start {
+            Some(model) if self.last_is_given => model,
+            start => {
+                let (model, losses) = self.last.run(start, &latents, materials.device, progress)?;
+                all_losses.push(losses);
+                model
+            }
+        };
         Ok((model, latents, all_losses))
     }
 }
 
 impl Training {
-    /// What it learns from; no pictures where it is done and none is drawn any more.
+    /// What it learns from, with the pictures or without.
     fn encode(
         &self,
         materials: &Materials<'_>,
-        tokenizer: CLIPTokenizer,
-        is_last: bool,
-    ) -> Latents {
-        let Materials { vae, pictures, kinds, device } = *materials;
+        with_pictures: bool,
+    ) -> Result<Latents, TrainError> {
+        let Materials { vae, pictures, kinds, tokenizer, device } = *materials;
         let captions = Captions::new(pictures, kinds, &self.recipe.diffusion);
         let mut augment = self.recipe.diffusion.augment.clone();
-        if self.is_done && !is_last {
+        if !with_pictures {
             augment.variants = 0;
         }
-        Latents::encode(vae, pictures, (&augment, self.recipe.seed), captions, tokenizer, device)
+        let tokenizer = CLIPTokenizer::from_folder(tokenizer)?;
+        let seed = self.recipe.seed;
+        Ok(Latents::encode(vae, pictures, (&augment, seed), captions, tokenizer, device))
     }
 
     fn run(

@@ -3,19 +3,24 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use files::Sha256;
 use serde_json::{Map, Value, json};
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::{AddedToken, Trainer};
 
 use crate::TrainError;
 
-/// The files of a `tokenizer` folder that CLIP tokenizers load.
+/// Names of the files of a `tokenizer` folder that CLIP tokenizers load.
+const FILES: [&str; 4] =
+    ["vocab.json", "merges.txt", "special_tokens_map.json", "tokenizer_config.json"];
+
+/// The [`FILES`] of a `tokenizer` folder.
 ///
 /// The vocabulary is laid out as CLIP's: every byte, every byte at a word's end, the merges, the
 /// two special tokens.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Vocabulary {
-    files: Vec<(&'static str, Vec<u8>)>,
+    files: [Vec<u8>; 4],
 }
 
 impl Vocabulary {
@@ -41,15 +46,22 @@ impl Vocabulary {
         config["do_lower_case"] = json!(true);
         config["model_max_length"] = json!(tokens);
         config["tokenizer_class"] = json!("CLIPTokenizer");
-        let files = vec![
-            ("vocab.json", Value::Object(numbered(&merges)).to_string()),
-            ("merges.txt", format!("#version: 0.2\n{}\n", merges.join("\n"))),
-            ("special_tokens_map.json", format!("{special:#}")),
-            ("tokenizer_config.json", format!("{config:#}")),
+        let files = [
+            Value::Object(numbered(&merges)).to_string(),
+            format!("#version: 0.2\n{}\n", merges.join("\n")),
+            format!("{special:#}"),
+            format!("{config:#}"),
         ];
-        Ok(Self {
-            files: files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect(),
-        })
+        Ok(Self { files: files.map(String::into_bytes) })
+    }
+
+    /// Reads the files of `folder`.
+    ///
+    /// # Errors
+    /// [`TrainError::File`].
+    pub(crate) fn read(folder: &Path) -> Result<Self, TrainError> {
+        let [vocab, merges, special, config] = FILES.map(|name| files::read(folder.join(name)));
+        Ok(Self { files: [vocab?, merges?, special?, config?] })
     }
 
     /// Writes the files into `folder`.
@@ -57,10 +69,15 @@ impl Vocabulary {
     /// # Errors
     /// [`TrainError::File`].
     pub(crate) fn write(&self, folder: &Path) -> Result<(), TrainError> {
-        for (name, bytes) in &self.files {
+        for (name, bytes) in FILES.iter().zip(&self.files) {
             files::write_atomically(folder.join(name), bytes)?;
         }
         Ok(())
+    }
+
+    /// Adds the files to `hash`.
+    pub(crate) fn hash(&self, hash: &mut Sha256) {
+        self.files.iter().for_each(|bytes| hash.update(bytes));
     }
 }
 

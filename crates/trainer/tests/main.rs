@@ -6,3 +6,4 @@ mod every_option;
 mod quality;
 mod recipes;
 mod resume;
+mod start;

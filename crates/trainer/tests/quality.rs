@@ -5,8 +5,8 @@ use metrics::ClipScorer;
 use pictures::Dataset;
 use pipeline::Pipeline;
 use trainer::{
-    HeldOut, QualitySettings, Recipe, Reference, ScorerRecipe, Stages, Summary, TrainError,
-    Trained, VaguePrompt, quality, scored, train_scorer_model,
+    Folders, HeldOut, QualitySettings, Recipe, Reference, ScorerRecipe, Stages, Summary,
+    TrainError, Trained, VaguePrompt, quality, scored, train_scorer_model,
 };
 
 use crate::common;
@@ -18,8 +18,13 @@ fn quality_counts_pictures_and_refuses_foreign_ones() {
     let data = common::pictures(&folder.join("data"));
     let recipe = Recipe::from_file(common::recipe(folder, common::PIPELINE)).unwrap();
     let (work, out) = (folder.join("work"), folder.join("out"));
-    let written =
-        trainer::train(&recipe, &data, &work, &out, Stages::All, &Device::flex(), &mut |_, _| {});
+    let written = trainer::train(
+        &recipe,
+        Folders { data: &data, work: &work, out: &out, from: None },
+        Stages::All,
+        &Device::flex(),
+        &mut |_, _| {},
+    );
     let summary = Summary::from_folder(&out).unwrap();
     assert_eq!(written.unwrap(), Trained::Pipeline(summary.clone()));
     let pipeline = Pipeline::from_folder(&out, FloatDType::F32, &Device::flex()).unwrap();

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use std::path::Path;
 
-use trainer::{HeldOut, Recipe, ScorerRecipe, Stages, TrainError};
+use trainer::{Folders, HeldOut, Recipe, ScorerRecipe, Stages, TrainError};
 
 use crate::common;
 
@@ -124,9 +124,7 @@ fn train_refuses_what_does_not_fit_the_pictures() {
         let (work, out) = (folder.join("work"), folder.join("out"));
         let error = trainer::train(
             &recipe,
-            &data,
-            &work,
-            &out,
+            Folders { data: &data, work: &work, out: &out, from: None },
             Stages::All,
             &Device::flex(),
             &mut |_, _| {},
@@ -158,8 +156,13 @@ fn train_without_keywords_or_distillation_names_what_is_absent() {
     let train = |text: &str, stages: Stages| {
         let recipe = Recipe::from_file(common::recipe(folder, text)).unwrap();
         let (work, out) = (folder.join("work"), folder.join("out"));
-        let error =
-            trainer::train(&recipe, &data, &work, &out, stages, &Device::flex(), &mut |_, _| {});
+        let error = trainer::train(
+            &recipe,
+            Folders { data: &data, work: &work, out: &out, from: None },
+            stages,
+            &Device::flex(),
+            &mut |_, _| {},
+        );
         assert!(!work.exists() && !out.exists(), "files were written");
         error.unwrap_err().to_string()
     };

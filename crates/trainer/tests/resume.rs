@@ -1,36 +1,13 @@
 //! Interrupted runs end in the same bytes, and checkpoints of other runs are refused untouched.
 
 use burn::tensor::{Device, FloatDType};
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ::pipeline::Pipeline;
-use trainer::{Progress, Recipe, ScorerRecipe, Stages, TrainError};
+use trainer::{Folders, Progress, Recipe, ScorerRecipe, Stages, TrainError};
 
-use crate::common;
-
-/// Every file below `folder` and its bytes.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.insert(path.clone(), std::fs::read(&path).unwrap());
-        }
-    }
-    found
-}
-
-/// As [`files`], by their paths inside `folder`.
-fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let inside = |(path, bytes): (PathBuf, Vec<u8>)| {
-        (path.strip_prefix(folder).unwrap().to_path_buf(), bytes)
-    };
-    files(folder).into_iter().map(inside).collect()
-}
+use crate::common::{self, contents, kill};
 
 /// Trains a pipeline below `folder`, with the working files in `work`; `watch` sees every step.
 fn pipeline(
@@ -41,7 +18,14 @@ fn pipeline(
     let data = common::pictures(&folder.join("data"));
     let recipe = Recipe::from_file(common::recipe(folder, recipe))?;
     let (work, out) = (folder.join("work"), folder.join("out"));
-    trainer::train(&recipe, &data, &work, &out, Stages::All, &Device::flex(), watch).map(|_| ())
+    trainer::train(
+        &recipe,
+        Folders { data: &data, work: &work, out: &out, from: None },
+        Stages::All,
+        &Device::flex(),
+        watch,
+    )
+    .map(|_| ())
 }
 
 fn scorer(folder: &Path, watch: &mut dyn FnMut(&'static str, Progress)) -> Result<(), TrainError> {
@@ -49,11 +33,6 @@ fn scorer(folder: &Path, watch: &mut dyn FnMut(&'static str, Progress)) -> Resul
     let recipe = ScorerRecipe::from_file(common::recipe(folder, common::SCORER))?;
     let (work, out) = (folder.join("work"), folder.join("out"));
     trainer::train_scorer_model(&recipe, &data, &work, &out, &Device::flex(), watch).map(|_| ())
-}
-
-/// Ends a run after step `step` of `stage`, as a kill would: whatever is not written is lost.
-fn kill(stage: &'static str, step: usize) -> impl FnMut(&'static str, Progress) {
-    move |at, progress| assert!((at, progress.step) != (stage, step), "killed")
 }
 
 #[test]
@@ -83,8 +62,14 @@ fn train_killed_while_it_distils_ends_in_the_same_bytes() {
         let data = common::pictures(&folder.join("data"));
         let recipe = Recipe::from_file(common::recipe(folder, common::PIPELINE)).unwrap();
         let (work, out) = (folder.join("work"), folder.join("out"));
-        trainer::train(&recipe, &data, &work, &out, Stages::Distillation, &Device::flex(), watch)
-            .unwrap();
+        trainer::train(
+            &recipe,
+            Folders { data: &data, work: &work, out: &out, from: None },
+            Stages::Distillation,
+            &Device::flex(),
+            watch,
+        )
+        .unwrap();
     };
     distil(whole.path(), &mut |_, _| {});
     let run = || distil(killed.path(), &mut kill("distillation", 3));
@@ -175,8 +160,13 @@ fn train_under_a_changed_recipe_or_on_other_pictures_is_refused_before_anything_
     std::fs::copy(folder.join("data/train/0.png"), folder.join("data/train/1.png")).unwrap();
     let recipe = Recipe::from_file(common::recipe(folder, common::PIPELINE)).unwrap();
     let (data, work, out) = (folder.join("data"), folder.join("work"), folder.join("out"));
-    let error =
-        trainer::train(&recipe, &data, &work, &out, Stages::All, &Device::flex(), &mut |_, _| {});
+    let error = trainer::train(
+        &recipe,
+        Folders { data: &data, work: &work, out: &out, from: None },
+        Stages::All,
+        &Device::flex(),
+        &mut |_, _| {},
+    );
     let error = error.unwrap_err().to_string();
     assert!(error.contains("other pictures") && error.contains("safetensors"), "{error}");
 }

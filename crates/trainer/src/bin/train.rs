@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 use files::write_atomically;
 use indicatif::{ProgressBar, ProgressStyle};
 use pipeline::DeviceChoice;
-use trainer::{Progress, Recipe, ScorerRecipe, Stages, Trained};
+use trainer::{Folders, Progress, Recipe, ScorerRecipe, Stages, Trained};
 
 /// Small tensors come and go by the million; the system's allocator gives their pages back to the
 /// kernel each time.
@@ -32,6 +32,10 @@ struct TrainArgs {
     /// Folder the model is written to [default: that of the shipped model].
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Pipeline folder of an earlier training to go on from: what its `training.json` says was trained
+    /// is not trained again.
+    #[arg(long)]
+    from: Option<PathBuf>,
     /// Stop after this stage of the pipeline.
     #[arg(long, value_enum, default_value = "all")]
     stage: Stage,
@@ -75,6 +79,9 @@ fn run(args: TrainArgs) -> anyhow::Result<()> {
     let text = files::read_to_string(&recipe)?;
     match args.model {
         Model::Pipeline => train_pipeline(&args, &recipe, &out)?,
+        Model::Scorer if args.from.is_some() => {
+            anyhow::bail!("`--from`: a scorer is trained from its start")
+        }
         Model::Scorer => train_scorer(&args, &recipe, &out)?,
     }
     if args.stage == Stage::Autoencoder && args.model == Model::Pipeline {
@@ -124,7 +131,8 @@ fn train_pipeline(args: &TrainArgs, recipe: &Path, out: &Path) -> anyhow::Result
         }
     };
     let device = args.device.open()?;
-    match trainer::train(&recipe, &args.data, &args.work, out, stages, &device, &mut show)? {
+    let folders = Folders { data: &args.data, work: &args.work, out, from: args.from.as_deref() };
+    match trainer::train(&recipe, folders, stages, &device, &mut show)? {
         Trained::Autoencoder { psnr } => {
             terminal::note(format_args!("autoencoder {psnr:.2} dB on the validation pictures"));
         }

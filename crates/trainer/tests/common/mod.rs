@@ -1,9 +1,11 @@
 //! Tiny picture sets and recipes that train in a moment.
 
 // Each test file takes what it needs.
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use pictures::RgbImage;
+use trainer::Progress;
 
 /// Side of every picture, in pixels.
 pub const SIDE: usize = 16;
@@ -201,4 +203,31 @@ pub fn recipe(folder: &Path, text: &str) -> PathBuf {
     let path = folder.join("recipe.toml");
     std::fs::write(&path, text).unwrap();
     path
+}
+
+/// Every file below `folder` and its bytes.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// As [`files`], by their paths inside `folder`.
+pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let inside = |(path, bytes): (PathBuf, Vec<u8>)| {
+        (path.strip_prefix(folder).unwrap().to_path_buf(), bytes)
+    };
+    files(folder).into_iter().map(inside).collect()
+}
+
+/// Ends a run after step `step` of `stage`, as a kill would: whatever is not written is lost.
+pub fn kill(stage: &'static str, step: usize) -> impl FnMut(&'static str, Progress) {
+    move |at, progress| assert!((at, progress.step) != (stage, step), "killed")
 }
