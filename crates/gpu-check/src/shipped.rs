@@ -18,6 +18,7 @@ pub fn identity(device: &Device) -> anyhow::Result<()> {
     for (name, dtype) in [("f16", FloatDType::F16), ("bf16", FloatDType::BF16)] {
         fact(name, if device.supports_dtype(dtype) { "yes" } else { "no" }.into())?;
     }
+    fact("fusion", if cfg!(feature = "fusion") { "on" } else { "off" }.into())?;
     let fields = "name,driver_version,memory.total,memory.used";
     let query = Command::new("nvidia-smi")
         .args([&format!("--query-gpu={fields}"), "--format=csv,noheader"])
