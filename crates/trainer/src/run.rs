@@ -60,6 +60,13 @@ pub struct Folders<'a> {
     pub from: Option<&'a Path>,
 }
 
+impl<'a> Folders<'a> {
+    /// Those of a training from the start.
+    pub fn new(data: &'a Path, work: &'a Path, out: &'a Path) -> Self {
+        Self { data, work, out, from: None }
+    }
+}
+
 /// Everything that the second stage follows.
 #[derive(Serialize)]
 struct Followed {

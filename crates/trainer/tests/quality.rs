@@ -20,7 +20,7 @@ fn quality_counts_pictures_and_refuses_foreign_ones() {
     let (work, out) = (folder.join("work"), folder.join("out"));
     let written = trainer::train(
         &recipe,
-        Folders { data: &data, work: &work, out: &out, from: None },
+        Folders::new(&data, &work, &out),
         Stages::All,
         &Device::flex(),
         &mut |_, _| {},

@@ -124,7 +124,7 @@ fn train_refuses_what_does_not_fit_the_pictures() {
         let (work, out) = (folder.join("work"), folder.join("out"));
         let error = trainer::train(
             &recipe,
-            Folders { data: &data, work: &work, out: &out, from: None },
+            Folders::new(&data, &work, &out),
             Stages::All,
             &Device::flex(),
             &mut |_, _| {},
@@ -158,7 +158,7 @@ fn train_without_keywords_or_distillation_names_what_is_absent() {
         let (work, out) = (folder.join("work"), folder.join("out"));
         let error = trainer::train(
             &recipe,
-            Folders { data: &data, work: &work, out: &out, from: None },
+            Folders::new(&data, &work, &out),
             stages,
             &Device::flex(),
             &mut |_, _| {},

@@ -18,14 +18,8 @@ fn pipeline(
     let data = common::pictures(&folder.join("data"));
     let recipe = Recipe::from_file(common::recipe(folder, recipe))?;
     let (work, out) = (folder.join("work"), folder.join("out"));
-    trainer::train(
-        &recipe,
-        Folders { data: &data, work: &work, out: &out, from: None },
-        Stages::All,
-        &Device::flex(),
-        watch,
-    )
-    .map(|_| ())
+    trainer::train(&recipe, Folders::new(&data, &work, &out), Stages::All, &Device::flex(), watch)
+        .map(|_| ())
 }
 
 fn scorer(folder: &Path, watch: &mut dyn FnMut(&'static str, Progress)) -> Result<(), TrainError> {
@@ -64,7 +58,7 @@ fn train_killed_while_it_distils_ends_in_the_same_bytes() {
         let (work, out) = (folder.join("work"), folder.join("out"));
         trainer::train(
             &recipe,
-            Folders { data: &data, work: &work, out: &out, from: None },
+            Folders::new(&data, &work, &out),
             Stages::Distillation,
             &Device::flex(),
             watch,
@@ -162,7 +156,7 @@ fn train_under_a_changed_recipe_or_on_other_pictures_is_refused_before_anything_
     let (data, work, out) = (folder.join("data"), folder.join("work"), folder.join("out"));
     let error = trainer::train(
         &recipe,
-        Folders { data: &data, work: &work, out: &out, from: None },
+        Folders::new(&data, &work, &out),
         Stages::All,
         &Device::flex(),
         &mut |_, _| {},
