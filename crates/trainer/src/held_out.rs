@@ -79,6 +79,11 @@ impl HeldOut {
         self.pairs.contains(&Pair { caption: caption.clone(), style: style.clone() })
     }
 
+    /// Whether the pair was held out.
+    pub(crate) fn holds(&self, pair: &Pair) -> bool {
+        self.pairs.contains(pair)
+    }
+
     /// Takes the pictures of the pairs out of `train`; returns them.
     pub fn split_off(&self, train: &mut Dataset) -> Dataset {
         let examples = std::mem::take(&mut train.examples);

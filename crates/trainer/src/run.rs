@@ -117,6 +117,9 @@ pub fn train(
     }
     let start = from.map(|from| Start::read(from, recipe, pictures.size, device)).transpose()?;
     let held_out = HeldOut::draw(recipe.held_out, &pictures, data)?;
+    if let (Some(start), Some(from)) = (&start, from) {
+        start.may_not_know(&held_out, from)?;
+    }
     held_out.split_off(&mut pictures);
     let origin = Origin::new(
         &json!({ "seed": recipe.seed, "autoencoder": recipe.autoencoder }),

@@ -1,5 +1,6 @@
 //! A model that was trained before, to go on from.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use autoencoder::AutoencoderKL;
@@ -15,7 +16,7 @@ use crate::json_file::read_record;
 use crate::origin::changed;
 use crate::summary::curve;
 use crate::vocabulary::Vocabulary;
-use crate::{Recipe, Summary, TrainError};
+use crate::{HeldOut, Pair, Recipe, Summary, TrainError};
 
 /// The parts of a pipeline folder that a training of a recipe wrote.
 pub(crate) struct Start {
@@ -23,6 +24,8 @@ pub(crate) struct Start {
     pub(crate) model: TextToLatent,
     pub(crate) vocabulary: Vocabulary,
     pub(crate) summary: Summary,
+    /// What it was trained without.
+    held_out: HeldOut,
     /// SHA-256 of the weights and the vocabulary.
     pub(crate) sha256: String,
 }
@@ -42,6 +45,7 @@ impl Start {
         let parts = ["vae", "unet", "text_encoder", "tokenizer"].map(|part| folder.join(part));
         let [vae_folder, unet_folder, text_folder, tokenizer_folder] = &parts;
         let summary = Summary::from_folder(folder)?;
+        let held_out = HeldOut::from_folder(folder)?;
         let (most, found) = (recipe.diffusion.refinement.len(), summary.refinement_loss.len());
         if found > most || !summary.distillation_loss.is_empty() {
             let found = match summary.distillation_loss.len() {
@@ -76,7 +80,27 @@ impl Start {
         sha256.update_file(text_folder.join("model.safetensors"))?;
         vocabulary.hash(&mut sha256);
         let model = TextToLatent { unet, text_encoder };
-        Ok(Self { vae, model, vocabulary, summary, sha256: sha256.hex() })
+        Ok(Self { vae, model, vocabulary, summary, held_out, sha256: sha256.hex() })
+    }
+
+    /// An error where it may have been trained on a pair that is `held_out`, which says that no
+    /// training sees it; `folder` is where it was read.
+    ///
+    /// # Errors
+    /// [`TrainError::Broken`] naming the first such pair.
+    pub(crate) fn may_not_know(&self, held_out: &HeldOut, folder: &Path) -> Result<(), TrainError> {
+        let known: BTreeSet<&String> = self.summary.concepts.iter().collect();
+        let mut seen = held_out.pairs().filter(|pair| known.contains(&pair.caption));
+        match seen.find(|pair| !self.held_out.holds(pair)) {
+            None => Ok(()),
+            Some(Pair { caption, style }) => {
+                let reason = format!(
+                    "expected a model trained without the pairs that the recipe holds out, found \
+                     one that may know `{caption}` as `{style}`"
+                );
+                Err(TrainError::broken(folder, reason))
+            }
+        }
     }
 
     /// How many trainings of U-Net and text encoder are behind it.

@@ -143,6 +143,8 @@ fn train_from_a_folder_names_what_the_recipe_has_otherwise() {
         refused(common::PIPELINE, &from, &["training.json", "at most the recipe's 0", found]);
     }
     std::fs::write(&summary, text).unwrap();
+    let other_pairs = changed("pairs = 1", "pairs = 4");
+    refused(&other_pairs, &from, &["trained without the pairs", "may know `a "]);
     refused(common::PIPELINE, &folder.path().join("nothing"), &["training.json"]);
     std::fs::remove_file(from.join("tokenizer/merges.txt")).unwrap();
     refused(common::PIPELINE, &from, &["merges.txt"]);
