@@ -60,13 +60,6 @@ pub struct Folders<'a> {
     pub from: Option<&'a Path>,
 }
 
-impl<'a> Folders<'a> {
-    /// Those of a training from the start.
-    pub fn new(data: &'a Path, work: &'a Path, out: &'a Path) -> Self {
-        Self { data, work, out, from: None }
-    }
-}
-
 /// Everything that the second stage follows.
 #[derive(Serialize)]
 struct Followed {
@@ -126,13 +119,13 @@ pub fn train(
         &[&pictures],
     );
     let first = CheckpointFile::new(work.join("autoencoder.safetensors"), origin);
-    // Validation decides which concepts are learnt.
     let from_sha256 = start.as_ref().map(|start| start.sha256.clone());
     let followed = |recipe: Recipe| Followed {
         recipe,
         keywords_sha256: keywords_sha256.clone(),
         from_sha256: from_sha256.clone(),
     };
+    // Validation decides which concepts are learnt.
     let sets = [&pictures, &validation];
     let file = |name: &str, recipe: Recipe| {
         CheckpointFile::new(work.join(name), Origin::new(&followed(recipe), &sets))
@@ -154,12 +147,12 @@ pub fn train(
         (None, Stages::Distillation) => return Err(recipe.without_distillation()),
         _ => None,
     };
-    let Begun { vae, model, vocabulary, mut curves } = match start {
+    let Begun { vae, model, vocabulary, autoencoder_loss, mut losses } = match start {
         Some(start) => Begun::from(start),
         None => {
             let progress = &mut |p| progress("autoencoder", p);
-            let (vae, losses) = train_autoencoder(recipe, &pictures, &first, device, progress)?;
-            Begun::with(vae, &losses)
+            let (vae, loss) = train_autoencoder(recipe, &pictures, &first, device, progress)?;
+            Begun::with(vae, &loss)
         }
     };
     let Some(trainings) = trainings else {
@@ -181,17 +174,17 @@ pub fn train(
     pictures.retain_concepts(&concepts);
     let materials =
         Materials { vae: &vae, pictures: &pictures, kinds: &kinds, tokenizer: &tokenizer, device };
-    let (mut model, latents, losses) = trainings.run(model, &materials, progress)?;
-    curves.trainings.extend(losses.iter().map(|losses| curve(losses)));
-    let mut trainings = curves.trainings.into_iter();
+    let (mut model, latents, more) = trainings.run(model, &materials, progress)?;
+    losses.extend(more.iter().map(|losses| curve(losses)));
+    let mut losses = losses.into_iter();
     let (mut distillation_loss, mut recommended) = (Vec::new(), None);
     if let Some((distillation, checkpoints)) = third {
-        let losses;
-        (model, losses) =
+        let rounds;
+        (model, rounds) =
             distil((distillation, recipe.seed), &latents, model, &checkpoints, device, &mut |p| {
                 progress("distillation", p)
             })?;
-        distillation_loss = losses.iter().map(|losses| curve(losses)).collect();
+        distillation_loss = rounds.iter().map(|losses| curve(losses)).collect();
         recommended = distillation.steps.last().map(|steps| (*steps, 0.0));
     }
     export_pipeline(out, &recipe.diffusion, latents.shape, &vocabulary, &vae, &model, recommended)?;
@@ -199,11 +192,11 @@ pub fn train(
         concepts,
         pictures: pictures.examples.len(),
         parameters: [model.unet.num_params(), vae.num_params(), model.text_encoder.num_params()],
-        autoencoder_loss: curves.autoencoder,
-        diffusion_loss: trainings.next().unwrap_or_default(),
-        refinement_loss: trainings.collect(),
-        from_sha256,
+        autoencoder_loss,
+        diffusion_loss: losses.next().unwrap_or_default(),
+        refinement_loss: losses.collect(),
         distillation_loss,
+        from_sha256,
         autoencoder_psnr: psnr(&vae, &validation, device),
     };
     held_out.write(out)?;

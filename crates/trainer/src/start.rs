@@ -115,30 +115,26 @@ pub(crate) struct Begun {
     /// Those of an earlier training.
     pub(crate) model: Option<TextToLatent>,
     pub(crate) vocabulary: Option<Vocabulary>,
-    pub(crate) curves: Curves,
-}
-
-/// Mean losses over fiftieths of each training so far.
-pub(crate) struct Curves {
-    pub(crate) autoencoder: Vec<f32>,
-    /// Those of U-Net and text encoder.
-    pub(crate) trainings: Vec<Vec<f32>>,
+    /// Mean losses over fiftieths, as [`Summary`] has them.
+    pub(crate) autoencoder_loss: Vec<f32>,
+    /// The same of each training of U-Net and text encoder so far.
+    pub(crate) losses: Vec<Vec<f32>>,
 }
 
 impl Begun {
     /// With an autoencoder that was just trained.
     pub(crate) fn with(vae: AutoencoderKL, losses: &[f32]) -> Self {
-        let curves = Curves { autoencoder: curve(losses), trainings: Vec::new() };
-        Self { vae, model: None, vocabulary: None, curves }
+        let autoencoder_loss = curve(losses);
+        Self { vae, model: None, vocabulary: None, autoencoder_loss, losses: Vec::new() }
     }
 }
 
 impl From<Start> for Begun {
     fn from(Start { vae, model, vocabulary, summary, .. }: Start) -> Self {
         let Summary { autoencoder_loss, diffusion_loss, refinement_loss, .. } = summary;
-        let trainings = std::iter::once(diffusion_loss).chain(refinement_loss).collect();
-        let curves = Curves { autoencoder: autoencoder_loss, trainings };
-        Self { vae, model: Some(model), vocabulary: Some(vocabulary), curves }
+        let losses = std::iter::once(diffusion_loss).chain(refinement_loss).collect();
+        let (model, vocabulary) = (Some(model), Some(vocabulary));
+        Self { vae, model, vocabulary, autoencoder_loss, losses }
     }
 }
 

@@ -24,12 +24,12 @@ pub struct Summary {
     /// The same of each of its refinements.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refinement_loss: Vec<Vec<f32>>,
-    /// SHA-256 of what its last training went on from: the weights and the vocabulary of a folder.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from_sha256: Option<String>,
     /// The same of each round of the distillation, for a few-step model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub distillation_loss: Vec<Vec<f32>>,
+    /// SHA-256 of the weights and the vocabulary of the folder that was gone on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_sha256: Option<String>,
     /// Peak signal-to-noise ratio of the autoencoder on the validation pictures, in decibels.
     pub autoencoder_psnr: f64,
 }

@@ -69,8 +69,8 @@ impl Trainings {
         Ok(Self { earlier, last: training(last)?, last_is_given: given > last })
     }
 
-    /// Runs the trainings, the first of them from `start` where earlier ones are given; returns the last one's
-    /// averaged weights and latents, and the loss of every step of each.
+    /// Runs the trainings, the first of them from `start` where earlier ones are given; returns the
+    /// last one's averaged weights and latents, and the loss of every step of each.
     ///
     /// # Errors
     /// As [`train_diffusion`].

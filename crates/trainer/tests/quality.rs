@@ -5,8 +5,8 @@ use metrics::ClipScorer;
 use pictures::Dataset;
 use pipeline::Pipeline;
 use trainer::{
-    Folders, HeldOut, QualitySettings, Recipe, Reference, ScorerRecipe, Stages, Summary,
-    TrainError, Trained, VaguePrompt, quality, scored, train_scorer_model,
+    HeldOut, QualitySettings, Recipe, Reference, ScorerRecipe, Stages, Summary, TrainError,
+    Trained, VaguePrompt, quality, scored, train_scorer_model,
 };
 
 use crate::common;
@@ -16,15 +16,9 @@ fn quality_counts_pictures_and_refuses_foreign_ones() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let data = common::pictures(&folder.join("data"));
-    let recipe = Recipe::from_file(common::recipe(folder, common::PIPELINE)).unwrap();
     let (work, out) = (folder.join("work"), folder.join("out"));
-    let written = trainer::train(
-        &recipe,
-        Folders::new(&data, &work, &out),
-        Stages::All,
-        &Device::flex(),
-        &mut |_, _| {},
-    );
+    let recipe = Recipe::from_file(common::recipe(folder, common::PIPELINE)).unwrap();
+    let written = common::train(folder, common::PIPELINE, None, Stages::All, &mut |_, _| {});
     let summary = Summary::from_folder(&out).unwrap();
     assert_eq!(written.unwrap(), Trained::Pipeline(summary.clone()));
     let pipeline = Pipeline::from_folder(&out, FloatDType::F32, &Device::flex()).unwrap();

@@ -1,9 +1,8 @@
 //! Recipes that cannot be followed are refused with the file, the field, and what was expected.
 
-use burn::tensor::Device;
 use std::path::Path;
 
-use trainer::{Folders, HeldOut, Recipe, ScorerRecipe, Stages, TrainError};
+use trainer::{HeldOut, Recipe, ScorerRecipe, Stages, TrainError};
 
 use crate::common;
 
@@ -118,17 +117,10 @@ fn from_file_names_all_wrong_fields_at_once() {
 fn train_refuses_what_does_not_fit_the_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let data = common::pictures(&folder.join("data"));
+    common::pictures(&folder.join("data"));
     let train = |text: &str| {
-        let recipe = Recipe::from_file(common::recipe(folder, text)).unwrap();
         let (work, out) = (folder.join("work"), folder.join("out"));
-        let error = trainer::train(
-            &recipe,
-            Folders::new(&data, &work, &out),
-            Stages::All,
-            &Device::flex(),
-            &mut |_, _| {},
-        );
+        let error = common::train(folder, text, None, Stages::All, &mut |_, _| {});
         assert!(!work.exists() && !out.exists(), "files were written");
         error.unwrap_err().to_string()
     };
@@ -152,17 +144,10 @@ fn train_refuses_what_does_not_fit_the_pictures() {
 fn train_without_keywords_or_distillation_names_what_is_absent() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let data = common::pictures(&folder.join("data"));
+    common::pictures(&folder.join("data"));
     let train = |text: &str, stages: Stages| {
-        let recipe = Recipe::from_file(common::recipe(folder, text)).unwrap();
         let (work, out) = (folder.join("work"), folder.join("out"));
-        let error = trainer::train(
-            &recipe,
-            Folders::new(&data, &work, &out),
-            stages,
-            &Device::flex(),
-            &mut |_, _| {},
-        );
+        let error = common::train(folder, text, None, stages, &mut |_, _| {});
         assert!(!work.exists() && !out.exists(), "files were written");
         error.unwrap_err().to_string()
     };

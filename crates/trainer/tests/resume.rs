@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use ::pipeline::Pipeline;
-use trainer::{Folders, Progress, Recipe, ScorerRecipe, Stages, TrainError};
+use trainer::{Progress, ScorerRecipe, Stages, TrainError};
 
 use crate::common::{self, contents, kill};
 
@@ -15,11 +15,8 @@ fn pipeline(
     recipe: &str,
     watch: &mut dyn FnMut(&'static str, Progress),
 ) -> Result<(), TrainError> {
-    let data = common::pictures(&folder.join("data"));
-    let recipe = Recipe::from_file(common::recipe(folder, recipe))?;
-    let (work, out) = (folder.join("work"), folder.join("out"));
-    trainer::train(&recipe, Folders::new(&data, &work, &out), Stages::All, &Device::flex(), watch)
-        .map(|_| ())
+    common::pictures(&folder.join("data"));
+    common::train(folder, recipe, None, Stages::All, watch).map(|_| ())
 }
 
 fn scorer(folder: &Path, watch: &mut dyn FnMut(&'static str, Progress)) -> Result<(), TrainError> {
@@ -53,17 +50,8 @@ fn train_killed_in_both_stages_ends_in_the_same_bytes() {
 fn train_killed_while_it_distils_ends_in_the_same_bytes() {
     let [whole, killed] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let distil = |folder: &Path, watch: &mut dyn FnMut(&'static str, Progress)| {
-        let data = common::pictures(&folder.join("data"));
-        let recipe = Recipe::from_file(common::recipe(folder, common::PIPELINE)).unwrap();
-        let (work, out) = (folder.join("work"), folder.join("out"));
-        trainer::train(
-            &recipe,
-            Folders::new(&data, &work, &out),
-            Stages::Distillation,
-            &Device::flex(),
-            watch,
-        )
-        .unwrap();
+        common::pictures(&folder.join("data"));
+        common::train(folder, common::PIPELINE, None, Stages::Distillation, watch).unwrap();
     };
     distil(whole.path(), &mut |_, _| {});
     let run = || distil(killed.path(), &mut kill("distillation", 3));
@@ -152,15 +140,7 @@ fn train_under_a_changed_recipe_or_on_other_pictures_is_refused_before_anything_
     let every = common::PIPELINE.replace("checkpoint_every = 2", "checkpoint_every = 3");
     pipeline(folder, &every, &mut |_, _| panic!("a step was made")).unwrap();
     std::fs::copy(folder.join("data/train/0.png"), folder.join("data/train/1.png")).unwrap();
-    let recipe = Recipe::from_file(common::recipe(folder, common::PIPELINE)).unwrap();
-    let (data, work, out) = (folder.join("data"), folder.join("work"), folder.join("out"));
-    let error = trainer::train(
-        &recipe,
-        Folders::new(&data, &work, &out),
-        Stages::All,
-        &Device::flex(),
-        &mut |_, _| {},
-    );
+    let error = common::train(folder, common::PIPELINE, None, Stages::All, &mut |_, _| {});
     let error = error.unwrap_err().to_string();
     assert!(error.contains("other pictures") && error.contains("safetensors"), "{error}");
 }

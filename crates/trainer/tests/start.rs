@@ -3,8 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use burn::tensor::Device;
-use trainer::{Folders, Progress, Recipe, Stages, Summary, TrainError};
+use trainer::{Progress, Stages, Summary, TrainError};
 
 use crate::common::{self, contents, kill};
 
@@ -27,11 +26,8 @@ fn run(
     stages: Stages,
     watch: &mut dyn FnMut(&'static str, Progress),
 ) -> Result<(), TrainError> {
-    let data = common::pictures(&folder.join("data"));
-    let recipe = Recipe::from_file(common::recipe(folder, recipe))?;
-    let (work, out) = (folder.join("work"), folder.join("out"));
-    let folders = Folders { data: &data, work: &work, out: &out, from };
-    trainer::train(&recipe, folders, stages, &Device::flex(), watch).map(|_| ())
+    common::pictures(&folder.join("data"));
+    common::train(folder, recipe, from, stages, watch).map(|_| ())
 }
 
 /// A model that was trained by [`common::PIPELINE`], in `out` of the folder.

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use burn::tensor::Device;
 use pictures::RgbImage;
-use trainer::Progress;
+use trainer::{Folders, Progress, Recipe, Stages, TrainError, Trained};
 
 /// Side of every picture, in pixels.
 pub const SIDE: usize = 16;
@@ -230,4 +231,19 @@ pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// Ends a run after step `step` of `stage`, as a kill would: whatever is not written is lost.
 pub fn kill(stage: &'static str, step: usize) -> impl FnMut(&'static str, Progress) {
     move |at, progress| assert!((at, progress.step) != (stage, step), "killed")
+}
+
+/// Trains by `recipe` on the pictures in `data` below `folder`, into `work` and `out` there; `watch`
+/// sees every step.
+pub fn train(
+    folder: &Path,
+    recipe: &str,
+    from: Option<&Path>,
+    stages: Stages,
+    watch: &mut dyn FnMut(&'static str, Progress),
+) -> Result<Trained, TrainError> {
+    let [data, work, out] = ["data", "work", "out"].map(|part| folder.join(part));
+    let recipe = Recipe::from_file(self::recipe(folder, recipe))?;
+    let folders = Folders { data: &data, work: &work, out: &out, from };
+    trainer::train(&recipe, folders, stages, &Device::flex(), watch)
 }
