@@ -13,8 +13,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 MODEL = "../../../../models/emoji-sd"
-PICTURE = "nature_dragon_pixel.png"
-PROMPT, TARGET = "pixel art of a dragon", "a cartoon of a dragon"
+PICTURE = "objects_red_heart_3d.png"
+PROMPT, TARGET = "a 3d render of a red heart", "pixel art of a red heart"
 SEED, GUIDANCE = 7, 3.0
 # Class, overrides of the model's configuration, steps, strength, η.
 CASES = {
