@@ -2,16 +2,15 @@
 
 use pictures::{Example, RgbImage};
 
-/// Spacings of the pixels that are compared.
-const SPACINGS: [usize; 6] = [1, 2, 3, 4, 6, 8];
-/// Differences above which two pixels are counted as different.
-const DIFFERENT: [f64; 3] = [0.02, 0.05, 0.2];
-/// Levels of each channel that are told apart.
-const LEVELS: usize = 3;
+use super::look_statistics::{mean, statistics};
+
 const STEPS: usize = 300;
 const LEARNING_RATE: f64 = 0.1;
 const MOMENTUM: f64 = 0.9;
-const WEIGHT_DECAY: f64 = 1e-3;
+const WEIGHT_DECAY: f64 = 3e-3;
+/// Least standard deviation that statistics are divided by, so that a colour that hardly any
+/// training picture has decides nothing.
+const LEAST_DEVIATION: f64 = 0.01;
 
 /// A linear classifier of styles: softmax regression on standardised [`statistics`].
 pub(super) struct Look {
@@ -32,7 +31,7 @@ impl Look {
         let width = found.first().map_or(0, Vec::len);
         let means: Vec<f64> = (0..width).map(|i| mean(found.iter().map(|row| row[i]))).collect();
         let squares = |i: usize| mean(found.iter().map(|row| (row[i] - means[i]).powi(2)));
-        let deviation = (0..width).map(|i| squares(i).sqrt().max(1e-9)).collect();
+        let deviation = (0..width).map(|i| squares(i).sqrt().max(LEAST_DEVIATION)).collect();
         let weights = vec![vec![0.0; width + 1]; styles.len()];
         let mut look = Self { styles, mean: means, deviation, weights };
         let rows: Vec<Vec<f64>> = found.iter().map(|row| look.standardised(row)).collect();
@@ -96,60 +95,6 @@ impl Look {
         let right = pairs.filter(|(wanted, picture)| self.is_of(picture, &wanted.style)).count();
         right as f64 / wanted.len().max(1) as f64
     }
-}
-
-/// How much pixels differ from those some way off, to the right and below (mean, shares of different
-/// ones, mean square); brightness, saturation and mean of the channels; how often each colour occurs.
-fn statistics(picture: &RgbImage) -> Vec<f64> {
-    let (width, height) = (picture.width, picture.height);
-    let channels = |value: &[u8]| [0, 1, 2].map(|i| f64::from(value[i]) / 255.0);
-    let pixels: Vec<[f64; 3]> = picture.rgb.chunks_exact(3).map(channels).collect();
-    let mut found = Vec::new();
-    for spacing in SPACINGS {
-        let mut differences = Vec::new();
-        for (i, pixel) in pixels.iter().enumerate() {
-            let mut compare = |other: &[f64; 3]| {
-                let sum: f64 = pixel.iter().zip(other).map(|(a, b)| (a - b).abs()).sum();
-                differences.push(sum / 3.0);
-            };
-            if i % width + spacing < width {
-                compare(&pixels[i + spacing]);
-            }
-            if i / width + spacing < height {
-                compare(&pixels[i + spacing * width]);
-            }
-        }
-        found.push(mean(differences.iter().copied()));
-        let above = |least: f64| move |difference: &f64| f64::from(u8::from(*difference > least));
-        found.extend(DIFFERENT.map(|least| mean(differences.iter().map(above(least)))));
-        found.push(mean(differences.iter().map(|difference| difference * difference)));
-    }
-    let bright: Vec<f64> = pixels.iter().map(|pixel| pixel.iter().sum::<f64>() / 3.0).collect();
-    let spread = |pixel: &[f64; 3]| {
-        pixel.iter().copied().fold(0.0, f64::max) - pixel.iter().copied().fold(1.0, f64::min)
-    };
-    let saturation: Vec<f64> = pixels.iter().map(spread).collect();
-    for values in [&bright, &saturation] {
-        let middle = mean(values.iter().copied());
-        found.push(middle);
-        found.push(mean(values.iter().map(|value| (value - middle).powi(2))).sqrt());
-    }
-    let share = |is: &dyn Fn(f64) -> bool| mean(bright.iter().map(|b| f64::from(u8::from(is(*b)))));
-    found.extend([share(&|b| b < 0.15), share(&|b| b < 0.3), share(&|b| b > 0.97)]);
-    found.extend([0, 1, 2].map(|i| mean(pixels.iter().map(|pixel| pixel[i]))));
-    let mut colours = vec![0.0; LEVELS.pow(3)];
-    for pixel in picture.rgb.chunks_exact(3) {
-        let level = |value: u8| usize::from(value) * LEVELS / 256;
-        colours[(level(pixel[0]) * LEVELS + level(pixel[1])) * LEVELS + level(pixel[2])] += 1.0;
-    }
-    let count = pixels.len().max(1) as f64;
-    found.extend(colours.iter().map(|colour| (colour / count).sqrt()));
-    found
-}
-
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let count = values.len().max(1) as f64;
-    values.sum::<f64>() / count
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod copies;
 mod distribution;
 mod diversity;
 mod look;
+mod look_statistics;
 mod nearest;
 mod recognition;
 mod sampling;

@@ -16,7 +16,7 @@ pub struct Recognition {
     /// Those whose nearest real picture, among all concepts and styles, has their style.
     pub style: f64,
     /// Those that look most like the training pictures of their style, by simple statistics of their
-    /// pixels (colours, differences of pixels near and far) and a linear classifier.
+    /// pixels (colours and their number, differences near and far, shading) and a linear classifier.
     pub style_by_look: f64,
     /// Mean cosine with their prompt.
     pub score: f64,
