@@ -100,8 +100,8 @@ fn shading(pixels: &Pixels) -> Vec<f64> {
     let bends: Vec<f64> = places.iter().flat_map(|place| [place[1], place[2]]).collect();
     let mut found: Vec<f64> = SLOPES.map(|least| share(&slopes, |slope| slope > least)).to_vec();
     found.extend(BENDS.map(|least| share(&bends, |bend| bend > least)));
-    found.extend(SHADED.map(|[slope, bend]| {
-        mean(places.iter().map(|p| f64::from(u8::from(p[0] > slope && p[1] + p[2] < bend))))
+    found.extend(SHADED.map(|[steeper, flatter]| {
+        share(&places, |[slope, across, down]| slope > steeper && across + down < flatter)
     }));
     found
 }
@@ -175,10 +175,12 @@ fn colours(pixels: &Pixels) -> Vec<f64> {
     amounts.iter().map(|amount| (amount / count).sqrt()).collect()
 }
 
-fn share(values: &[f64], is: impl Fn(f64) -> bool) -> f64 {
+/// The share of the values of which something is true.
+fn share<T: Copy>(values: &[T], is: impl Fn(T) -> bool) -> f64 {
     mean(values.iter().map(|value| f64::from(u8::from(is(*value)))))
 }
 
+/// The mean, 0 of no values.
 pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let count = values.len().max(1) as f64;
     values.sum::<f64>() / count
